@@ -1,0 +1,10 @@
+"""The one exception that means: the person who started the command can mend this."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Bad input. Its message is one line that names the key, the value, and what is allowed.
+
+    Commands print it as ``error: …`` on stderr and exit with status 2; they never show a traceback for it.
+    """

@@ -1,0 +1,1 @@
+"""The networks: ordinary modules, one file an architecture."""
