@@ -114,12 +114,5 @@ class Completed:
 
 
 Event = (
-    StepsFinished
-    | EpochFinished
-    | SamplesDrawn
-    | ProbabilitiesTaken
-    | CheckpointDue
-    | Diverged
-    | Stopped
-    | Completed
+    StepsFinished | EpochFinished | SamplesDrawn | ProbabilitiesTaken | CheckpointDue | Diverged | Stopped | Completed
 )
