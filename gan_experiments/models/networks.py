@@ -20,9 +20,12 @@ class Networks:
         latent_dim: Dimension of z ~ N(0, I).
         per_sample: Whether no sample's output depends on the others in its batch (no batch normalisation, no
             minibatch statistics). Where true, real and fake samples share one pass of the discriminator.
+        constant_rows: Whether ``generator(z, constant_rows=n)`` works: no derivative of the first ``n`` samples is
+            wanted. Where true, and ``per_sample``, all noise of a step shares one pass of the generator.
     """
 
     generator: nn.Module
     discriminator: nn.Module
     latent_dim: int
     per_sample: bool = False
+    constant_rows: bool = False

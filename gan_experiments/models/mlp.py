@@ -1,0 +1,104 @@
+"""The article's networks: multi-layer perceptrons with LeakyReLU, and dropout in the discriminator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from gan_experiments.models.dense import dense_stack
+from gan_experiments.models.dropout import Dropout
+from gan_experiments.models.networks import Networks
+
+
+class Generator(nn.Module):
+    """z -> Linear, LeakyReLU, … -> Linear -> Tanh.
+
+    Args:
+        latent_dim: Dimension of z.
+        widths: Hidden widths.
+        sample_shape: Shape of one sample.
+        negative_slope: LeakyReLU's slope.
+    """
+
+    def __init__(
+        self, latent_dim: int, widths: Sequence[int], sample_shape: Sequence[int], negative_slope: float
+    ) -> None:
+        super().__init__()
+        self.sample_shape = tuple(sample_shape)
+        self.negative_slope = negative_slope
+        sizes = (latent_dim, *widths, math.prod(sample_shape))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+
+    def forward(self, z: Tensor, constant_rows: int = 0) -> Tensor:
+        """``[B, latent_dim]`` -> samples ``[B, *sample_shape]`` in (-1, 1).
+
+        No derivative of the first ``constant_rows`` samples is wanted.
+        """
+        flat = dense_stack(z, *_parameters(self.layers), self.negative_slope, constant_rows=constant_rows)
+        return torch.tanh(flat).unflatten(1, self.sample_shape)
+
+
+class Discriminator(nn.Module):
+    """x -> (Linear, LeakyReLU, Dropout), … -> Linear -> one logit. The article's sigmoid is in the objective.
+
+    Args:
+        sample_shape: Shape of one sample.
+        widths: Hidden widths.
+        negative_slope: LeakyReLU's slope.
+        dropout: Probability that a hidden unit is dropped in training.
+    """
+
+    def __init__(
+        self, sample_shape: Sequence[int], widths: Sequence[int], negative_slope: float, dropout: float
+    ) -> None:
+        super().__init__()
+        self.negative_slope = negative_slope
+        sizes = (math.prod(sample_shape), *widths, 1)
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+        self.dropouts = nn.ModuleList(Dropout(dropout) for _ in widths)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, *sample_shape]`` -> logits ``[B]``."""
+        x = x.flatten(1)
+        weights, biases = _parameters(self.layers)
+        masks = [
+            dropout.multiplier(x, weight.shape[0]) for dropout, weight in zip(self.dropouts, weights, strict=False)
+        ]
+        return dense_stack(x, weights, biases, self.negative_slope, masks).squeeze(1)
+
+
+def _parameters(layers: nn.ModuleList) -> tuple[list[Tensor], list[Tensor]]:
+    return [layer.weight for layer in layers], [layer.bias for layer in layers]
+
+
+def build(
+    sample_shape: Sequence[int],
+    name: str,
+    latent_dim: int,
+    generator_widths: Sequence[int],
+    discriminator_widths: Sequence[int],
+    negative_slope: float,
+    dropout: float,
+) -> Networks:
+    """Both perceptrons, initialised as ``nn.Linear`` is, from torch's global generator.
+
+    Args:
+        sample_shape: Shape of one sample of the data.
+        name: The architecture's name; for people.
+        latent_dim: Dimension of z.
+        generator_widths: Hidden widths of the generator.
+        discriminator_widths: Hidden widths of the discriminator.
+        negative_slope: LeakyReLU's slope, in both.
+        dropout: Dropout after every hidden layer of the discriminator.
+    """
+    return Networks(
+        generator=Generator(latent_dim, generator_widths, sample_shape, negative_slope),
+        discriminator=Discriminator(sample_shape, discriminator_widths, negative_slope, dropout),
+        latent_dim=latent_dim,
+        per_sample=True,
+        constant_rows=True,
+    )

@@ -1,0 +1,50 @@
+"""Checkpoints: written whole or not at all, and read without running code from them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gan_experiments.errors import UserError
+
+_FORMAT = "gan-experiments-checkpoint-1"
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write ``state`` to ``path`` so that a crash at any moment leaves the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        torch.save({"format": _FORMAT, **state}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """What ``save`` wrote, with tensors on the CPU.
+
+    Raises:
+        UserError: The file is missing, truncated, or not a checkpoint of this project.
+    """
+    if not path.is_file():
+        raise UserError(f"train.resume={path}: there is no such checkpoint")
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"train.resume={path}: this is not a checkpoint, or it is truncated")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"train.resume={path}: this is not a checkpoint ({str(error).splitlines()[0]})") from error
+    if not isinstance(state, dict) or state.get("format") != _FORMAT:
+        raise UserError(f"train.resume={path}: this is not a checkpoint of a run (format {_FORMAT})")
+    return state

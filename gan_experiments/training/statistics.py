@@ -1,0 +1,114 @@
+"""What an epoch's steps measured, gathered window by window on the host."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_experiments.training.step import StepStatistics
+
+HISTOGRAM_BINS = 50
+
+
+@dataclass(frozen=True)
+class Window:
+    """The statistics of consecutive steps, on the host.
+
+    Attributes:
+        first: Number of the window's first step, counted from 1.
+        losses: Of D and of G at each step, float32 ``[W, 2]``.
+        logits: Of real and of generated samples at each step, float32 ``[W, 2, B]``.
+    """
+
+    first: int
+    losses: Tensor
+    logits: Tensor
+
+    @classmethod
+    def fetch(cls, first: int, steps: Sequence[StepStatistics]) -> Window:
+        """Bring what each step returned to the host, in one transfer."""
+        losses = torch.stack([torch.stack((s.discriminator_loss, s.generator_loss)) for s in steps])
+        logits = torch.stack([torch.stack((s.real_logits, s.fake_logits)) for s in steps])
+        together = torch.cat((losses, logits.flatten(1)), 1).float().cpu()
+        return cls(first, together[:, :2], together[:, 2:].unflatten(1, (2, -1)))
+
+    def __len__(self) -> int:
+        return len(self.losses)
+
+    @cached_property
+    def probabilities(self) -> Tensor:
+        """D(x) and D(G(z)) at each step, float32 ``[W, 2, B]``."""
+        return torch.sigmoid(self.logits)
+
+    def before(self, step: int) -> Window:
+        """The part of the window before ``step``."""
+        count = step - self.first
+        return Window(self.first, self.losses[:count], self.logits[:count])
+
+    def first_not_finite(self) -> tuple[int, str] | None:
+        """The first step with a value that is not finite and a sentence that names both, or None."""
+        finite = self.losses.isfinite().all(1) & self.logits.isfinite().all(2).all(1)
+        if bool(finite.all()):
+            return None
+        offset = int(finite.logical_not().nonzero()[0])
+        step = self.first + offset
+        for name, loss in zip(
+            ("discriminator's loss", "generator's loss"), self.losses[offset].tolist(), strict=True
+        ):
+            if not math.isfinite(loss):
+                return step, f"the {name} is {loss} at step {step}"
+        return step, f"a logit of the discriminator is not finite at step {step}"
+
+
+class EpochStatistics:
+    """Sums over an epoch's steps; independent of how the steps fell into windows."""
+
+    def __init__(self) -> None:
+        self._rows: list[np.ndarray] = []  # loss D, loss G, D(x), D(G(z)), accuracy: float32 [W, 5]
+        self._histograms = np.zeros((2, HISTOGRAM_BINS), dtype=np.int64)
+        self._seconds = 0.0
+
+    def add(self, window: Window, seconds: float) -> None:
+        """Take in a window that took ``seconds`` to compute."""
+        p = window.probabilities.numpy()
+        accuracy = ((p[:, 0] > 0.5).mean(1) + (p[:, 1] < 0.5).mean(1)) / 2
+        self._rows.append(np.column_stack((window.losses.numpy(), p.mean(2), accuracy)).astype(np.float32))
+        bins = np.minimum((p * HISTOGRAM_BINS).astype(np.int64), HISTOGRAM_BINS - 1)
+        for side in (0, 1):
+            self._histograms[side] += np.bincount(bins[:, side].ravel(), minlength=HISTOGRAM_BINS)
+        self._seconds += seconds
+
+    def metrics(self) -> dict[str, float]:
+        """Means over the epoch's steps by their MLflow names, and the rate of steps."""
+        rows = np.concatenate(self._rows).astype(np.float64)
+        names = ("loss/discriminator", "loss/generator", "prob/real", "prob/fake", "accuracy/discriminator")
+        means = dict(zip(names, map(float, rows.mean(0)), strict=True))
+        return means | {"speed/steps_per_second": len(rows) / max(self._seconds, 1e-9)}
+
+    @property
+    def histograms(self) -> tuple[np.ndarray, np.ndarray]:
+        """Counts of D(x) and of D(G(z)) in equal bins of [0, 1], int64 ``[bins]`` each."""
+        return self._histograms[0].copy(), self._histograms[1].copy()
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint in mid-epoch keeps."""
+        rows = np.concatenate(self._rows) if self._rows else np.zeros((0, 5), np.float32)
+        return {
+            "rows": torch.from_numpy(rows),
+            "histograms": torch.from_numpy(self._histograms.copy()),
+            "seconds": self._seconds,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over what ``state`` gave."""
+        rows: Tensor = state["rows"]
+        self._rows = [rows.numpy()]
+        self._histograms = state["histograms"].numpy().copy()
+        self._seconds = state["seconds"]
