@@ -1,0 +1,102 @@
+"""Whether a tracking URI can be opened, found out before anything is created and without importing mlflow."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from gan_experiments.errors import UserError
+
+_ALLOWED = "allowed are sqlite:///FILE, http(s)://HOST:PORT, postgresql://…, mysql://…, mssql://…, or tracking=off"
+_DATABASES = ("postgresql", "mysql", "mssql")
+_SQLITE = "sqlite:///"
+_PATIENCE = 5.0
+"""Seconds that a server has for its first answer."""
+
+
+def check_uri(uri: str) -> str:
+    """Make sure that MLflow can be reached, and return the URI with an absolute path.
+
+    A relative ``sqlite:///`` path is taken from the working directory, as ``mlflow ui`` takes it.
+
+    Raises:
+        UserError: The scheme is unknown, the database cannot be opened, or the server does not answer.
+    """
+    scheme, separator, _ = uri.partition(":")
+    if uri.startswith(_SQLITE):
+        return _check_sqlite(uri)
+    if scheme in ("http", "https"):
+        return _check_server(uri)
+    if separator and scheme.partition("+")[0] in _DATABASES:
+        return _check_database(uri)
+    if scheme == "file" or not separator:
+        raise _refused(uri, "MLflow no longer writes runs to plain folders; use a database, sqlite:///mlflow.db")
+    raise _refused(uri, _ALLOWED)
+
+
+def database_folder(uri: str) -> Path | None:
+    """The folder of an absolute ``sqlite:///`` URI's file; None for every other URI."""
+    return Path(uri.removeprefix(_SQLITE).partition("?")[0]).parent if uri.startswith(_SQLITE) else None
+
+
+def _refused(uri: str, why: str) -> UserError:
+    return UserError(f"tracking.uri={uri}: {why}")
+
+
+def _check_sqlite(uri: str) -> str:
+    name, question, options = uri.removeprefix(_SQLITE).partition("?")
+    file = Path(name).absolute()
+    if not name or file.is_dir():
+        raise _refused(uri, "this names no file; write sqlite:///mlflow.db")
+    if not file.parent.is_dir():
+        raise _refused(uri, f"the folder {file.parent} does not exist")
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise _refused(uri, f"{file} cannot be written")
+    if file.exists():
+        try:
+            with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=_PATIENCE)) as connection:
+                connection.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.OperationalError as error:  # locked by someone who writes: a database all the same
+            if "locked" not in str(error):
+                raise _refused(uri, f"{file} cannot be opened ({error})") from error
+        except sqlite3.DatabaseError as error:
+            raise _refused(uri, f"{file} is not an SQLite database") from error
+    return f"{_SQLITE}{file}{question}{options}"
+
+
+def _check_server(uri: str) -> str:
+    from urllib.error import HTTPError, URLError
+    from urllib.request import urlopen
+
+    address = uri.rstrip("/")
+    try:
+        with urlopen(f"{address}/health", timeout=_PATIENCE):
+            return address
+    except HTTPError as error:
+        # A server that asks who is there is a server; credentials are MLflow's own matter.
+        if error.code in (401, 403):
+            return address
+        raise _refused(uri, f"the server answers {error.code} {error.reason}; is it an MLflow server?") from error
+    except (URLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise _refused(uri, f"no server answers there ({reason}); start one with: mlflow server") from error
+
+
+def _check_database(uri: str) -> str:
+    import sqlalchemy
+
+    shown = uri
+    limit = {} if uri.startswith("mssql") else {"connect_timeout": int(_PATIENCE)}
+    try:
+        shown = sqlalchemy.make_url(uri).render_as_string(hide_password=True)
+        engine = sqlalchemy.create_engine(uri, connect_args=limit)
+        with engine.connect():
+            pass
+        engine.dispose()
+    except ModuleNotFoundError as error:
+        raise _refused(shown, f"its driver, the Python module {error.name}, is not installed") from error
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise _refused(shown, f"the database cannot be opened ({str(error).splitlines()[0]})") from error
+    return uri

@@ -1,0 +1,111 @@
+"""What there is to say about a run besides its numbers: its configuration, its origin, its data."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import platform
+import socket
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from gan_experiments.data.dataset import Dataset
+
+_PACKAGES = ("torch", "torchvision", "mlflow", "hydra-core", "numpy", "gan-experiments")
+DIGEST_LENGTH = 36
+"""MLflow's limit; of a SHA-256 in hexadecimal 36 digits are 144 bits."""
+
+
+def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """All values of a nested configuration by their dotted keys, written as in YAML's flow style."""
+    flat: dict[str, str] = {}
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = _plain(value)
+    return flat
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_plain, value))}]"
+    return str(value)
+
+
+def origin(overrides: Sequence[str], device: str, run_directory: Path) -> dict[str, str]:
+    """Tags that say what was run, where, and with which versions."""
+    import torch
+
+    tags = {
+        "overrides": " ".join(overrides),
+        "device": device,
+        "host": socket.gethostname(),
+        "run_directory": str(run_directory),
+        "version.python": platform.python_version(),
+        "version.cuda": torch.version.cuda or "none",
+        "mlflow.user": _user(),
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.name": "gan_experiments.run",
+    }
+    if device.startswith("cuda"):
+        tags["device_name"] = torch.cuda.get_device_name(device)
+    for package in _PACKAGES:
+        try:
+            tags[f"version.{package}"] = version(package)
+        except PackageNotFoundError:  # a source tree on the path
+            continue
+    return tags | _commit()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        return "unknown"
+
+
+def _commit() -> dict[str, str]:
+    """The commit of the working directory's repository, else of the one that this package lies in."""
+    for folder in (Path.cwd(), Path(__file__).parent):
+        try:
+            commit = _git(folder, "rev-parse", "HEAD")
+            if commit:
+                dirty = _git(folder, "status", "--porcelain", "--untracked-files=no")
+                return {"mlflow.source.git.commit": commit, "git.dirty": str(bool(dirty)).lower()}
+        except (OSError, subprocess.TimeoutExpired):  # no git here, or a repository too large to ask
+            break
+    return {}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout.strip()
+
+
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """A data set as MLflow's logged input: name, digest, source, and what its samples are."""
+    return {
+        "name": dataset.name,
+        "digest": digest(dataset)[:DIGEST_LENGTH],
+        "source": dataset.source,
+        "samples": len(dataset),
+        "sample_shape": list(dataset.sample_shape),
+        "dtype": str(dataset.samples.dtype).removeprefix("torch."),
+        "scale": dataset.scale,
+    }
+
+
+def digest(dataset: Dataset) -> str:
+    """SHA-256, in hexadecimal, of the samples' type, shape and bytes."""
+    samples = dataset.samples.detach().cpu().contiguous()
+    algorithm = hashlib.sha256(f"{samples.dtype}{tuple(samples.shape)}".encode())
+    algorithm.update(samples.numpy().data)
+    return algorithm.hexdigest()

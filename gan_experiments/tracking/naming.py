@@ -1,0 +1,49 @@
+"""A run's name: what is special about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_SILENT_GROUPS = ("hydra", "tracking", "evaluate")
+"""Where or how a run is watched does not make it another experiment."""
+_SILENT_KEYS = ("train.resume", "data.root", "data.download", "device")
+_LONGEST = 250
+
+
+def run_name(overrides: Sequence[str], otherwise: str) -> str:
+    """What sets a run apart from the defaults, in the order in which it was asked for.
+
+    Keys lose their group where that leaves no doubt: ``model.latent_dim=64 train.lr=2e-4 seed=1`` becomes
+    ``latent_dim=64 lr=0.0002 seed=1``; ``data.name=a model.name=b`` keep theirs. Groups keep their name
+    (``data=mnist``). What only says where the run is recorded or on what it computes is left out.
+
+    Args:
+        overrides: Of the task, as Hydra lists them (``HydraConfig.get().overrides.task``).
+        otherwise: The name of a run with nothing special about it.
+    """
+    values: dict[str, str] = {}
+    for override in overrides:
+        key, _, value = override.partition("=")
+        key = key.lstrip("+~").partition("@")[0]
+        if key.split(".")[0] not in _SILENT_GROUPS and key not in _SILENT_KEYS:
+            values.pop(key, None)  # the last of several settles both value and place
+            values[key] = _plain(value.strip("'\""))
+    shorts = [key.rpartition(".")[2] for key in values]
+    parts = [
+        f"{short if shorts.count(short) == 1 else key}={value}"
+        for (key, value), short in zip(values.items(), shorts, strict=True)
+    ]
+    name = " ".join(parts) or otherwise
+    return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+
+
+def _plain(value: str) -> str:
+    """The value as the composed configuration shows it: ``2e-4`` is ``0.0002``."""
+    try:
+        return str(int(value))
+    except ValueError:
+        pass
+    try:
+        return str(float(value))
+    except ValueError:
+        return value

@@ -1,0 +1,203 @@
+"""Takes what training reports: to the journal first, then to the progress display, then, behind both, to MLflow."""
+
+from __future__ import annotations
+
+import io
+import sys
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import filelock
+import numpy as np
+import torch
+import yaml
+from torch import nn
+
+from gan_experiments.config import TrackingConfig
+from gan_experiments.data.dataset import Dataset
+from gan_experiments.errors import UserError
+from gan_experiments.tracking.background import Background
+from gan_experiments.tracking.journal import Journal
+from gan_experiments.tracking.metadata import describe, flatten, origin
+from gan_experiments.tracking.progress import Progress
+from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_atomically, write_json
+from gan_experiments.tracking.system_metrics import SystemMonitor
+from gan_experiments.training.events import (
+    CheckpointDue,
+    EpochFinished,
+    Event,
+    ProbabilitiesTaken,
+    SamplesDrawn,
+    StepsFinished,
+)
+
+
+class Recorder:
+    """Records one run.
+
+    Args:
+        directory: The run's folder.
+        config: The whole composed configuration as a plain container.
+        tracking: Its ``tracking`` group, with an absolute URI (``check_uri``), or None for no delivery.
+        dataset: What is learnt.
+        total_steps: Steps of the whole run.
+        name: The run's name.
+        overrides: What the person asked for, as Hydra lists it.
+        device: What the run computes on.
+        resumed_from: The step of the checkpoint that this process continues from, or 0.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        config: dict[str, Any],
+        tracking: TrackingConfig,
+        dataset: Dataset,
+        *,
+        total_steps: int,
+        name: str,
+        overrides: Sequence[str],
+        device: str,
+        resumed_from: int = 0,
+    ) -> None:
+        self._directory, self._config, self._tracking, self._dataset = directory, config, tracking, dataset
+        self._total_steps, self._name, self._overrides = total_steps, name, overrides
+        self._device, self._resumed_from = device, resumed_from
+        self._session = uuid.uuid4().hex
+        self._step, self._epoch = resumed_from, 0.0
+        self._lock = filelock.FileLock(directory.lock, timeout=0)
+
+    def open(self) -> None:
+        """Claim the folder, write down what the run is, and start the background process.
+
+        Raises:
+            UserError: Another process is training in this folder.
+        """
+        directory = self._directory
+        directory.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except filelock.Timeout as error:
+            raise UserError(f"another process is training in {directory.path}; wait for it, or end it") from error
+        self._identify()
+        self._journal = Journal(directory.journal)
+        self._losses = open(directory.losses, "r+b" if directory.losses.exists() else "w+b")  # noqa: PTH123, SIM115
+        self._describe()
+        self._progress = Progress(self._total_steps, self._config["train"]["epochs"], self._resumed_from)
+        self._background = Background(directory, self._tracking, self._progress.write)
+        self._background.start()
+        self._monitor = SystemMonitor(self._record_system_metrics) if self._tracking.system_metrics else None
+        if self._monitor is not None:
+            self._monitor.start()
+
+    def _identify(self) -> None:
+        """Write run.json; a resumed run keeps its name and identity and may go on to another server."""
+        known = read_json(self._directory.run) if self._directory.run.exists() else {}
+        fresh = {"name": self._name, "experiment": self._tracking.experiment, "nonce": uuid.uuid4().hex}
+        current = {
+            "uri": self._tracking.uri,
+            "total_steps": self._total_steps,
+            "epochs": self._config["train"]["epochs"],
+            "sample_shape": list(self._dataset.sample_shape),
+            "is_image": self._dataset.is_image,
+            "scale": self._dataset.scale,
+            "model": self._config["model"],
+        }
+        write_json(self._directory.run, fresh | known | current)
+
+    def _describe(self) -> None:
+        config = yaml.safe_dump(self._config, sort_keys=False)
+        write_atomically(self._directory.artifacts / "config" / "config.yaml", config.encode())
+        tags = origin(self._overrides, self._device, self._directory.path) | self._tracking.tags
+        self._append("params", values=flatten(self._config))
+        self._append("tags", values=tags)
+        self._append("dataset", **describe(self._dataset))
+        self._append("session", key=self._session)
+
+    def record(self, event: Event) -> None:
+        """Take notice of an event. For a ``CheckpointDue``, call this before the checkpoint is written."""
+        self._step, self._epoch = event.step, float(event.epoch)
+        if isinstance(event, StepsFinished):
+            self._record_steps(event)
+        elif isinstance(event, EpochFinished):
+            self._append("metrics", key="epoch", values=event.metrics | {"epoch": float(event.epoch)})
+            self._append("histograms", real=event.real_histogram.tolist(), fake=event.fake_histogram.tolist())
+            self._progress.epoch(event)
+        elif isinstance(event, SamplesDrawn):
+            content = io.BytesIO()
+            np.save(content, event.samples.numpy())
+            name = f"{event.step:08d}.npy"
+            write_atomically(self._directory.samples / name, content.getvalue())
+            self._append("samples", file=name)
+        elif isinstance(event, ProbabilitiesTaken):
+            self._append("probabilities", real=_short(event.real), fake=_short(event.fake))
+        elif isinstance(event, CheckpointDue):
+            self._losses.flush()
+            self._journal.synchronise()
+
+    def _record_steps(self, event: StepsFinished) -> None:
+        losses = np.stack((event.discriminator_loss, event.generator_loss), 1).astype("<f4")
+        first = event.step - len(losses) + 1
+        self._losses.seek(8 * (first - 1))
+        self._losses.write(losses.tobytes())
+        self._losses.flush()
+        every = self._tracking.log_every
+        for step in range(-(-first // every) * every, event.step + 1, every):
+            discriminator, generator = map(float, losses[step - first])
+            values = {"loss_step/discriminator": discriminator, "loss_step/generator": generator}
+            self._journal.append("metrics", key="step", step=step, epoch=event.epoch, values=values)
+        self._progress.steps(event)
+
+    def _record_system_metrics(self, values: dict[str, float]) -> None:
+        # MLflow draws these over time; their step counts measurements, over all sessions of the run.
+        index = self._journal.last_step("system") + 1
+        self._journal.append("system", step=index, epoch=self._epoch, values=values)
+
+    def _append(self, kind: str, *, key: str = "", **content: Any) -> None:
+        self._journal.append(kind, key=key, step=self._step, epoch=self._epoch, **content)
+
+    def close(self, status: str, reason: str | None = None, generator: nn.Module | None = None) -> None:
+        """End the run: final pictures, the model, MLflow's status; then say where everything is.
+
+        Args:
+            status: ``FINISHED``, ``FAILED`` or ``KILLED``.
+            reason: Why it did not finish, in one line.
+            generator: The final generator, for the MLflow model.
+        """
+        if self._monitor is not None:
+            self._monitor.stop()
+        if generator is not None:
+            content = io.BytesIO()
+            torch.save({name: value.cpu() for name, value in generator.state_dict().items()}, content)
+            write_atomically(self._directory.generator, content.getvalue())
+        self._append("status", key=self._session, status=status, reason=reason)
+        self._journal.synchronise()
+        self._journal.close()
+        self._losses.close()
+        self._progress.close()
+        complaint = self._background.finish()
+        self._lock.release()
+        self._report(complaint)
+
+    def _report(self, complaint: str | None) -> None:
+        directory, tracking = self._directory, self._tracking
+        print(f"pictures  {directory.artifacts}")
+        run_id = directory.run_id()
+        if tracking.uri is not None and run_id is not None:
+            print(f"run       {run_id} ({self._name}, experiment {tracking.experiment})")
+            print(f"browse    {browse_command(tracking.uri)}")
+        else:
+            print(f"run       {self._name}, not in MLflow")
+        if complaint is not None:
+            print(complaint, file=sys.stderr)
+
+
+def browse_command(uri: str) -> str:
+    """What opens MLflow's pages on a destination: a command, or a server's own address."""
+    return uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {uri}"
+
+
+def _short(values: np.ndarray) -> list[float]:
+    """Probabilities with as many digits as a picture can show."""
+    return [round(float(v), 5) for v in values]

@@ -1,0 +1,85 @@
+"""Where things lie in a run's folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from gan_experiments.errors import UserError
+
+
+class RunDirectory:
+    """A run's folder: the truth about the run, of which MLflow gets a copy.
+
+    Args:
+        path: The folder, as Hydra made it; it need not exist yet.
+
+    Attributes:
+        path: The folder, absolute.
+        journal: Everything that happened, one JSON object a line.
+        losses: Loss of D and of G at every step: float32 pairs, step ``s`` at byte ``8 * (s - 1)``.
+        checkpoint: The state from which training continues.
+        generators: Weights of the generator over time; kept by the checkpoints' writer.
+        samples: Drawn samples as arrays, one ``.npy`` a time.
+        generator: Weights of the final generator, as they go into the MLflow model.
+        artifacts: What MLflow gets as files, laid out as there.
+        run: The run's identity: name, experiment, destination.
+        delivered: What has reached MLflow so far.
+        log: What the background process had to say; empty unless something went wrong.
+        lock: Held by the process that trains.
+        delivery_lock: Held by the process that delivers.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).absolute()
+        self.journal = self.path / "journal.jsonl"
+        self.losses = self.path / "losses.f32"
+        self.checkpoint = self.path / "checkpoint.pt"
+        self.generators = self.path / "generators"
+        self.samples = self.path / "samples"
+        self.generator = self.path / "generator.pt"
+        self.artifacts = self.path / "artifacts"
+        self.run = self.path / "run.json"
+        self.delivered = self.path / "delivered.json"
+        self.log = self.path / "tracking.log"
+        self.lock = self.path / ".lock"
+        self.delivery_lock = self.path / ".delivery.lock"
+
+    @classmethod
+    def of_a_run(cls, path: str | Path) -> RunDirectory:
+        """The folder of a run that was started before.
+
+        Raises:
+            UserError: There is no run in ``path``.
+        """
+        directory = cls(path)
+        for file in (directory.run, directory.journal):
+            if not file.is_file():
+                raise UserError(f"{path} is not the folder of a run: it has no {file.name}")
+        return directory
+
+    def run_id(self) -> str | None:
+        """MLflow's id of the run at its own destination, or None where it has none (yet)."""
+        if not self.run.is_file() or not self.delivered.is_file():
+            return None
+        return read_json(self.delivered).get(read_json(self.run)["uri"], {}).get("run_id")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in ``path``."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write ``path`` so that no reader, and no crash, ever sees a part of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object atomically."""
+    write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())

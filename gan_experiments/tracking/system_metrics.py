@@ -1,0 +1,84 @@
+"""How busy the machine is, under the names that MLflow's page of system metrics expects."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+INTERVAL = 10.0
+"""Seconds between measurements, as MLflow's own."""
+_MEGABYTE = 1e6
+
+
+class SystemMonitor(threading.Thread):
+    """Measures at once, every ten seconds, and once more at the end.
+
+    Args:
+        report: Called in this thread with each measurement, by metric name.
+    """
+
+    def __init__(self, report: Callable[[dict[str, float]], None]) -> None:
+        super().__init__(name="system-metrics", daemon=True)
+        self._report = report
+        self._stop_asked = threading.Event()
+
+    def run(self) -> None:
+        """Measure until asked to stop."""
+        import psutil
+
+        gpus = _gpus()
+        network = psutil.net_io_counters()
+        psutil.cpu_percent()  # the first answer is the start of the interval, not a measurement
+        stopped = self._stop_asked.wait(1.0)
+        while True:
+            memory, disk, now = psutil.virtual_memory(), psutil.disk_usage("/"), psutil.net_io_counters()
+            values = {
+                "cpu_utilization_percentage": psutil.cpu_percent(),
+                "system_memory_usage_megabytes": memory.used / _MEGABYTE,
+                "system_memory_usage_percentage": memory.percent,
+                "disk_usage_megabytes": disk.used / _MEGABYTE,
+                "disk_usage_percentage": disk.percent,
+                "disk_available_megabytes": disk.free / _MEGABYTE,
+                "network_receive_megabytes": (now.bytes_recv - network.bytes_recv) / _MEGABYTE,
+                "network_transmit_megabytes": (now.bytes_sent - network.bytes_sent) / _MEGABYTE,
+            }
+            for index, gpu in enumerate(gpus):
+                values |= {f"gpu_{index}_{name}": value for name, value in _measure_gpu(gpu).items()}
+            self._report({f"system/{name}": round(value, 1) for name, value in values.items()})
+            if stopped:
+                return
+            stopped = self._stop_asked.wait(INTERVAL)
+
+    def stop(self) -> None:
+        """Take the last measurement and end."""
+        self._stop_asked.set()
+        self.join()
+
+
+def _gpus() -> list[object]:
+    """NVIDIA's handles of this machine's GPUs; none where there is no driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        return [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+    except pynvml.NVMLError:
+        return []
+
+
+def _measure_gpu(gpu: object) -> dict[str, float]:
+    """What this GPU tells; some tell no power, and a slice of one no utilisation."""
+    import pynvml
+
+    values: dict[str, float] = {}
+    try:
+        memory = pynvml.nvmlDeviceGetMemoryInfo(gpu)
+        values["memory_usage_megabytes"] = float(memory.used) / _MEGABYTE
+        values["memory_usage_percentage"] = 100.0 * float(memory.used) / float(memory.total)
+        values["utilization_percentage"] = float(pynvml.nvmlDeviceGetUtilizationRates(gpu).gpu)
+        watts = pynvml.nvmlDeviceGetPowerUsage(gpu) / 1000
+        values["power_usage_watts"] = watts
+        values["power_usage_percentage"] = 100_000 * watts / pynvml.nvmlDeviceGetEnforcedPowerLimit(gpu)
+    except pynvml.NVMLError:
+        pass
+    return values
