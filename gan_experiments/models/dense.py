@@ -9,7 +9,7 @@ instead of a new tensor. A target serves once, so that two uses of a parameter i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -23,7 +23,7 @@ def dense_stack(
     x: Tensor,
     weights: Sequence[Tensor],
     biases: Sequence[Tensor],
-    negative_slope: float,
+    negative_slope: float | Tensor,
     masks: Sequence[Tensor | None] | None = None,
     constant_rows: int = 0,
 ) -> Tensor:
@@ -31,11 +31,13 @@ def dense_stack(
 
     ``h_i = LeakyReLU(h_{i-1} W_i^T + b_i) * m_i``, and ``y = h_{n-1} W_n^T + b_n``. Differentiable twice.
 
+    All tensors may have one more dimension in front, the members of a stack: then the products are batched.
+
     Args:
         x: Input ``[B, in]``.
         weights: ``n`` matrices ``[out_i, in_i]``.
         biases: ``n`` vectors ``[out_i]``.
-        negative_slope: LeakyReLU's slope for negative inputs.
+        negative_slope: LeakyReLU's slope for negative inputs; for a stack, ``[K, 1, 1]``.
         masks: ``n - 1`` multipliers ``[B, out_i]`` or None, for dropout; None for none at all.
         constant_rows: Leading rows of the batch that no derivative is wanted of, and that cost none; ``x`` then
             needs no gradient itself.
@@ -52,19 +54,26 @@ def dense_stack(
         )
 
 
-def _composed(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor], slope: float, masks: Any) -> Tensor:
+def _composed(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor], slope: Any, masks: Any) -> Tensor:
     """The same function as ordinary differentiable operations."""
     for weight, bias, mask in zip(weights[:-1], biases[:-1], masks, strict=True):
-        x = F.leaky_relu(F.linear(x, weight, bias), slope)
+        x = _linear(x, weight, bias)
+        x = F.leaky_relu(x, slope) if isinstance(slope, float) else torch.where(x > 0, x, x * slope)
         x = x if mask is None else x * mask
-    return F.linear(x, weights[-1], biases[-1])
+    return _linear(x, weights[-1], biases[-1])
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    if x.dim() == 2:
+        return torch.addmm(bias, x, weight.t())
+    return torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
 
 
 class _DenseStack(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        slope: float,
+        slope: float | Tensor,
         dtype: torch.dtype,
         masks: tuple[Tensor | None, ...],
         constant_rows: int,
@@ -78,17 +87,18 @@ class _DenseStack(torch.autograd.Function):
         ctx.masks = tuple(None if mask is None else mask.to(dtype) for mask in masks)
         weights = [weight.to(dtype) for weight in parameters[:layers]]
         biases = [bias.to(dtype) for bias in parameters[layers:]]
-        inputs, before = [x.to(dtype)], []
+        inputs, derivatives = [x.to(dtype)], []
         for weight, bias, mask in zip(weights[:-1], biases[:-1], ctx.masks, strict=True):
-            before.append(torch.addmm(bias, inputs[-1], weight.t()))
-            activation = F.leaky_relu(before[-1], slope)
+            activation, derivative = _activate(_linear(inputs[-1], weight, bias), slope)
             inputs.append(activation if mask is None else activation.mul_(mask))
-        ctx.inputs, ctx.before, ctx.weights = inputs, before, weights
-        return torch.addmm(biases[-1], inputs[-1], weights[-1].t())
+            derivatives.append(derivative)
+        ctx.inputs, ctx.derivatives, ctx.weights = inputs, derivatives, weights
+        return _linear(inputs[-1], weights[-1], biases[-1])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        layers, rows = ctx.layers, slice(ctx.constant_rows, None)
+        layers = ctx.layers
+        rows = (..., slice(ctx.constant_rows, None), slice(None))
         gradient = gradients[0][rows]
         masks = [None if mask is None else mask[rows] for mask in ctx.masks]
         _, _, _, _, _, *needs = ctx.needs_input_grad
@@ -110,23 +120,34 @@ class _DenseStack(torch.autograd.Function):
             if needs[i]:
                 of_weights[i] = _weight_gradient(gradient, ctx.inputs[i][rows], ctx.parameters[i])
             if needs[layers + i]:
-                of_biases[i] = torch.sum(gradient, 0, out=_take_target(ctx.parameters[layers + i]))
+                of_biases[i] = torch.sum(gradient, -2, out=_take_target(ctx.parameters[layers + i]))
             if i:
-                gradient = torch.mm(gradient, ctx.weights[i])
+                gradient = torch.matmul(gradient, ctx.weights[i])
                 mask = masks[i - 1]
                 if mask is not None:
                     gradient.mul_(mask)
-                gradient = _leaky_relu_backward(gradient, ctx.before[i - 1][rows], ctx.slope, False)
+                gradient = ctx.derivatives[i - 1](gradient, rows)
             elif needs_x:
-                of_x = torch.mm(gradient, ctx.weights[0])
+                of_x = torch.matmul(gradient, ctx.weights[0])
         return None, None, None, None, None, of_x, *of_weights, *of_biases
+
+
+def _activate(before: Tensor, slope: float | Tensor) -> tuple[Tensor, Callable[[Tensor, Any], Tensor]]:
+    """LeakyReLU, and what turns a gradient of its output into one of (some rows of) its input."""
+    if isinstance(slope, float):
+        return F.leaky_relu(before, slope), lambda g, rows: _leaky_relu_backward(g, before[rows], slope, False)
+    # 1 where the input is positive, else the slope. The comparison writes floats at once: on the CPU a choice
+    # between two tensors by a bool costs ten times as much.
+    factor = torch.empty_like(before)
+    torch.gt(before, 0, out=factor).mul_(1 - slope).add_(slope)
+    return before.mul_(factor), lambda g, rows: g.mul_(factor[rows])
 
 
 def _weight_gradient(gradient: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     target = _take_target(weight)
     if gradient.dtype == target.dtype:
-        return torch.mm(gradient.t(), x, out=target)
-    return target.copy_(torch.mm(gradient.t(), x))
+        return torch.matmul(gradient.mT, x, out=target)
+    return target.copy_(torch.matmul(gradient.mT, x))
 
 
 def _take_target(parameter: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil, pi, prod
 
 import torch
@@ -32,79 +33,115 @@ def step_keys(seed: int, first: int, count: int) -> Tensor:
 
 def fixed_latents(count: int, latent_dim: int) -> Tensor:
     """The z from which sample pictures are drawn, the same in every run: float32 ``[count, latent_dim]``, CPU."""
-    noise = StepNoise((count, latent_dim), [], [], torch.device("cpu"))
+    noise = StepNoise(count, latent_dim, [], torch.device("cpu"))
     return noise.draw(step_keys(-1, 0, 1)[0])[0]
 
 
+@dataclass(frozen=True)
+class MaskSpec:
+    """One dropout multiplier that a step needs.
+
+    Attributes:
+        rows: Samples in the batch.
+        shape: Shape of one sample's multiplier.
+        p: Drop probability, resolved to 1/65536; for a stack, one a member.
+    """
+
+    rows: int
+    shape: tuple[int, ...]
+    p: float | Sequence[float]
+
+
 class StepNoise:
-    """Draws a step's latents and dropout multipliers together.
+    """Draws a step's latents and dropout multipliers together, for one run or for a stack.
+
+    The counter of an element depends on its row, its column and its place among the step's tensors, never on how
+    wide those are: so a member padded to the width of its neighbours draws what it would draw alone.
 
     Args:
-        latent_shape: Shape of all the latents that a step needs.
-        mask_shapes: Shapes of the dropout multipliers that a step needs.
-        mask_probabilities: The drop probability of each multiplier; resolved to 1/65536.
+        rows: Latents that a step needs.
+        latent_dim: Their dimension; in a stack, the largest.
+        masks: The dropout multipliers that a step needs.
         device: Where to draw.
+        latent_dims: For a stack, each member's own dimension; the columns from there on are zero.
     """
 
     def __init__(
         self,
-        latent_shape: tuple[int, int],
-        mask_shapes: Sequence[tuple[int, ...]],
-        mask_probabilities: Sequence[float],
+        rows: int,
+        latent_dim: int,
+        masks: Sequence[MaskSpec],
         device: torch.device,
+        latent_dims: Sequence[int] | None = None,
     ) -> None:
-        self._latent_shape, self._mask_shapes = latent_shape, list(mask_shapes)
-        self._mask_sizes = [prod(shape) for shape in mask_shapes]
-        self._pairs = ceil(prod(latent_shape) / 2)
-        words = 2 * self._pairs + ceil(sum(self._mask_sizes) / 2)
+        self._lead = () if latent_dims is None else (len(latent_dims),)
+        self._latents = (rows, latent_dim)
+        # A word gives two 16-bit halves, so a row of odd width draws one too many.
+        self._masks = [(spec.rows, 2 * ceil(prod(spec.shape) / 2), spec) for spec in masks]
+        sites = [(rows, latent_dim)] * 2 + [(r, width // 2) for r, width, _ in self._masks]
+        counters = [
+            ((torch.arange(width) * height + torch.arange(height)[:, None]) * len(sites) + site).flatten()
+            for site, (height, width) in enumerate(sites)
+        ]
+        counter = torch.cat(counters).to(torch.int32) * _GOLDEN
+        self._counter = counter.to(device)
+        self._words = torch.empty(*self._lead, len(counter), dtype=torch.int32, device=device)
+        self._scratch = torch.empty_like(self._words)
 
         def integers(*values: int) -> list[Tensor]:
             # Tensors, because a Python number would be converted anew at every use.
             return [torch.tensor(value, dtype=torch.int32, device=device) for value in values]
 
-        self._counter = torch.arange(words, dtype=torch.int32, device=device) * _GOLDEN
-        self._words, self._scratch = torch.empty_like(self._counter), torch.empty_like(self._counter)
         self._shifts = integers(16, 15, 16)
         self._below = integers(2**16 - 1, 2**17 - 1, 2**16 - 1)
         self._multipliers = integers(*_MULTIPLIERS)
-        thresholds, scales = [], []
-        for size, p in zip(self._mask_sizes, mask_probabilities, strict=True):
-            thresholds.append(torch.full((size,), round(p * 65536) - 32768, dtype=torch.int16))
-            scales.append(torch.full((size,), 1 / (1 - p)))
-        self._thresholds = torch.cat(thresholds).to(device) if thresholds else None
-        self._scales = torch.cat(scales).to(device) if scales else None
+        self._own_columns = None
+        if latent_dims is not None and min(latent_dims) < latent_dim:
+            own = torch.arange(latent_dim) < torch.tensor(latent_dims)[:, None, None]
+            self._own_columns = own.float().to(device)
+        if masks:
+            spread = [
+                torch.tensor(spec.p, dtype=torch.float64).unsqueeze(-1).expand(*self._lead, height * width)
+                for height, width, spec in self._masks
+            ]
+            p = torch.cat(spread, -1)
+            self._thresholds = (p * 65536).round().sub(32768).to(torch.int16).to(device)
+            self._scales = (1 / (1 - p)).float().to(device)
 
     def draw(self, keys: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The step's latents and multipliers, float32, from its keys ``[2]``.
+        """The step's latents ``[rows, latent_dim]`` and multipliers, float32, from its keys ``[2]``.
 
-        Latents are normal by Box and Muller's transform, ``sqrt(-2 log u) (cos v, sin v)``, up to 6 standard
-        deviations; a multiplier is 0 where a 16-bit word falls below the drop probability, else 1 / (1 - p).
+        For a stack of K, keys are ``[K, 2]`` and every result has K in front. Latents are normal by Box and
+        Muller's transform, ``sqrt(-2 log u) cos v``, up to 6 standard deviations; a multiplier is 0 where a 16-bit
+        word falls below the drop probability, else 1 / (1 - p).
         """
         words = self._hash(keys)
-        radius_words, angle_words = words[: 2 * self._pairs].view(2, self._pairs)
-        radius = radius_words.to(torch.float32).mul_(2.0**-32).add_(0.5).clamp_(2.0**-26, 1.0).log_().mul_(-2).sqrt_()
-        angle = angle_words.to(torch.float32).mul_(pi * 2.0**-31)
-        normals = torch.cat((radius * angle.cos(), radius * angle.sin()))
-        latents = normals[: prod(self._latent_shape)].view(self._latent_shape)
-        if self._thresholds is None or self._scales is None:
+        size = prod(self._latents)
+        u = words[..., :size].to(torch.float32).mul_(2.0**-32).add_(0.5).clamp_(2.0**-26, 1.0)
+        v = words[..., size : 2 * size].to(torch.float32).mul_(pi * 2.0**-31)
+        latents = u.log_().mul_(-2).sqrt_().mul_(v.cos_()).unflatten(-1, self._latents)
+        if self._own_columns is not None:
+            latents.mul_(self._own_columns)
+        if not self._masks:
             return latents, []
-        halves = words[2 * self._pairs :].view(torch.int16)[: self._thresholds.shape[0]]
+        halves = words[..., 2 * size :].view(torch.int16)
         # The comparison writes 0 and 1 as float32 at once: bool to float is branchy and slow on the CPU.
         keep = torch.empty_like(self._scales)
         torch.ge(halves, self._thresholds, out=keep).mul_(self._scales)
-        masks = [
-            part.view(shape) for part, shape in zip(keep.split(self._mask_sizes), self._mask_shapes, strict=True)
+        parts = keep.split([height * width for height, width, _ in self._masks], -1)
+        return latents, [
+            part.unflatten(-1, (height, width))[..., : prod(spec.shape)].unflatten(-1, spec.shape)
+            for part, (height, width, spec) in zip(parts, self._masks, strict=True)
         ]
-        return latents, masks
 
     def _hash(self, keys: Tensor) -> Tensor:
         x, t = self._words, self._scratch
-        torch.add(self._counter, keys[0], out=x)
+        torch.add(self._counter, keys[..., :1], out=x)
         for i, (shift, below) in enumerate(zip(self._shifts, self._below, strict=True)):
             torch.bitwise_right_shift(x, shift, out=t)
             x.bitwise_xor_(t.bitwise_and_(below))  # the mask makes the arithmetic shift a logical one
             if i == 1:
-                x.add_(keys[1])
+                x.add_(keys[..., 1:])
             if i < 2:
                 x.mul_(self._multipliers[i])
         return x

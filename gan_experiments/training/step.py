@@ -14,7 +14,7 @@ from gan_experiments.data.dataset import Dataset
 from gan_experiments.models.networks import Networks
 from gan_experiments.objectives import Objective
 from gan_experiments.training.adam import Adam
-from gan_experiments.training.noise import StepNoise
+from gan_experiments.training.noise import MaskSpec, StepNoise
 from gan_experiments.training.player import Player
 
 
@@ -76,12 +76,12 @@ class AdversarialStep:
 
         updates, g, d = self._updates, self.generator, self.discriminator
         uses = [(g, (updates + 1) * batch), *[(d, 2 * batch)] * updates, (d, batch)]
-        self._noise = StepNoise(
-            ((updates + 1) * batch, networks.latent_dim),
-            [(rows, *shape) for player, rows in uses for shape in player.mask_shapes],
-            [p for player, _ in uses for p in player.mask_probabilities],
-            device,
-        )
+        masks = [
+            MaskSpec(rows, shape, p)
+            for player, rows in uses
+            for shape, p in zip(player.mask_shapes, player.mask_probabilities, strict=True)
+        ]
+        self._noise = StepNoise((updates + 1) * batch, networks.latent_dim, masks, device)
 
     def __call__(self, indices: Tensor, keys: Tensor) -> StepStatistics:
         """Train one step.

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from gan_experiments.training.noise import StepNoise, fixed_latents, step_keys
+from gan_experiments.training.noise import MaskSpec, StepNoise, fixed_latents, step_keys
 
 CPU = torch.device("cpu")
 
 
-def draw(seed=0, step=0, latents=(100, 100), masks=((100, 500),), p=(0.3,)):
-    z, drawn = StepNoise(latents, masks, p, CPU).draw(step_keys(seed, step, 1)[0])
-    return z, drawn
+def draw(seed=0, step=0, p=0.3):
+    return StepNoise(100, 100, [MaskSpec(100, (500,), p)], CPU).draw(step_keys(seed, step, 1)[0])
 
 
 def many_latents(steps=50):
@@ -48,7 +47,7 @@ def test_neither_steps_nor_neighbours_are_correlated():
 
 @pytest.mark.parametrize("p", [0.1, 0.3, 0.5])
 def test_masks_drop_the_given_share_and_scale_the_rest(p):
-    mask = torch.stack([draw(step=step, p=(p,))[1][0] for step in range(20)])
+    mask = torch.stack([draw(step=step, p=p)[1][0] for step in range(20)])
     dropped = (mask == 0).float()
     assert abs(dropped.mean() - p) < 4 * math.sqrt(p * (1 - p) / mask.numel())
     assert torch.unique(mask).tolist() == pytest.approx([0, 1 / (1 - p)])
@@ -67,3 +66,20 @@ def test_sample_latents_are_shared_by_all_runs():
     torch.manual_seed(1)
     assert torch.equal(first, fixed_latents(64, 100))
     assert first.shape == (64, 100)
+
+
+def test_a_member_of_a_stack_draws_what_it_draws_alone_whatever_its_neighbours_widths():
+    own = [(7, 5, 0.3), (12, 9, 0.1), (4, 2, 0.0)]  # latent dimension, width of a dropout site, its probability
+    keys = torch.cat([step_keys(seed, 3, 1) for seed in (5, 6, 5)])
+    spec = MaskSpec(8, (9,), [p for _, _, p in own])
+    latents, (mask,) = StepNoise(8, 12, [spec], CPU, latent_dims=[d for d, _, _ in own]).draw(keys)
+    for k, (latent_dim, width, p) in enumerate(own):
+        alone, (alone_mask,) = StepNoise(8, latent_dim, [MaskSpec(8, (width,), p)], CPU).draw(keys[k])
+        assert torch.equal(latents[k, :, :latent_dim], alone)
+        assert not latents[k, :, latent_dim:].any()
+        assert torch.equal(mask[k, :, :width], alone_mask)
+
+
+def test_no_two_elements_of_a_step_share_a_counter():
+    noise = StepNoise(16, 6, [MaskSpec(32, (10,), 0.3), MaskSpec(16, (3, 5), 0.2)], CPU)
+    assert len(torch.unique(noise._counter)) == len(noise._counter)

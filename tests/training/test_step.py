@@ -53,7 +53,7 @@ def test_equals_the_tutorial_s_loop(dataset, objective, updates):
 
     adam_g = torch.optim.Adam(generator.parameters(), lr=5e-3, betas=(0.5, 0.99))
     adam_d = torch.optim.Adam(discriminator.parameters(), lr=1e-2, betas=(0.5, 0.99))
-    noise = StepNoise(((updates + 1) * B, LATENT), [], [], torch.device("cpu"))
+    noise = StepNoise((updates + 1) * B, LATENT, [], torch.device("cpu"))
     bce, ones, zeros = nn.BCELoss(), torch.ones(B, 1), torch.zeros(B, 1)
     for i in range(5):
         *for_d, for_g = noise.draw(keys[i])[0].split(B)
