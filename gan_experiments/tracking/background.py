@@ -14,11 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import gan_experiments
-from gan_experiments.config import TrackingConfig
 from gan_experiments.tracking.run_directory import RunDirectory
-
-_DRAWING = 60.0
-"""Seconds that the last pictures may take, in addition to what the person grants the server."""
 
 
 class Background:
@@ -26,12 +22,12 @@ class Background:
 
     Args:
         directory: The run's folder, with its run.json.
-        tracking: Where the run is delivered, and how long its end waits.
+        uri: Where the run is delivered, or None.
         say: Shows a line to the person.
     """
 
-    def __init__(self, directory: RunDirectory, tracking: TrackingConfig, say: Callable[[str], None]) -> None:
-        self._directory, self._tracking, self._say = directory, tracking, say
+    def __init__(self, directory: RunDirectory, uri: str | None, say: Callable[[str], None]) -> None:
+        self._directory, self._uri, self._say = directory, uri, say
 
     def start(self) -> None:
         """Start it. It ends by itself when this process does, however that comes about."""
@@ -56,23 +52,21 @@ class Background:
             self._say(line.rstrip())
 
     def finish(self) -> str | None:
-        """Wait until everything is drawn and delivered, as long as the person allows.
+        """Wait until everything is drawn and delivered; no longer than the person grants a silent server.
 
         Returns:
             One line saying what is missing and how to complete it, or None.
         """
         assert self._process.stdin is not None
         self._process.stdin.close()
-        try:
-            status = self._process.wait(self._tracking.timeout + _DRAWING)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            status = self._process.wait()
+        status = self._process.wait()
         self._reader.join()
-        self._process.stdout.close() if self._process.stdout else None
         if status == 0:
             return None
-        return f"not everything has reached MLflow; to deliver the rest: {sync_command(self._directory.path)}"
+        what = (
+            "MLflow does not have everything" if self._uri else f"the pictures are incomplete ({self._directory.log})"
+        )
+        return f"{what}; to complete it: {sync_command(self._directory.path)}"
 
 
 def sync_command(run_directory: Path) -> str:

@@ -86,6 +86,7 @@ def _check_server(uri: str) -> str:
 
 def _check_database(uri: str) -> str:
     import sqlalchemy
+    from sqlalchemy.exc import SQLAlchemyError
 
     shown = uri
     limit = {} if uri.startswith("mssql") else {"connect_timeout": int(_PATIENCE)}
@@ -97,6 +98,6 @@ def _check_database(uri: str) -> str:
         engine.dispose()
     except ModuleNotFoundError as error:
         raise _refused(shown, f"its driver, the Python module {error.name}, is not installed") from error
-    except sqlalchemy.exc.SQLAlchemyError as error:
+    except SQLAlchemyError as error:
         raise _refused(shown, f"the database cannot be opened ({str(error).splitlines()[0]})") from error
     return uri

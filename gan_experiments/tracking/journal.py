@@ -75,3 +75,14 @@ def read(path: Path, start: int = 0) -> Iterator[tuple[Line, int]]:
                 return
             start += len(line)
             yield json.loads(line), start
+
+
+def last_session(path: Path) -> tuple[str, bool]:
+    """Key of the last process that trained in the folder, and whether it recorded how it ended."""
+    key, ended = "", False
+    for line, _ in read(path):
+        if line["kind"] == "session":
+            key, ended = line["key"], False
+        elif line["kind"] == "status":
+            ended = True
+    return key, ended

@@ -32,6 +32,8 @@ from gan_experiments.training.events import (
     StepsFinished,
 )
 
+_REAL_POINTS = 2000
+
 
 class Recorder:
     """Records one run.
@@ -85,7 +87,7 @@ class Recorder:
         self._losses = open(directory.losses, "r+b" if directory.losses.exists() else "w+b")  # noqa: PTH123, SIM115
         self._describe()
         self._progress = Progress(self._total_steps, self._config["train"]["epochs"], self._resumed_from)
-        self._background = Background(directory, self._tracking, self._progress.write)
+        self._background = Background(directory, self._tracking.uri, self._progress.write)
         self._background.start()
         self._monitor = SystemMonitor(self._record_system_metrics) if self._tracking.system_metrics else None
         if self._monitor is not None:
@@ -97,6 +99,8 @@ class Recorder:
         fresh = {"name": self._name, "experiment": self._tracking.experiment, "nonce": uuid.uuid4().hex}
         current = {
             "uri": self._tracking.uri,
+            "timeout": self._tracking.timeout,
+            "sample_every": self._tracking.sample_every,
             "total_steps": self._total_steps,
             "epochs": self._config["train"]["epochs"],
             "sample_shape": list(self._dataset.sample_shape),
@@ -110,10 +114,18 @@ class Recorder:
         config = yaml.safe_dump(self._config, sort_keys=False)
         write_atomically(self._directory.artifacts / "config" / "config.yaml", config.encode())
         tags = origin(self._overrides, self._device, self._directory.path) | self._tracking.tags
+        if not self._dataset.is_image:
+            self._keep_real_points()
         self._append("params", values=flatten(self._config))
         self._append("tags", values=tags)
         self._append("dataset", **describe(self._dataset))
         self._append("session", key=self._session)
+
+    def _keep_real_points(self) -> None:
+        """What pictures of generated points are drawn over."""
+        content = io.BytesIO()
+        np.save(content, self._dataset.samples[:_REAL_POINTS].cpu().numpy())
+        write_atomically(self._directory.real_points, content.getvalue())
 
     def record(self, event: Event) -> None:
         """Take notice of an event. For a ``CheckpointDue``, call this before the checkpoint is written."""

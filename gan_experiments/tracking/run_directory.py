@@ -23,6 +23,7 @@ class RunDirectory:
         checkpoint: The state from which training continues.
         generators: Weights of the generator over time; kept by the checkpoints' writer.
         samples: Drawn samples as arrays, one ``.npy`` a time.
+        real_points: Where points are learnt, some of them.
         generator: Weights of the final generator, as they go into the MLflow model.
         artifacts: What MLflow gets as files, laid out as there.
         run: The run's identity: name, experiment, destination.
@@ -39,6 +40,7 @@ class RunDirectory:
         self.checkpoint = self.path / "checkpoint.pt"
         self.generators = self.path / "generators"
         self.samples = self.path / "samples"
+        self.real_points = self.samples / "real.npy"
         self.generator = self.path / "generator.pt"
         self.artifacts = self.path / "artifacts"
         self.run = self.path / "run.json"

@@ -1,0 +1,125 @@
+"""Draws what the journal tells into the run's artifacts."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gan_experiments.tracking import figures, pictures
+from gan_experiments.tracking.journal import Line, read
+from gan_experiments.tracking.run_directory import RunDirectory, write_atomically
+
+
+class Gallery:
+    """Follows a run's journal and draws each picture once.
+
+    Args:
+        directory: The run's folder.
+        run: Its run.json.
+
+    Attributes:
+        position: Byte of the journal up to which everything is drawn.
+    """
+
+    def __init__(self, directory: RunDirectory, run: dict[str, Any]) -> None:
+        self._directory, self._run = directory, run
+        self._histograms: list[Line] = []
+        self._samples: list[Line] = []
+        self._probabilities: Line | None = None
+        self.position = 0
+
+    def advance(self) -> None:
+        """Draw what the journal has told since the last call."""
+        for line, end in read(self._directory.journal, self.position):
+            if line["kind"] == "histograms":
+                self._histograms.append(line)
+            elif line["kind"] == "samples":
+                self._samples.append(line)
+            elif line["kind"] == "probabilities":
+                self._probabilities = line
+            missing = [name for name in self.names(line) if not (self._directory.artifacts / name).exists()]
+            if missing:
+                self._write_stepped(line)
+            self.position = end
+
+    def names(self, line: Line) -> tuple[str, ...]:
+        """The image files, below artifacts/, that belong to a line of the journal."""
+        if line["kind"] in ("samples", "probabilities") or self._is_shown(line):
+            return pictures.stepped_names(line["kind"], line["step"], line["time"], self._run["nonce"])
+        return ()
+
+    def _is_shown(self, line: Line) -> bool:
+        """Whether a line is of histograms, and of an epoch whose histograms get a picture."""
+        epoch = line["epoch"]
+        return line["kind"] == "histograms" and (
+            epoch in (1, self._run["epochs"]) or epoch % self._run["sample_every"] == 0
+        )
+
+    def _write_stepped(self, line: Line) -> None:
+        image = self._draw(line)
+        full, small = self.names(line)
+        self._write(full, pictures.png(image))
+        self._write(small, pictures.thumbnail(image))
+
+    def _draw(self, line: Line) -> Image.Image:
+        if line["kind"] == "samples":
+            samples = np.load(self._directory.samples / line["file"])
+            if self._run["is_image"]:
+                return pictures.sample_grid(samples)
+            real = np.load(self._directory.real_points)
+            return pictures.rasterise(figures.scatter(samples, real, line["epoch"]))
+        real, fake = np.array(line["real"]), np.array(line["fake"])
+        draw = figures.histogram if line["kind"] == "histograms" else figures.probability_bars
+        return pictures.rasterise(draw(real, fake, line["epoch"]))
+
+    def finish(self) -> None:
+        """Draw what shows the run as a whole, and lay its numbers beside it."""
+        losses = np.fromfile(self._directory.losses, dtype="<f4").reshape(-1, 2)
+        if len(losses):
+            self._write("figures/losses.png", pictures.png(pictures.rasterise(figures.loss_curves(losses))))
+            self._write("losses.csv", _table(losses))
+        if self._histograms:
+            real, fake = (np.array([line[side] for line in self._histograms]) for side in ("real", "fake"))
+            epochs = [line["epoch"] for line in self._histograms]
+            over_time = figures.histograms_over_time(real, fake, epochs)
+            self._write("figures/histograms.png", pictures.png(pictures.rasterise(over_time)))
+            self._write("histograms.json", self._histogram_data())
+        if self._samples:
+            frames = [self._image(line) for line in self._samples]
+            self._write("figures/samples.png", pictures.png(frames[-1]))
+            captions = [f"epoch {line['epoch']:g}" for line in self._samples]
+            self._write("samples.gif", pictures.animation(frames, captions))
+        if self._probabilities is not None:
+            self._write("figures/probabilities.png", pictures.png(self._image(self._probabilities)))
+
+    def whole(self) -> list[str]:
+        """The artifact files, below artifacts/, that show the run as a whole."""
+        names = (
+            p.relative_to(self._directory.artifacts) for p in self._directory.artifacts.rglob("*") if p.is_file()
+        )
+        return sorted(str(name) for name in names if name.parts[0] not in ("images", "model", "config"))
+
+    def _image(self, line: Line) -> Image.Image:
+        """The picture of a line, as it was drawn."""
+        content = (self._directory.artifacts / self.names(line)[0]).read_bytes()
+        return Image.open(io.BytesIO(content))
+
+    def _histogram_data(self) -> bytes:
+        bins = len(self._histograms[0]["real"])
+        rows = [{key: line[key] for key in ("epoch", "step", "real", "fake")} for line in self._histograms]
+        edges = [round(float(edge), 6) for edge in np.linspace(0, 1, bins + 1)]
+        return json.dumps({"bin_edges": edges, "epochs": rows}).encode()
+
+    def _write(self, name: str, content: bytes) -> None:
+        write_atomically(self._directory.artifacts / Path(name), content)
+
+
+def _table(losses: np.ndarray) -> bytes:
+    """Every step's losses as comma-separated values, exact to the last bit of float32."""
+    rows = (f"{step},{d!s},{g!s}\n" for step, (d, g) in enumerate(losses, 1))
+    return ("step,discriminator,generator\n" + "".join(rows)).encode()

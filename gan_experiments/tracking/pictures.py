@@ -1,0 +1,104 @@
+"""Samples as pixels: grids, their animation, and image files under the names that MLflow's pages look for."""
+
+from __future__ import annotations
+
+import io
+import math
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_GAP = 2
+_SIDE = 560
+"""Pixels that a grid's longer side aims at; samples are enlarged by a whole number."""
+_THUMBNAIL = 256
+"""Longest side of the small copy that MLflow's pages show first."""
+_FRAME, _LAST_FRAME = 200, 1500
+"""Milliseconds that an animation shows a frame, and its last one."""
+_MOST_FRAMES = 100
+_CAPTION = 22
+
+
+def sample_grid(samples: np.ndarray) -> Image.Image:
+    """Images side by side, as square as can be, each pixel enlarged by a whole number.
+
+    Args:
+        samples: uint8 ``[n, C, H, W]`` with 1 or 3 channels.
+    """
+    count, channels, height, width = samples.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    scale = max(1, _SIDE // max(columns * (width + _GAP), rows * (height + _GAP)))
+    cell_h, cell_w = height * scale + _GAP, width * scale + _GAP
+    canvas = np.full((rows * cell_h + _GAP, columns * cell_w + _GAP, channels), 96, dtype=np.uint8)
+    enlarged = samples.transpose(0, 2, 3, 1).repeat(scale, 1).repeat(scale, 2)
+    for index, image in enumerate(enlarged):
+        top, left = index // columns * cell_h + _GAP, index % columns * cell_w + _GAP
+        canvas[top : top + height * scale, left : left + width * scale] = image
+    return Image.fromarray(canvas.squeeze(2) if channels == 1 else canvas)
+
+
+def rasterise(figure: Figure) -> Image.Image:
+    """A figure as an image."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def png(image: Image.Image) -> bytes:
+    """An image as a PNG file."""
+    content = io.BytesIO()
+    image.save(content, "PNG")
+    return content.getvalue()
+
+
+def thumbnail(image: Image.Image) -> bytes:
+    """The small copy for MLflow's pages: a WebP file without loss but for its size."""
+    small = image.copy()
+    small.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
+    content = io.BytesIO()
+    small.save(content, "WEBP", lossless=True, method=1)
+    return content.getvalue()
+
+
+def stepped_names(key: str, step: int, time: int, run: str) -> tuple[str, str]:
+    """Where ``MlflowClient.log_image(image, key=key, step=step)`` puts an image and its small copy.
+
+    MLflow's own names end in a random number; this one depends on the run, the key and the step, so that sending
+    an image again replaces it.
+
+    Args:
+        key: The image's name in MLflow.
+        step: The step that it shows.
+        time: Milliseconds since 1970.
+        run: What is unique to the run.
+    """
+    number = uuid.uuid5(uuid.NAMESPACE_OID, f"{run}/{key}/{step}")
+    stem = f"images/{key.replace('/', '~')}+step+{step}+timestamp+{time}+{number}"
+    return f"{stem}.png", f"{stem}+compressed.webp"
+
+
+def animation(frames: Sequence[Image.Image], captions: Sequence[str]) -> bytes:
+    """Images of one size as a GIF that repeats, each with a caption above it."""
+    last = len(frames) - 1
+    chosen = {round(last * i / (_MOST_FRAMES - 1)) for i in range(_MOST_FRAMES)}
+    pictures = [_with_caption(frames[i], captions[i]) for i in sorted(chosen)]
+    content = io.BytesIO()
+    durations = [_FRAME] * (len(pictures) - 1) + [_LAST_FRAME]
+    pictures[0].save(content, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+    return content.getvalue()
+
+
+def _with_caption(image: Image.Image, caption: str) -> Image.Image:
+    picture = Image.new(image.mode, (image.width, image.height + _CAPTION), "white")
+    picture.paste(image, (0, _CAPTION))
+    ImageDraw.Draw(picture).text((6, 3), caption, fill="black", font=ImageFont.load_default(15))
+    return picture
