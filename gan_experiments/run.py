@@ -1,0 +1,70 @@
+"""The command: ``python -m gan_experiments.run``. Composes, checks, trains, reports.
+
+Nothing that takes long to import is imported before a run is known to start, so that help, ``--cfg job`` and tab
+completion answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import env_override
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from gan_experiments import command_line, config
+from gan_experiments.validation import validate
+
+_HERE = Path(__file__).resolve().parent
+CONFIG_DIR = next(folder for folder in (_HERE / "conf", _HERE.parent / "conf") if (folder / "config.yaml").is_file())
+"""In a wheel the configuration lies inside the package, in a checkout beside it."""
+
+
+def main() -> None:
+    """Run the command line in ``sys.argv``.
+
+    Raises:
+        SystemExit: Status 2 for what the person can mend, after one line on stderr.
+    """
+    config.register()
+    if os.getcwd() not in sys.path:  # noqa: PTH109
+        # A user's own model or data lies here; `python -m` does this by itself, the console command does not.
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109
+    # Hydra would print its own account of an error, and exit, unless it is asked for the full one.
+    with command_line.user_errors(), env_override({"HYDRA_FULL_ERROR": "1"}):
+        arguments = command_line.parse(sys.argv[1:])
+        if arguments.help:
+            from gan_experiments import help
+
+            print(help.text(CONFIG_DIR, arguments.overrides))
+            return
+        if not arguments.multirun:
+            from gan_experiments.resume import continued
+
+            sys.argv[1:] = continued(sys.argv[1:], CONFIG_DIR)
+        hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")(_train)()
+
+
+def _train(cfg: DictConfig) -> float | None:
+    settings = HydraConfig.get()
+    if settings.mode == RunMode.MULTIRUN:
+        return _run(cfg)
+    with command_line.user_errors():  # in a single run Hydra has nothing to add
+        return _run(cfg)
+
+
+def _run(cfg: DictConfig) -> float | None:
+    # A sweeper that searches chooses its values after the first check.
+    validate(cfg)
+    from gan_experiments.session import run_session
+
+    settings = HydraConfig.get()
+    return run_session(cfg, Path(settings.runtime.output_dir), list(settings.overrides.task))
+
+
+if __name__ == "__main__":
+    main()
