@@ -108,7 +108,7 @@ class TrackingConfig:
     """Where runs are recorded. The run's folder always holds everything; MLflow gets a copy."""
 
     name: str = setting(MISSING, "local, server or off")
-    uri: str | None = setting(None, "MLflow tracking URI; null for the run's folder alone")
+    uri: str | None = setting(MISSING, "MLflow tracking URI; null for the run's folder alone")
     experiment: str = setting("gan", "MLflow experiment")
     run_name: str | None = setting(None, "the run's name; null for one made of what is special about it")
     tags: dict[str, str] = setting({}, "further MLflow tags: +tracking.tags.KEY=VALUE")
