@@ -80,5 +80,5 @@ def _keys(group: str, node: DictConfig, schema: type | None) -> Iterator[str]:
         key = f"{group}.{name}".lstrip(".")
         shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
         allowed = f" ({metadata['allowed'].words})" if metadata.get("allowed") else ""
-        paragraph = TextWrapper(_WIDTH, initial_indent=f"  {key:<28} {shown:<20} ", subsequent_indent=" " * 52)
+        paragraph = TextWrapper(_WIDTH, initial_indent=f"  {key:<26} {shown:<19} ", subsequent_indent=" " * 49)
         yield paragraph.fill(metadata.get("meaning", "") + allowed)

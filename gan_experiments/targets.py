@@ -75,12 +75,24 @@ def build(node: DictConfig, **supplied: Any) -> Any:
 
 
 def load_data(node: DictConfig) -> Dataset:
-    """The data set that the ``data`` group describes; the last one is kept, as a sweep's runs mostly share it."""
+    """The data set that the ``data`` group describes; the last one is kept, as a sweep's runs mostly share it.
+
+    Raises:
+        UserError: It cannot be had, or an own loader returns something else.
+    """
     return _load(OmegaConf.to_yaml(node, resolve=True))
 
 
 @lru_cache(maxsize=1)
 def _load(node: str) -> Dataset:
+    from gan_experiments.data.dataset import Dataset
+
     config = OmegaConf.create(node)
     assert isinstance(config, DictConfig)
-    return build(config)
+    dataset = build(config)
+    if not isinstance(dataset, Dataset):
+        found = type(dataset).__name__
+        raise UserError(
+            f"data._target_={config._target_}: must return a Dataset (gan_experiments.data), not a {found}"
+        )
+    return dataset
