@@ -22,7 +22,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from yaml import YAMLError
 
 from gan_experiments import keys
-from gan_experiments.errors import UserError
+from gan_experiments.errors import RunFailed, UserError
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -51,7 +51,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Say in one line on stderr what a person can mend, and exit with status 2; let all else pass."""
+    """Say in one line on stderr what a person can mend, or how a run failed, and exit; let all else pass.
+
+    The exit status is 2 for what was asked wrongly and 1 for a run that failed.
+    """
     try:
         yield
     except Exception as error:
@@ -59,13 +62,13 @@ def user_errors() -> Iterator[None]:
         if line is None:
             raise
         sys.stderr.write(f"error: {line}\n")
-        raise SystemExit(2) from error
+        raise SystemExit(1 if isinstance(error, RunFailed) else 2) from error
 
 
 def describe(error: Exception) -> str | None:
-    """One line for an error that the person who started the command can mend; None for every other."""
+    """One line for an error that is no defect of the program; None for every other."""
     match error:
-        case UserError():
+        case UserError() | RunFailed():
             line = str(error)
         case InstantiationException():
             return describe(error.__cause__) if isinstance(error.__cause__, UserError) else None

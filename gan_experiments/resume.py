@@ -96,6 +96,8 @@ def state_to_resume(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
     from gan_experiments.training import checkpoint
 
     state = checkpoint.load(path)
+    if "config" not in state:
+        raise UserError(f"train.resume={path}: this holds weights alone; a run goes on from {directory.checkpoint}")
     then, now = flatten(state["config"]), flatten(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
     for key in then | now:
         if not key.startswith(_FREE) and then.get(key) != now.get(key):

@@ -1,0 +1,88 @@
+"""What is installed is complete: the wheel and the sdist carry the configuration, and work away from the checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+OPTIONS = sorted(str(file.relative_to(CHECKOUT)) for file in (CHECKOUT / "conf").rglob("*.yaml"))
+
+
+def _call(*command: str, cwd: Path, path: Path | None = None, **environment: str) -> str:
+    """Standard output of a command that succeeds, with ``path`` before everything that is installed."""
+    variables = os.environ | environment | ({"PYTHONPATH": str(path)} if path else {})
+    answer = subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sdist")
+    _call(sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", str(folder), cwd=CHECKOUT)
+    (archive,) = folder.iterdir()
+    return archive
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from the sdist, as pip builds it for those who get no wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    options = ("--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", str(folder))
+    _call(sys.executable, "-m", "pip", "wheel", *options, str(sdist), cwd=folder)
+    (archive,) = folder.iterdir()
+    return archive
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("installed")
+    options = ("--no-deps", "--no-index", "--target", str(folder))
+    _call(sys.executable, "-m", "pip", "install", *options, str(wheel), cwd=folder)
+    return folder
+
+
+def test_the_sdist_carries_the_configuration(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {*OPTIONS, "README.md", "tests/test_packaging.py"} <= names
+
+
+def test_the_wheel_carries_the_package_and_its_configuration_alone(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert {f"gan_experiments/{option}" for option in OPTIONS} <= set(names)
+    assert {name.partition("/")[0] for name in names} == {"gan_experiments", "gan_experiments-0.1.0.dist-info"}
+
+
+def test_the_wheel_works_from_any_folder(installed: Path, tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "gan_experiments.run")
+    where = "from gan_experiments.run import CONFIG_DIR; print(CONFIG_DIR)"
+    assert (
+        _call(sys.executable, "-c", where, cwd=tmp_path, path=installed).strip()
+        == f"{installed}/gan_experiments/conf"
+    )
+    assert "latent_dim: 3\n" in _call(*command, "--cfg", "job", "model.latent_dim=3", cwd=tmp_path, path=installed)
+    assert "quickstart" in _call(*command, "--help", cwd=tmp_path, path=installed)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs the program bash")
+def test_tab_completes_in_bash(installed: Path, tmp_path: Path) -> None:
+    script = """
+        eval "$(gan-experiments -sc install=bash)"
+        COMP_LINE="gan-experiments objective=" COMP_POINT=26 COMP_CWORD=1 COMP_WORDS=(gan-experiments objective=)
+        hydra_bash_completion
+        echo "${COMPREPLY[@]}"
+    """
+    programs = f"{installed / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    offered = _call("bash", "-c", script, cwd=tmp_path, path=installed, PATH=programs)
+    assert offered.split() == ["objective=minimax", "objective=non_saturating"]
