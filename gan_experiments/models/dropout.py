@@ -15,8 +15,9 @@ class Dropout(nn.Module):
 
     Attributes:
         p: Probability that a unit is dropped, in [0, 1).
+        p_of_members: For a stack of runs, each member's own.
         mask: The multiplier, of the input's shape, or None.
-        shape: Shape of one sample's multiplier, as last seen; empty before the first call.
+        shape: Shape of the multiplier as last asked for without a mask; empty before.
     """
 
     mask: Tensor | None
@@ -24,20 +25,21 @@ class Dropout(nn.Module):
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
+        self.p_of_members: list[float] | None = None
         self.mask = None
         self.shape: torch.Size = torch.Size()
 
     def multiplier(self, like: Tensor, width: int | None = None) -> Tensor | None:
         """The multiplier for ``like`` (with its last dimension replaced by ``width``), or None for the identity."""
-        if not self.training or self.p == 0:
+        if not self.training:
             return None
         if self.mask is not None:
             return self.mask
-        shape = like.shape if width is None else (*like.shape[:-1], width)
+        self.shape = like.shape if width is None else torch.Size((*like.shape[:-1], width))
+        if self.p == 0:
+            return None
         keep = 1 - self.p
-        drawn = torch.full(shape, keep, dtype=torch.float32, device=like.device).bernoulli().div_(keep)
-        self.shape = drawn.shape[1:]
-        return drawn
+        return torch.full(self.shape, keep, dtype=torch.float32, device=like.device).bernoulli().div_(keep)
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` times the multiplier, in ``x``'s type."""

@@ -1,4 +1,8 @@
-"""The article's networks: multi-layer perceptrons with LeakyReLU, and dropout in the discriminator."""
+"""The article's networks: multi-layer perceptrons with LeakyReLU, and dropout in the discriminator.
+
+Both also compute a whole stack of runs at once, where their parameters, slopes and inputs have one more dimension
+in front (``models.stacking``).
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         self.sample_shape = tuple(sample_shape)
-        self.negative_slope = negative_slope
+        self.negative_slope: float | Tensor = float(negative_slope)
         sizes = (latent_dim, *widths, math.prod(sample_shape))
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
 
@@ -39,7 +43,7 @@ class Generator(nn.Module):
         No derivative of the first ``constant_rows`` samples is wanted.
         """
         flat = dense_stack(z, *_parameters(self.layers), self.negative_slope, constant_rows=constant_rows)
-        return torch.tanh(flat).unflatten(1, self.sample_shape)
+        return torch.tanh(flat).unflatten(-1, self.sample_shape)
 
 
 class Discriminator(nn.Module):
@@ -56,19 +60,20 @@ class Discriminator(nn.Module):
         self, sample_shape: Sequence[int], widths: Sequence[int], negative_slope: float, dropout: float
     ) -> None:
         super().__init__()
-        self.negative_slope = negative_slope
+        self.sample_shape = tuple(sample_shape)
+        self.negative_slope: float | Tensor = float(negative_slope)
         sizes = (math.prod(sample_shape), *widths, 1)
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.dropouts = nn.ModuleList(Dropout(dropout) for _ in widths)
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, *sample_shape]`` -> logits ``[B]``."""
-        x = x.flatten(1)
+        x = x.flatten(-len(self.sample_shape))
         weights, biases = _parameters(self.layers)
         masks = [
             dropout.multiplier(x, weight.shape[0]) for dropout, weight in zip(self.dropouts, weights, strict=False)
         ]
-        return dense_stack(x, weights, biases, self.negative_slope, masks).squeeze(1)
+        return dense_stack(x, weights, biases, self.negative_slope, masks).squeeze(-1)
 
 
 def _parameters(layers: nn.ModuleList) -> tuple[list[Tensor], list[Tensor]]:

@@ -1,57 +1,71 @@
-"""Adam with its state in plain tensors."""
+"""Adam with its state in plain tensors, for one run or for a stack of runs that each have rates of their own."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
 
+@dataclass(frozen=True)
+class Rates:
+    """One member's settings.
+
+    Attributes:
+        lr: Learning rate.
+        betas: Decay rates of the two moments.
+    """
+
+    lr: float
+    betas: tuple[float, float]
+
+
 class Adam:
     """Adam (Kingma and Ba, 2015) through torch's own fused kernel, without the optimiser's per-step bookkeeping.
 
     Args:
-        parameters: Tensor to update in place.
-        lr: Learning rate.
-        betas: Decay rates of the two moments.
-        eps: Added to the denominator.
+        parameters: Tensor to update in place, ``[P]``, or ``[K, P]`` for a stack.
+        rates: Of each member.
+
+    Attributes:
+        first: Running mean of the gradient, of the parameters' shape.
+        second: Running mean of its square, likewise.
+        updates: Number of updates of each member, float32 ``[K]``.
     """
 
-    def __init__(self, parameters: Tensor, lr: float, betas: tuple[float, float], eps: float = 1e-8) -> None:
-        self._parameters = parameters
-        self._lr, self._betas, self._eps = lr, betas, eps
-        self._first, self._second = torch.zeros_like(parameters), torch.zeros_like(parameters)
-        # The fused kernel wants a float32 counter on the parameters' device.
-        self._updates = torch.zeros((), dtype=torch.float32, device=parameters.device)
+    def __init__(self, parameters: Tensor, rates: Sequence[Rates]) -> None:
+        self._shape = (len(rates), parameters.shape[-1])
+        self.first, self.second = torch.zeros_like(parameters), torch.zeros_like(parameters)
+        # The fused kernel wants float32 counters on the parameters' device.
+        self.updates = torch.zeros(len(rates), dtype=torch.float32, device=parameters.device)
+        tensors = (self._by_member(t) for t in (parameters, self.first, self.second))
+        self._members = list(zip(rates, *tensors, self.updates, strict=True))
+
+    def _by_member(self, tensor: Tensor) -> tuple[Tensor, ...]:
+        return tensor.view(self._shape).unbind()
 
     @torch.no_grad()
     def update(self, gradient: Tensor) -> None:
-        """One update by a gradient of the parameters' shape."""
-        adam(
-            [self._parameters],
-            [gradient],
-            [self._first],
-            [self._second],
-            [],
-            [self._updates],
-            fused=True,
-            amsgrad=False,
-            beta1=self._betas[0],
-            beta2=self._betas[1],
-            lr=self._lr,
-            weight_decay=0.0,
-            eps=self._eps,
-            maximize=False,
-        )
-
-    def state(self) -> dict[str, Any]:
-        """Both moments and the number of updates."""
-        return {"first": self._first, "second": self._second, "updates": self._updates}
-
-    @torch.no_grad()
-    def load(self, state: dict[str, Any]) -> None:
-        """Take over what ``state`` gave."""
-        for name, mine in self.state().items():
-            mine.copy_(state[name])
+        """One update of every member by a gradient of the parameters' shape."""
+        for (rates, parameters, first, second, updates), own in zip(
+            self._members, self._by_member(gradient), strict=True
+        ):
+            adam(
+                [parameters],
+                [own],
+                [first],
+                [second],
+                [],
+                [updates],
+                fused=True,
+                amsgrad=False,
+                beta1=rates.betas[0],
+                beta2=rates.betas[1],
+                lr=rates.lr,
+                weight_decay=0.0,
+                eps=1e-8,
+                maximize=False,
+            )

@@ -19,6 +19,8 @@ from math import ceil, pi, prod
 import torch
 from torch import Tensor
 
+_PLACES = 64
+"""Room for so many tensors in a step's counters, so that one more or less moves none of the others."""
 _GOLDEN = -1640531527  # 2**32 / golden ratio, odd: spreads consecutive counters
 _MULTIPLIERS = (2146121005, 0x846CA68B - 2**32)
 
@@ -79,8 +81,9 @@ class StepNoise:
         # A word gives two 16-bit halves, so a row of odd width draws one too many.
         self._masks = [(spec.rows, 2 * ceil(prod(spec.shape) / 2), spec) for spec in masks]
         sites = [(rows, latent_dim)] * 2 + [(r, width // 2) for r, width, _ in self._masks]
+        places = max(_PLACES, len(sites))
         counters = [
-            ((torch.arange(width) * height + torch.arange(height)[:, None]) * len(sites) + site).flatten()
+            ((torch.arange(width) * height + torch.arange(height)[:, None]) * places + site).flatten()
             for site, (height, width) in enumerate(sites)
         ]
         counter = torch.cat(counters).to(torch.int32) * _GOLDEN

@@ -1,15 +1,17 @@
-"""One of the two networks as the training step sees it."""
+"""One of the two networks as the training step sees it, alone or stacked."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
+from math import prod
 
 import torch
 from torch import Tensor, nn
 
 from gan_experiments.models.dropout import Dropout
+from gan_experiments.models.stacking import stack_modules
 
 
 class Player:
@@ -22,29 +24,36 @@ class Player:
     stretch of memory in one kernel.
 
     Args:
-        network: The generator or the discriminator, on its device, with float32 parameters.
-        example: A batch of at least two inputs.
+        networks: The networks of all members, with float32 parameters; one for a run by itself.
+        examples: For each, a batch of two inputs.
 
     Attributes:
-        network: The network, with its parameters and dropouts replaced in place.
-        flat: All trainable parameters, float32 ``[P]``, each padded to a multiple of 16.
+        network: What computes: the one network itself, or the stack of all.
+        flat: All trainable parameters, float32 ``[P]`` (``[K, P]`` for a stack), each padded to a multiple of 16.
         gradient: Their latest gradients, likewise.
+        mask_shapes: Shape of one sample's multiplier at each dropout site; in a stack, the largest.
+        mask_probabilities: The drop probability at each site; in a stack, one a member.
     """
 
-    def __init__(self, network: nn.Module, example: Tensor) -> None:
-        self.network = adopt_dropout(network)
+    def __init__(self, networks: Sequence[nn.Module], examples: Sequence[Tensor]) -> None:
+        self._members = [adopt_dropout(network) for network in networks]
+        shapes = [_probe(network, example) for network, example in zip(networks, examples, strict=True)]
+        self.network = self._members[0] if len(networks) == 1 else stack_modules(self._members)
+        device = examples[0].device
+        self.network.to(device)
+        self._lead = 0 if len(networks) == 1 else 1
+        # All sites are probed, because one that drops nothing may stand beside members that drop something.
+        sites = [m for m in self.network.modules() if isinstance(m, Dropout)]
+        largest = [tuple(map(max, zip(*of_site, strict=True))) for of_site in zip(*shapes, strict=True)]
+        active = [(site, shape) for site, shape in zip(sites, largest, strict=True) if site.p > 0]
+        self._sites, self.mask_shapes = [site for site, _ in active], [shape for _, shape in active]
+        self.mask_probabilities = [site.p_of_members or site.p for site in self._sites]
         self._parameters = [p for p in self.network.parameters() if p.requires_grad]
-        self.flat, views = _flatten(self._parameters)
-        self.gradient, self._gradients = _flatten([torch.zeros_like(p) for p in self._parameters])
+        self._names = [name for name, p in networks[0].named_parameters() if p.requires_grad]
+        self.flat, views = flatten(self._parameters, self._lead)
+        self.gradient, self._gradients = flatten([torch.zeros_like(p) for p in self._parameters], self._lead)
         for parameter, view in zip(self._parameters, views, strict=True):
             parameter.data = view
-        self._sites = _dropouts(self.network)
-        # On a copy: the call would touch running statistics.
-        probe = copy.deepcopy(self.network).train()
-        with torch.no_grad(), torch.random.fork_rng():
-            probe(example)
-        self.mask_shapes = [tuple(site.shape) for site in _dropouts(probe)]
-        self.mask_probabilities = [site.p for site in self._sites]
 
     def __call__(self, x: Tensor, masks: Sequence[Tensor], **options: int) -> Tensor:
         """The network's output for ``x`` with these multipliers ``[B, *shape]`` at its dropout sites."""
@@ -71,6 +80,54 @@ class Player:
         for parameter in self._parameters:
             parameter.requires_grad_(required)
 
+    def member(self, k: int, flat: Tensor | None = None) -> nn.Module:
+        """Member ``k``'s own network with its present parameters (or those in ``flat``) and buffers.
+
+        A run by itself gets the network that trains; a member of a stack gets a copy.
+        """
+        network = self._members[k]
+        if self._lead == 0 and flat is None:
+            return network
+        network = copy.deepcopy(network) if self._lead == 0 else network
+        named = self.named(k, self.flat if flat is None else flat)
+        with torch.no_grad():
+            for name, parameter in network.named_parameters():
+                if name in named:
+                    parameter.copy_(named[name])
+            stacked = dict(self.network.named_buffers())
+            for name, buffer in network.named_buffers():
+                buffer.copy_(stacked[self._inner(name)][k] if self._lead else stacked[name])
+        return network
+
+    def load_member(self, k: int, state: Mapping[str, Tensor]) -> None:
+        """Take over the state dictionary of member ``k``'s own network."""
+        self._members[k].load_state_dict(state)
+        if self._lead == 0:
+            return
+        self.assign(k, self.flat, state)
+        stacked = dict(self.network.named_buffers())
+        for name, buffer in self._members[k].named_buffers():
+            stacked[self._inner(name)][k].copy_(buffer)
+
+    def named(self, k: int, flat: Tensor) -> dict[str, Tensor]:
+        """Member ``k``'s part of a tensor laid out as ``flat``, by parameter name, in the member's own shapes."""
+        own = dict(self._members[k].named_parameters())
+        parts = unflatten(flat, self._parameters, self._lead)
+        return {
+            name: (part[k] if self._lead else part)[tuple(slice(size) for size in own[name].shape)]
+            for name, part in zip(self._names, parts, strict=True)
+        }
+
+    @torch.no_grad()
+    def assign(self, k: int, flat: Tensor, values: Mapping[str, Tensor]) -> None:
+        """Write what ``named`` gave into member ``k``'s part of ``flat``."""
+        for name, part in self.named(k, flat).items():
+            part.copy_(values[name])
+
+    def _inner(self, name: str) -> str:
+        """A buffer's name in the stack, which may wrap the module."""
+        return name if name in dict(self.network.named_buffers()) else f"module.{name}"
+
 
 def adopt_dropout(network: nn.Module) -> nn.Module:
     """Replace every ``nn.Dropout`` in ``network``, in place, by one whose mask can be handed in."""
@@ -82,15 +139,32 @@ def adopt_dropout(network: nn.Module) -> nn.Module:
     return network
 
 
-def _dropouts(network: nn.Module) -> list[Dropout]:
-    return [module for module in network.modules() if isinstance(module, Dropout) and module.p > 0]
+def _probe(network: nn.Module, example: Tensor) -> list[tuple[int, ...]]:
+    """Shape of one sample's multiplier at each dropout site; on a copy, for its running statistics' sake."""
+    probe = copy.deepcopy(network).to(example.device).train()
+    with torch.no_grad(), torch.random.fork_rng():
+        probe(example)
+    return [tuple(module.shape[1:]) for module in probe.modules() if isinstance(module, Dropout)]
 
 
-def _flatten(tensors: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """One tensor that holds all of them, each starting at a multiple of 64 bytes, and the views into it."""
-    starts = list(accumulate((-(-t.numel() // 16) * 16 for t in tensors), initial=0))
-    flat = tensors[0].new_zeros(starts[-1], requires_grad=False)
-    views = [flat[a : a + t.numel()].view(t.shape) for a, t in zip(starts, tensors, strict=False)]
+def flatten(tensors: Sequence[Tensor], lead: int) -> tuple[Tensor, list[Tensor]]:
+    """One tensor that holds all of them, each starting at a multiple of 64 bytes, and the views into it.
+
+    The first ``lead`` dimensions, which all tensors share, stay in front.
+    """
+    total = sum(_padded(t, lead) for t in tensors)
+    flat = tensors[0].new_zeros(*tensors[0].shape[:lead], total, requires_grad=False)
+    views = unflatten(flat, tensors, lead)
     for view, tensor in zip(views, tensors, strict=True):
         view.copy_(tensor.detach())
     return flat, views
+
+
+def unflatten(flat: Tensor, like: Sequence[Tensor], lead: int) -> list[Tensor]:
+    """Views into ``flat`` in the shapes of ``like``, as ``flatten`` lays them out."""
+    starts = accumulate((_padded(t, lead) for t in like), initial=0)
+    return [flat[..., a : a + prod(t.shape[lead:])].view(t.shape) for a, t in zip(starts, like, strict=False)]
+
+
+def _padded(tensor: Tensor, lead: int) -> int:
+    return -(-prod(tensor.shape[lead:]) // 16) * 16

@@ -31,14 +31,6 @@ class Window:
     losses: Tensor
     logits: Tensor
 
-    @classmethod
-    def fetch(cls, first: int, steps: Sequence[StepStatistics]) -> Window:
-        """Bring what each step returned to the host, in one transfer."""
-        losses = torch.stack([torch.stack((s.discriminator_loss, s.generator_loss)) for s in steps])
-        logits = torch.stack([torch.stack((s.real_logits, s.fake_logits)) for s in steps])
-        together = torch.cat((losses, logits.flatten(1)), 1).float().cpu()
-        return cls(first, together[:, :2], together[:, 2:].unflatten(1, (2, -1)))
-
     def __len__(self) -> int:
         return len(self.losses)
 
@@ -65,6 +57,14 @@ class Window:
             if not math.isfinite(loss):
                 return step, f"the {name} is {loss} at step {step}"
         return step, f"a logit of the discriminator is not finite at step {step}"
+
+
+def fetch(first: int, steps: Sequence[StepStatistics], members: int) -> list[Window]:
+    """Bring what each step returned to the host, in one transfer; a window for each member."""
+    losses = torch.stack([torch.stack((s.discriminator_loss, s.generator_loss), -1) for s in steps])
+    logits = torch.stack([torch.stack((s.real_logits, s.fake_logits), -2) for s in steps])
+    together = torch.cat((losses, logits.flatten(-2)), -1).float().cpu().view(len(steps), members, -1)
+    return [Window(first, own[:, :2], own[:, 2:].unflatten(1, (2, -1))) for own in together.unbind(1)]
 
 
 class EpochStatistics:

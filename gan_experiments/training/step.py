@@ -1,9 +1,8 @@
-"""The adversarial step: the one function that training repeats."""
+"""The adversarial step: the one function that training repeats, for one run or for a stack of them."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -13,13 +12,13 @@ from gan_experiments.config import TrainConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.models.networks import Networks
 from gan_experiments.objectives import Objective
-from gan_experiments.training.adam import Adam
+from gan_experiments.training.adam import Adam, Rates
 from gan_experiments.training.noise import MaskSpec, StepNoise
 from gan_experiments.training.player import Player
 
 
 class StepStatistics(NamedTuple):
-    """What a step measured, on the device.
+    """What a step measured, on the device; for a stack, with the members in front.
 
     Attributes:
         discriminator_loss: Scalar, of the step's last update of D.
@@ -40,79 +39,91 @@ class AdversarialStep:
     Reads nothing but its arguments and the tensors it owns, updates those in place, and never waits for the
     device: no file, no ``.item()``, no generator state. So it can be repeated, captured or stacked.
 
+    One pair of networks is computed directly. Several are stacked along a leading dimension; their losses are
+    summed, never averaged, so that none reaches another's gradient.
+
     Args:
-        networks: Generator and discriminator, on the device.
+        networks: Generator and discriminator of each member.
         objective: The losses.
         dataset: For normalisation.
         samples: The data set's samples, on the device.
-        train: Batch size, learning rates, betas, discriminator steps, precision, EMA.
-
-    Attributes:
-        generator_average: The generator with averaged weights, or None where ``train.ema`` is off.
+        trains: Of each member: batch size, learning rates, betas, discriminator steps, precision, EMA. Members may
+            differ in the rates and betas, and in the decay of the EMA where all have one.
     """
 
     def __init__(
-        self, networks: Networks, objective: Objective, dataset: Dataset, samples: Tensor, train: TrainConfig
+        self,
+        networks: Sequence[Networks],
+        objective: Objective,
+        dataset: Dataset,
+        samples: Tensor,
+        trains: Sequence[TrainConfig],
     ) -> None:
-        device, batch = samples.device, train.batch_size
         self._objective, self._dataset, self._samples = objective, dataset, samples
-        self._per_sample = networks.per_sample
-        self._one_pass = networks.per_sample and networks.constant_rows
-        self._updates = train.discriminator_steps
+        train, device = trains[0], samples.device
+        self._batch, self._updates = train.batch_size, train.discriminator_steps
         self._autocast = train.precision == "bf16"
-        self.generator = Player(networks.generator, torch.zeros(2, networks.latent_dim, device=device))
-        self.discriminator = Player(
-            networks.discriminator, dataset.normalise(samples[:1].expand(2, *samples.shape[1:]))
-        )
-        lr_g = train.lr if train.generator_lr is None else train.generator_lr
-        lr_d = train.lr if train.discriminator_lr is None else train.discriminator_lr
-        betas = (train.betas[0], train.betas[1])
-        self._adam_g = Adam(self.generator.flat, lr_g, betas)
-        self._adam_d = Adam(self.discriminator.flat, lr_d, betas)
-        self._ema = train.ema
-        self.generator_average = (
-            None if train.ema is None else copy.deepcopy(networks.generator).requires_grad_(False)
-        )
-
-        updates, g, d = self._updates, self.generator, self.discriminator
-        uses = [(g, (updates + 1) * batch), *[(d, 2 * batch)] * updates, (d, batch)]
+        latent_dims = [pair.latent_dim for pair in networks]
+        real = dataset.normalise(samples[:1].expand(2, *samples.shape[1:]))
+        latents = [torch.zeros(2, latent_dim, device=device) for latent_dim in latent_dims]
+        self.generator = Player([pair.generator for pair in networks], latents)
+        self.discriminator = Player([pair.discriminator for pair in networks], [real] * len(networks))
+        self._stacked = len(networks) > 1
+        self._per_sample = networks[0].per_sample
+        self._one_pass = self._per_sample and networks[0].constant_rows
+        self._adams = {
+            self.generator: Adam(self.generator.flat, [_rates(t, t.generator_lr) for t in trains]),
+            self.discriminator: Adam(self.discriminator.flat, [_rates(t, t.discriminator_lr) for t in trains]),
+        }
+        self._average: Tensor | None = None
+        if train.ema is not None:
+            self._average = self.generator.flat.clone()
+            rates = torch.tensor([1 - member.ema for member in trains if member.ema is not None], device=device)
+            self._average_rate = rates[:, None] if self._stacked else rates[0]
+        uses = [
+            (self.generator, (self._updates + 1) * self._batch),
+            *[(self.discriminator, 2 * self._batch)] * self._updates,
+            (self.discriminator, self._batch),
+        ]
         masks = [
             MaskSpec(rows, shape, p)
             for player, rows in uses
             for shape, p in zip(player.mask_shapes, player.mask_probabilities, strict=True)
         ]
-        self._noise = StepNoise((updates + 1) * batch, networks.latent_dim, masks, device)
+        rows = (self._updates + 1) * self._batch
+        self._noise = StepNoise(rows, max(latent_dims), masks, device, latent_dims if self._stacked else None)
 
     def __call__(self, indices: Tensor, keys: Tensor) -> StepStatistics:
         """Train one step.
 
         Args:
             indices: Which samples each update of D sees, int64 ``[discriminator_steps, B]``.
-            keys: The step's noise keys, int32 ``[2]``.
+            keys: The step's noise keys, int32 ``[2]``. For a stack, both have the members in front.
         """
         latents, drawn = self._noise.draw(keys)
         masks = iter(drawn)
         *for_d, for_g = self._generate(latents, self._masks_of(self.generator, masks))
         self.discriminator.require_gradients(True)
         for update in range(self._updates):
-            x = self._dataset.normalise(self._samples.index_select(0, indices[update]))
-            loss_d, real, fake = self._update_discriminator(
-                x, for_d[update], self._masks_of(self.discriminator, masks)
-            )
+            chosen = indices[..., update, :]
+            x = self._samples.index_select(0, chosen.flatten()).unflatten(0, chosen.shape)
+            own = self._masks_of(self.discriminator, masks)
+            loss_d, real, fake = self._update_discriminator(self._dataset.normalise(x), for_d[update], own)
         self.discriminator.require_gradients(False)
         loss_g = self._update_generator(for_g, real, self._masks_of(self.discriminator, masks))
         return StepStatistics(loss_d, loss_g, real, fake)
 
     def _generate(self, latents: Tensor, masks: list[Tensor]) -> list[Tensor]:
         """A batch for each update of D, detached, and one for G; G's weights stay as they are between them."""
-        batch = latents.shape[0] // (self._updates + 1)
-        constant = self._updates * batch
+        dim = int(self._stacked)
+        constant = self._updates * self._batch
         with self._mixed_precision():
             if self._one_pass:
                 together = self.generator(latents, masks, constant_rows=constant).float()
-                return [*together[:constant].detach().split(batch), together[constant:]]
-            parts = zip(latents.split(batch), *(mask.split(batch) for mask in masks), strict=True)
-            *for_d, for_g = [(z, list(own)) for z, *own in parts]
+                parts = together.split(self._batch, dim)
+                return [*(part.detach() for part in parts[:-1]), parts[-1]]
+            pieces = zip(latents.split(self._batch, dim), *(m.split(self._batch, dim) for m in masks), strict=True)
+            *for_d, for_g = [(z, list(own)) for z, *own in pieces]
             with torch.no_grad():
                 detached = [self.generator(z, own).float() for z, own in for_d]
             return [*detached, self.generator(*for_g).float()]
@@ -120,35 +131,37 @@ class AdversarialStep:
     def _update_discriminator(
         self, x: Tensor, generated: Tensor, masks: list[Tensor]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        batch = x.shape[0]
+        dim = int(self._stacked)
         with self._mixed_precision():
             if self._per_sample:
-                logits = self.discriminator(torch.cat((x, generated)), masks).flatten().float()
-                real, fake = logits[:batch], logits[batch:]
+                logits = self._logits(torch.cat((x, generated), dim), masks)
+                real, fake = logits.split(self._batch, dim)
             else:
-                real = self.discriminator(x, [mask[:batch] for mask in masks]).flatten().float()
-                fake = self.discriminator(generated, [mask[batch:] for mask in masks]).flatten().float()
-        loss = self._objective.discriminator_loss(real, fake)
-        self.discriminator.differentiate(loss)
-        self._adam_d.update(self.discriminator.gradient)
+                halves = [mask.split(self._batch, dim) for mask in masks]
+                real = self._logits(x, [half[0] for half in halves])
+                fake = self._logits(generated, [half[1] for half in halves])
+        loss = self._losses(self._objective.discriminator_loss, real, fake)
+        self._descend(self.discriminator, loss)
         return loss.detach(), real.detach(), fake.detach()
 
     def _update_generator(self, generated: Tensor, real: Tensor, masks: list[Tensor]) -> Tensor:
         with self._mixed_precision():
-            fake = self.discriminator(generated, masks).flatten().float()
-        loss = self._objective.generator_loss(real, fake)
-        self.generator.differentiate(loss)
-        self._adam_g.update(self.generator.gradient)
-        if self.generator_average is not None and self._ema is not None:
-            self._average(self.generator_average, self._ema)
+            fake = self._logits(generated, masks)
+        loss = self._losses(self._objective.generator_loss, real, fake)
+        self._descend(self.generator, loss)
+        if self._average is not None:
+            self._average.lerp_(self.generator.flat, self._average_rate)
         return loss.detach()
 
-    @torch.no_grad()
-    def _average(self, average: nn.Module, decay: float) -> None:
-        network = self.generator.network
-        torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
-        for mine, theirs in zip(average.buffers(), network.buffers(), strict=True):
-            mine.copy_(theirs)
+    def _logits(self, x: Tensor, masks: list[Tensor]) -> Tensor:
+        return self.discriminator(x, masks).flatten(int(self._stacked)).float()
+
+    def _losses(self, loss: Any, real: Tensor, fake: Tensor) -> Tensor:
+        return torch.vmap(loss)(real, fake) if self._stacked else loss(real, fake)
+
+    def _descend(self, player: Player, loss: Tensor) -> None:
+        player.differentiate(loss.sum() if self._stacked else loss)
+        self._adams[player].update(player.gradient)
 
     def _masks_of(self, player: Player, masks: Iterator[Tensor]) -> list[Tensor]:
         return [next(masks) for _ in player.mask_shapes]
@@ -156,28 +169,48 @@ class AdversarialStep:
     def _mixed_precision(self) -> torch.autocast:
         return torch.autocast(self._samples.device.type, torch.bfloat16, enabled=self._autocast)
 
-    @property
-    def sampler(self) -> nn.Module:
-        """The generator that samples and scores use: the averaged one where there is one."""
-        return self.generator.network if self.generator_average is None else self.generator_average
+    def sampler(self, k: int) -> nn.Module:
+        """The generator that member ``k``'s samples and scores use: the averaged one where there is one."""
+        return self.generator.member(k, self._average)
 
-    def state(self) -> dict[str, Any]:
-        """Weights, buffers and optimiser states: what the next step depends on."""
-        state: dict[str, Any] = {
-            "generator": self.generator.network.state_dict(),
-            "discriminator": self.discriminator.network.state_dict(),
-            "adam_generator": self._adam_g.state(),
-            "adam_discriminator": self._adam_d.state(),
+    def gradient_norms(self) -> dict[str, Tensor]:
+        """2-norm of each player's latest gradient, ``[K]``."""
+        return {
+            "generator": torch.linalg.vector_norm(self.generator.gradient, dim=-1).reshape(-1),
+            "discriminator": torch.linalg.vector_norm(self.discriminator.gradient, dim=-1).reshape(-1),
         }
-        if self.generator_average is not None:
-            state["generator_average"] = self.generator_average.state_dict()
+
+    def state(self, k: int) -> dict[str, Any]:
+        """Member ``k``'s weights, buffers and optimiser states, in its own shapes: what its next step depends on."""
+        state: dict[str, Any] = {}
+        for name, player in (("generator", self.generator), ("discriminator", self.discriminator)):
+            adam = self._adams[player]
+            state[name] = player.member(k).state_dict()
+            state[f"adam_{name}"] = {
+                "first": _detached(player.named(k, adam.first)),
+                "second": _detached(player.named(k, adam.second)),
+                "updates": adam.updates[k].clone(),
+            }
+        if self._average is not None:
+            state["generator_average"] = _detached(self.generator.named(k, self._average))
         return state
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Take over what ``state`` gave."""
-        self.generator.network.load_state_dict(state["generator"])
-        self.discriminator.network.load_state_dict(state["discriminator"])
-        self._adam_g.load(state["adam_generator"])
-        self._adam_d.load(state["adam_discriminator"])
-        if self.generator_average is not None:
-            self.generator_average.load_state_dict(state["generator_average"])
+    def load(self, k: int, state: dict[str, Any]) -> None:
+        """Take over what ``state`` gave for a member, alone or in any stack."""
+        for name, player in (("generator", self.generator), ("discriminator", self.discriminator)):
+            adam, saved = self._adams[player], state[f"adam_{name}"]
+            player.load_member(k, state[name])
+            player.assign(k, adam.first, saved["first"])
+            player.assign(k, adam.second, saved["second"])
+            adam.updates[k] = saved["updates"]
+        if self._average is not None:
+            self.generator.assign(k, self._average, state["generator_average"])
+
+
+def _rates(train: TrainConfig, own: float | None) -> Rates:
+    return Rates(train.lr if own is None else own, (train.betas[0], train.betas[1]))
+
+
+def _detached(named: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copies: a saved view would take the whole tensor that it belongs to along."""
+    return {name: tensor.clone() for name, tensor in named.items()}

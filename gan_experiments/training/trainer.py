@@ -1,10 +1,11 @@
-"""Repeats the step and reports what happened."""
+"""Repeats the step and reports what happened, for one run or for a stack of runs."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,142 +28,164 @@ from gan_experiments.training.events import (
     Stopped,
 )
 from gan_experiments.training.noise import fixed_latents, step_keys
-from gan_experiments.training.statistics import EpochStatistics, Window
+from gan_experiments.training.schedule import Schedule
+from gan_experiments.training.statistics import EpochStatistics, Window, fetch
 from gan_experiments.training.step import AdversarialStep
 
 WINDOW = 50
 """Steps that are computed before their statistics come to the host; results do not depend on it."""
 
 
+@dataclass(frozen=True)
+class Member:
+    """A run as it enters training.
+
+    Attributes:
+        networks: Its generator and discriminator, initialised from its own seed.
+        train: Its settings. Members of a stack agree in all but learning rates, betas and the decay of the EMA.
+        seed: Seed of its batches' order and of all its noise.
+    """
+
+    networks: Networks
+    train: TrainConfig
+    seed: int
+
+
 class Trainer:
-    """Trains one pair of networks, whatever they are, and yields events.
+    """Trains networks, whatever they are, and yields events.
+
+    Several members train as one stacked program. Each is trained as it would be alone, and one that diverges is
+    reported and then ignored.
 
     Args:
-        networks: Generator and discriminator.
+        members: The runs.
         objective: The losses.
         dataset: What is learnt.
-        train: How.
-        seed: Seed of the batches' order and of all noise.
         device: Where.
         samples: How many samples to draw at a time, from one z that is the same in every run.
         sample_every: Epochs between draws.
 
     Attributes:
+        schedule: Which step ends which epoch.
         step: Generator updates finished.
-        epoch: Passes over the data finished.
-        total_steps: Generator updates in all: every sample is seen ``epochs`` times, every batch is full.
     """
 
     def __init__(
         self,
-        networks: Networks,
+        members: Sequence[Member],
         objective: Objective,
         dataset: Dataset,
-        train: TrainConfig,
         *,
-        seed: int,
         device: torch.device,
         samples: int = 64,
         sample_every: int = 5,
     ) -> None:
-        self._dataset, self._train, self._seed, self._device = dataset, train, seed, device
-        self._sample_every = sample_every
-        networks.generator.to(device).train()
-        networks.discriminator.to(device).train()
+        self._members, self._dataset, self._device = members, dataset, device
+        self._train, self._sample_every = members[0].train, sample_every
+        for member in members:
+            member.networks.generator.to(device).train()
+            member.networks.discriminator.to(device).train()
         self._samples = dataset.samples.to(device)
-        self._step = AdversarialStep(networks, objective, dataset, self._samples, train)
-        self._stream = BatchStream(len(dataset), train.batch_size, seed)
-        self._latents = fixed_latents(samples, networks.latent_dim).to(device)
-        self._statistics = EpochStatistics()
+        networks, trains = [m.networks for m in members], [m.train for m in members]
+        self._step = AdversarialStep(networks, objective, dataset, self._samples, trains)
+        self._streams = [BatchStream(len(dataset), self._train.batch_size, m.seed) for m in members]
+        self._latents = [fixed_latents(samples, pair.latent_dim) for pair in networks]
+        self._statistics = [EpochStatistics() for _ in members]
+        self._alive = [True] * len(members)
         self._stop = False
         self.step = 0
-        self.epoch = 0
-        self.total_steps = self._end_of_epoch(train.epochs)
-
-    def _end_of_epoch(self, epoch: int) -> int:
-        """Steps after which every sample has been seen ``epoch`` times."""
-        return -(-epoch * len(self._dataset) // (self._train.batch_size * self._train.discriminator_steps))
+        self.schedule = Schedule.of(len(dataset), self._train)
 
     @property
-    def generator(self) -> nn.Module:
-        """The generator that samples and scores use: averaged where ``train.ema`` is on."""
-        return self._step.sampler
+    def epoch(self) -> int:
+        """Passes over the data finished."""
+        return self.schedule.finished(self.step)
+
+    def generator(self, k: int = 0) -> nn.Module:
+        """The generator that member ``k``'s samples and scores use: averaged where ``train.ema`` is on."""
+        return self._step.sampler(k)
 
     def request_stop(self) -> None:
         """Stop after the window at work; for signal handlers."""
         self._stop = True
 
-    def events(self) -> Iterator[Event]:
-        """Train to the end. What a ``CheckpointDue`` carries is valid until the next event is asked for."""
-        if self.step == 0:
-            yield self._draw_samples()
-        while self.step < self.total_steps:
-            if self._stop:
-                yield from self._leave(Stopped(self.step, self.epoch))
-                return
-            for event in self._train_window():
-                yield event
-                if isinstance(event, Diverged):
-                    return
-        yield self._take_probabilities()
-        yield from self._leave(Completed(self.step, self.epoch))
+    def events(self) -> Iterator[tuple[int, Event]]:
+        """Train to the end; each event comes with its member's number.
 
-    def _train_window(self) -> Iterator[Event]:
-        end = min(self._end_of_epoch(self.epoch + 1), self.total_steps)
+        What a ``CheckpointDue`` carries is valid until the next event is asked for.
+        """
+        if self.step == 0:
+            for k in self._living():
+                yield k, self._draw_samples(k)
+        while self.step < self.schedule.total_steps and any(self._alive):
+            if self._stop:
+                for k in self._living():
+                    yield from self._leave(k, Stopped(self.step, self.epoch))
+                return
+            yield from self._train_window()
+        for k in self._living():
+            yield k, self._take_probabilities(k)
+            yield from self._leave(k, Completed(self.step, self.epoch))
+
+    def _living(self) -> list[int]:
+        return [k for k, alive in enumerate(self._alive) if alive]
+
+    def _train_window(self) -> Iterator[tuple[int, Event]]:
+        end = min(self.schedule.end_of(self.epoch + 1), self.schedule.total_steps)
         count = min(WINDOW, end - self.step)
-        updates = self._train.discriminator_steps
         started = time.perf_counter()
-        indices = self._stream.indices(self.step * updates, count * updates).view(count, updates, -1).to(self._device)
-        keys = step_keys(self._seed, self.step, count).to(self._device)
+        indices, keys = self._inputs(count)
         with arithmetic(self._train.precision):
-            window = Window.fetch(self.step + 1, [self._step(indices[i], keys[i]) for i in range(count)])
+            steps = [self._step(index, key) for index, key in zip(indices, keys, strict=True)]
+            windows = fetch(self.step + 1, steps, len(self._members))
         seconds = time.perf_counter() - started
+        self.step += count
+        for k in self._living():
+            yield from self._report(k, windows[k], seconds)
+        if self.step == end:
+            norms = {player: norm.tolist() for player, norm in self._step.gradient_norms().items()}
+            for k in self._living():
+                yield from self._finish_epoch(k, {f"grad_norm/{player}": norms[player][k] for player in norms})
+
+    def _inputs(self, count: int) -> tuple[Tensor, Tensor]:
+        """Batch indices and noise keys of the next steps, on the device, steps in front."""
+        updates = self._train.discriminator_steps
+        batches = [
+            s.indices(self.step * updates, count * updates).unflatten(0, (count, updates)) for s in self._streams
+        ]
+        keys = [step_keys(member.seed, self.step, count) for member in self._members]
+        if len(self._members) == 1:
+            return batches[0].to(self._device), keys[0].to(self._device)
+        return torch.stack(batches, 1).to(self._device), torch.stack(keys, 1).to(self._device)
+
+    def _report(self, k: int, window: Window, seconds: float) -> Iterator[tuple[int, Event]]:
         failure = window.first_not_finite()
         if failure is not None:
             window = window.before(failure[0])
         if len(window):
-            yield self._steps_finished(window, seconds)
+            loss_d, loss_g = window.losses.numpy().T
+            real, fake = window.probabilities.mean(2).numpy().T
+            last, rate = window.first + len(window) - 1, len(window) / max(seconds, 1e-9)
+            yield k, StepsFinished(last, self.schedule.fraction(last), loss_d, loss_g, real, fake, rate)
         if failure is not None:
-            yield Diverged(failure[0], self.epoch, failure[1])
+            step, reason = failure
+            self._alive[k] = False
+            yield k, Diverged(step, self.schedule.finished(step - 1), reason)
             return
-        self.step += count
-        self._statistics.add(window, seconds)
-        if self.step == end:
-            yield from self._finish_epoch()
+        self._statistics[k].add(window, seconds)
 
-    def _steps_finished(self, window: Window, seconds: float) -> StepsFinished:
-        last = window.first + len(window) - 1
-        seen = last * self._train.batch_size * self._train.discriminator_steps
-        real, fake = window.probabilities.mean(2).numpy().T
-        loss_d, loss_g = window.losses.numpy().T
-        return StepsFinished(
-            step=last,
-            epoch=min(seen / len(self._dataset), float(self._train.epochs)),
-            discriminator_loss=loss_d,
-            generator_loss=loss_g,
-            prob_real=real,
-            prob_fake=fake,
-            steps_per_second=len(window) / max(seconds, 1e-9),
-        )
-
-    def _finish_epoch(self) -> Iterator[Event]:
-        # With several batches a step an epoch can be shorter than a step: then several end together.
-        while self.epoch < self._train.epochs and self._end_of_epoch(self.epoch + 1) <= self.step:
-            self.epoch += 1
-        metrics = self._statistics.metrics()
-        metrics["grad_norm/discriminator"] = float(self._step.discriminator.gradient.norm())
-        metrics["grad_norm/generator"] = float(self._step.generator.gradient.norm())
-        yield EpochFinished(self.step, self.epoch, metrics, *self._statistics.histograms)
-        self._statistics = EpochStatistics()
-        last = self.step == self.total_steps
+    def _finish_epoch(self, k: int, norms: dict[str, float]) -> Iterator[tuple[int, Event]]:
+        statistics, self._statistics[k] = self._statistics[k], EpochStatistics()
+        yield k, EpochFinished(self.step, self.epoch, statistics.metrics() | norms, *statistics.histograms)
+        last = self.step == self.schedule.total_steps
         if self.epoch % self._sample_every == 0 or last:
-            yield self._draw_samples()
+            yield k, self._draw_samples(k)
         if self.epoch % self._train.checkpoint_every == 0 and not last:
-            yield from self._leave(None)
+            yield from self._leave(k, None)
 
-    def _leave(self, last: Event | None) -> Iterator[Event]:
+    def _leave(self, k: int, last: Event | None) -> Iterator[tuple[int, Event]]:
         """A checkpoint, if every weight is finite, then ``last``."""
-        state = self.state()
+        state = self.state(k)
         broken = next(
             (
                 f"{player}.{name}"
@@ -173,54 +196,48 @@ class Trainer:
             None,
         )
         if broken is not None:
-            yield Diverged(self.step, self.epoch, f"the weight {broken} is not finite after step {self.step}")
+            self._alive[k] = False
+            yield k, Diverged(self.step, self.epoch, f"the weight {broken} is not finite after step {self.step}")
             return
-        yield CheckpointDue(self.step, self.epoch, state)
+        yield k, CheckpointDue(self.step, self.epoch, state)
         if last is not None:
-            yield last
+            yield k, last
 
     @torch.no_grad()
-    def sample(self, latents: Tensor) -> Tensor:
-        """Samples for ``latents [n, latent_dim]``: uint8 ``[n, C, H, W]`` or float32 ``[n, D]``, on the host."""
-        generator = self.generator.eval()
-        try:
-            return self._dataset.denormalise(generator(latents.to(self._device))).cpu()
-        finally:
-            generator.train(generator is not self._step.generator_average)
-
-    def _draw_samples(self) -> SamplesDrawn:
-        return SamplesDrawn(self.step, self.epoch, self.sample(self._latents))
+    def _draw_samples(self, k: int) -> SamplesDrawn:
+        generator = self.generator(k).eval()
+        samples = self._dataset.denormalise(generator(self._latents[k].to(self._device))).cpu()
+        generator.train()
+        return SamplesDrawn(self.step, self.epoch, samples)
 
     @torch.no_grad()
-    def _take_probabilities(self) -> ProbabilitiesTaken:
-        batch = self._train.batch_size
-        indices = self._stream.indices(self.step * self._train.discriminator_steps, 1)[0].to(self._device)
+    def _take_probabilities(self, k: int) -> ProbabilitiesTaken:
+        indices = self._streams[k].indices(self.step * self._train.discriminator_steps, 1)[0].to(self._device)
         real = self._dataset.normalise(self._samples.index_select(0, indices))
-        latents = fixed_latents(batch, self._latents.shape[1]).to(self._device)
-        discriminator, generator = self._step.discriminator.network.eval(), self.generator.eval()
+        latents = fixed_latents(self._train.batch_size, self._latents[k].shape[1]).to(self._device)
+        discriminator, generator = self._step.discriminator.member(k).eval(), self.generator(k).eval()
         probabilities = [torch.sigmoid(discriminator(x).flatten().float()) for x in (real, generator(latents))]
         discriminator.train()
-        generator.train(generator is not self._step.generator_average)
+        generator.train()
         return ProbabilitiesTaken(self.step, self.epoch, *(p.cpu().numpy() for p in probabilities))
 
-    def state(self) -> dict[str, Any]:
-        """Everything the future of the run depends on. Batches and noise are functions of seed and step."""
+    def state(self, k: int = 0) -> dict[str, Any]:
+        """Everything member ``k``'s future depends on. Batches and noise are functions of seed and step."""
         cuda = [torch.cuda.get_rng_state(self._device)] if self._device.type == "cuda" else []
         return {
             "step": self.step,
-            "epoch": self.epoch,
-            "seed": self._seed,
-            "step_state": self._step.state(),
-            "statistics": self._statistics.state(),
+            "seed": self._members[k].seed,
+            "step_state": self._step.state(k),
+            "statistics": self._statistics[k].state(),
             # Only networks that draw numbers of their own depend on these.
             "generator_states": [torch.get_rng_state(), *cuda],
         }
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Continue from what ``state`` gave."""
-        self.step, self.epoch = state["step"], state["epoch"]
-        self._step.load(state["step_state"])
-        self._statistics.load(state["statistics"])
+    def load(self, state: dict[str, Any], k: int = 0) -> None:
+        """Continue member ``k`` from what ``state`` gave; all members of a stack continue from one step."""
+        self.step = state["step"]
+        self._step.load(k, state["step_state"])
+        self._statistics[k].load(state["statistics"])
         cpu, *cuda = state["generator_states"]
         torch.set_rng_state(cpu)
         if cuda and self._device.type == "cuda":

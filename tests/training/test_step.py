@@ -48,7 +48,7 @@ def test_equals_the_tutorial_s_loop(dataset, objective, updates):
     ours = networks()
     generator, discriminator = plain(ours.generator, [nn.Tanh()]), plain(ours.discriminator, [nn.Sigmoid()])
     train = TrainConfig(batch_size=B, lr=1e-2, generator_lr=5e-3, betas=[0.5, 0.99], discriminator_steps=updates)
-    step = AdversarialStep(ours, objective("o"), dataset, dataset.samples, train)
+    step = AdversarialStep([ours], objective("o"), dataset, dataset.samples, [train])
     indices, keys, statistics = take_steps(step, 5, updates)
 
     adam_g = torch.optim.Adam(generator.parameters(), lr=5e-3, betas=(0.5, 0.99))
@@ -81,7 +81,7 @@ def test_generator_s_update_leaves_the_discriminator_alone(dataset):
     ours = networks()
     before = [p.clone() for p in ours.discriminator.parameters()]
     step = AdversarialStep(
-        ours, NonSaturating("n"), dataset, dataset.samples, TrainConfig(batch_size=B, discriminator_lr=1e-30)
+        [ours], NonSaturating("n"), dataset, dataset.samples, [TrainConfig(batch_size=B, discriminator_lr=1e-30)]
     )
     take_steps(step, 3)
     for a, b in zip(ours.discriminator.parameters(), before, strict=True):
@@ -91,7 +91,9 @@ def test_generator_s_update_leaves_the_discriminator_alone(dataset):
 def test_dropout_follows_the_step_s_noise_and_not_the_global_generator(dataset):
     runs = []
     for global_seed in (1, 2):
-        step = AdversarialStep(networks(0.3), NonSaturating("n"), dataset, dataset.samples, TrainConfig(batch_size=B))
+        step = AdversarialStep(
+            [networks(0.3)], NonSaturating("n"), dataset, dataset.samples, [TrainConfig(batch_size=B)]
+        )
         torch.manual_seed(global_seed)
         runs.append(torch.stack([s.discriminator_loss for s in take_steps(step, 4)[2]]))
     assert torch.equal(*runs)
@@ -127,7 +129,7 @@ def foreign():
 
 def test_a_user_s_networks_train_with_separate_passes_for_real_and_fake(dataset):
     nets = foreign()
-    step = AdversarialStep(nets, NonSaturating("n"), dataset, dataset.samples, TrainConfig(batch_size=B))
+    step = AdversarialStep([nets], NonSaturating("n"), dataset, dataset.samples, [TrainConfig(batch_size=B)])
     batches = []
     nets.discriminator.body[2].register_forward_hook(lambda _m, inputs, _o: batches.append(len(inputs[0])))
     statistics = take_steps(step, 2)[2]
@@ -138,7 +140,7 @@ def test_a_user_s_networks_train_with_separate_passes_for_real_and_fake(dataset)
 def test_a_user_s_dropout_follows_the_step_s_noise(dataset):
     runs = []
     for global_seed in (1, 2):
-        step = AdversarialStep(foreign(), NonSaturating("n"), dataset, dataset.samples, TrainConfig(batch_size=B))
+        step = AdversarialStep([foreign()], NonSaturating("n"), dataset, dataset.samples, [TrainConfig(batch_size=B)])
         torch.manual_seed(global_seed)
         runs.append(torch.stack([s.generator_loss for s in take_steps(step, 4)[2]]))
     assert torch.equal(*runs)
@@ -147,12 +149,12 @@ def test_a_user_s_dropout_follows_the_step_s_noise(dataset):
 def test_average_follows_the_generator(dataset):
     ours = networks()
     start = [p.clone() for p in ours.generator.parameters()]
-    step = AdversarialStep(ours, NonSaturating("n"), dataset, dataset.samples, TrainConfig(batch_size=B, ema=0.75))
+    step = AdversarialStep(
+        [ours], NonSaturating("n"), dataset, dataset.samples, [TrainConfig(batch_size=B, ema=0.75)]
+    )
     take_steps(step, 1)
-    assert step.sampler is step.generator_average
-    for average, before, after in zip(
-        step.generator_average.parameters(), start, ours.generator.parameters(), strict=True
-    ):
+    averages = step.sampler(0).parameters()
+    for average, before, after in zip(averages, start, ours.generator.parameters(), strict=True):
         torch.testing.assert_close(average, 0.75 * before + 0.25 * after)
 
 
@@ -161,7 +163,7 @@ def test_bfloat16_keeps_float32_weights_and_stays_near(dataset):
     for precision in ("fp32", "bf16"):
         ours = networks()
         step = AdversarialStep(
-            ours, NonSaturating("n"), dataset, dataset.samples, TrainConfig(batch_size=B, precision=precision)
+            [ours], NonSaturating("n"), dataset, dataset.samples, [TrainConfig(batch_size=B, precision=precision)]
         )
         losses.append(torch.stack([s.discriminator_loss for s in take_steps(step, 5)[2]]))
         assert {p.dtype for p in ours.generator.parameters()} == {torch.float32}

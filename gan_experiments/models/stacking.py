@@ -1,0 +1,121 @@
+"""Several runs' networks as one: every tensor gains a dimension in front, the members of the stack."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_experiments.models.dropout import Dropout
+from gan_experiments.models.mlp import Discriminator, Generator
+from gan_experiments.models.networks import Networks
+
+
+class UnstackableError(Exception):
+    """These networks cannot train as one; the message says why."""
+
+
+def stack(members: Sequence[Networks]) -> Networks:
+    """One pair of networks that computes all members' at once: ``[K, B, …]`` -> ``[K, B, …]``.
+
+    Perceptrons may differ in widths, latent dimension, slope and dropout: a member narrower than the widest is
+    padded with zeros, which stay exactly zero (no gradient reaches them). Networks of any other architecture must
+    agree in every shape; they run under ``torch.vmap`` (Horace He and Richard Zou, functorch, 2021). The idea of
+    training a sweep as one array program is HFTA's (Wang et al., MLSys 2021).
+
+    Raises:
+        UnstackableError: The members differ in structure, or draw random numbers of their own.
+    """
+    generator = stack_modules([member.generator for member in members])
+    discriminator = stack_modules([member.discriminator for member in members])
+    first = members[0]
+    if any((m.per_sample, m.constant_rows) != (first.per_sample, first.constant_rows) for m in members):
+        raise UnstackableError("the networks differ in how they treat a batch")
+    return Networks(
+        generator,
+        discriminator,
+        latent_dim=max(member.latent_dim for member in members),
+        per_sample=first.per_sample,
+        constant_rows=first.constant_rows and isinstance(generator, Generator),
+    )
+
+
+def stack_modules(modules: Sequence[nn.Module]) -> nn.Module:
+    """One module for several of the same class.
+
+    Raises:
+        UnstackableError: They differ in class, in the names of their tensors, or (but for perceptrons) in shapes.
+    """
+    kinds = {type(module) for module in modules}
+    if len(kinds) > 1:
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise UnstackableError(f"the networks are of different classes: {names}")
+    if len({tuple(name for name, _ in _tensors(module)) for module in modules}) > 1:
+        raise UnstackableError("the networks differ in depth")
+    dense = kinds <= {Generator, Discriminator}
+    stacked = copy.deepcopy(modules[0])
+    for name, tensor in list(_tensors(stacked)):
+        every = [dict(_tensors(module))[name].detach() for module in modules]
+        if not dense and len({t.shape for t in every}) > 1:
+            raise UnstackableError(f"the networks differ in the shape of {name}")
+        holder, _, attribute = name.rpartition(".")
+        value = pad_and_stack(every)
+        trained = isinstance(tensor, nn.Parameter)
+        setattr(
+            stacked.get_submodule(holder),
+            attribute,
+            nn.Parameter(value, requires_grad=tensor.requires_grad) if trained else value,
+        )
+    for sites in zip(*(_dropouts(module) for module in (stacked, *modules)), strict=True):
+        sites[0].p_of_members = [site.p for site in sites[1:]]
+        sites[0].p = max(sites[0].p_of_members)
+    if not dense:
+        return Vmapped(stacked)
+    slopes = [float(module.negative_slope) for module in modules]  # type: ignore[arg-type]
+    del stacked.negative_slope
+    stacked.register_buffer("negative_slope", torch.tensor(slopes).view(-1, 1, 1), persistent=False)
+    return stacked
+
+
+class Vmapped(nn.Module):
+    """A module whose tensors are stacked, applied to each member by ``torch.vmap``.
+
+    Args:
+        module: The module; its parameters and buffers have the members in front.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self._sites = [site for site in _dropouts(module) if site.p > 0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[K, B, …]`` -> ``[K, B, …]``."""
+        masks = [site.mask for site in self._sites] if self.training else []
+
+        def one(tensors: dict[str, Tensor], masks: list[Tensor], x: Tensor) -> Tensor:
+            for site, mask in zip(self._sites, masks, strict=False):
+                site.mask = mask
+            return torch.func.functional_call(self.module, tensors, (x,))
+
+        return torch.vmap(one)(dict(_tensors(self.module)), masks, x)
+
+
+def pad_and_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """``[K, *largest]`` from tensors of one rank: each in the low corner of its own slice, zeros elsewhere."""
+    largest = [max(sizes) for sizes in zip(*(t.shape for t in tensors), strict=True)]
+    stacked = tensors[0].new_zeros(len(tensors), *largest)
+    for target, tensor in zip(stacked, tensors, strict=True):
+        target[tuple(slice(size) for size in tensor.shape)].copy_(tensor)
+    return stacked
+
+
+def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+    return [*module.named_parameters(), *module.named_buffers()]
+
+
+def _dropouts(module: nn.Module) -> list[Any]:
+    return [m for m in module.modules() if isinstance(m, Dropout)]

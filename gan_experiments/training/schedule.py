@@ -1,0 +1,44 @@
+"""Which step ends which epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gan_experiments.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Steps and epochs of a run: every batch is full, an epoch's tail joins the next one's head.
+
+    Attributes:
+        size: Samples in the data set.
+        per_step: Samples that a step takes in: batch size times discriminator steps.
+        epochs: Epochs in all.
+    """
+
+    size: int
+    per_step: int
+    epochs: int
+
+    @classmethod
+    def of(cls, size: int, train: TrainConfig) -> Schedule:
+        """The schedule of ``train`` on ``size`` samples."""
+        return cls(size, train.batch_size * train.discriminator_steps, train.epochs)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run."""
+        return self.end_of(self.epochs)
+
+    def end_of(self, epoch: int) -> int:
+        """Steps after which every sample has been seen ``epoch`` times."""
+        return -(-epoch * self.size // self.per_step)
+
+    def finished(self, step: int) -> int:
+        """Epochs that are over after ``step`` steps."""
+        return min(step * self.per_step // self.size, self.epochs)
+
+    def fraction(self, step: int) -> float:
+        """Epochs that ``step`` steps make, with a fraction."""
+        return min(step * self.per_step / self.size, float(self.epochs))
