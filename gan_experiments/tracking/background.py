@@ -39,7 +39,8 @@ class Background:
                 stdin=subprocess.PIPE,  # its end tells the worker that this process is through
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=os.environ | {"PYTHONPATH": path},
+                # Whatever it computes is small; its threads would only take turns with those of training.
+                env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
                 start_new_session=True,  # Ctrl-C is for training, which then ends the run in good order
                 text=True,
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -94,33 +95,58 @@ def probability_bars(real: np.ndarray, fake: np.ndarray, epoch: float) -> Figure
     return figure
 
 
-def histogram(real: np.ndarray, fake: np.ndarray, epoch: float) -> Figure:
+class HistogramFigure:
     """How D(x) and D(G(z)) were spread over an epoch; bins and axes are the same in every such picture.
 
-    Args:
-        real: Counts of D(x) in equal bins of [0, 1], ``[bins]``.
-        fake: Counts of D(G(z)), likewise.
-        epoch: The epoch.
+    A run has many of these pictures, so what they share is drawn once.
     """
-    figure = _figure(5.6, 3.6)
-    axes = figure.add_subplot()
-    edges = np.linspace(0, 1, len(real) + 1)
-    for counts, color, name in ((real, _REAL, "D(x), real"), (fake, _FAKE, "D(G(z)), generated")):
-        share = counts / max(counts.sum(), 1)
-        axes.stairs(share, edges, fill=True, color=color, alpha=0.35)
-        axes.stairs(share, edges, color=color, linewidth=1.6, label=f"{name}: mean {_mean(counts):.2f}")
-    axes.axvline(0.5, ymax=0.84, color=_INK, linewidth=1, linestyle=(0, (4, 3)))
-    # A sure D puts nearly all in one bin, an unsure one a fiftieth in each: roots keep both legible.
-    axes.set_yscale("function", functions=(np.sqrt, np.square))
-    axes.set_ylim(0, 1)
-    axes.set_yticks([0, 0.01, 0.05, 0.1, 0.25, 0.5, 1], ["0", "1%", "5%", "10%", "25%", "50%", "100%"])
-    axes.set_xlim(0, 1)
-    axes.set_xlabel("D's probability", color=_INK)
-    axes.set_ylabel("share of samples (root scale)", color=_INK)
-    axes.set_title(f"epoch {epoch:g}", color=_INK, fontsize=13)
-    axes.legend(frameon=False, fontsize=10, loc="upper center")
-    _tidy(axes)
-    return figure
+
+    def __init__(self) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(5.6, 3.6), dpi=100)
+        figure.subplots_adjust(left=0.14, right=0.97, bottom=0.14, top=0.91)
+        axes = figure.add_subplot()
+        axes.axvline(0.5, ymax=0.82, color=_INK, linewidth=1, linestyle=(0, (4, 3)))
+        # A sure D puts nearly all in one bin, an unsure one a fiftieth in each: roots keep both legible.
+        axes.set_yscale("function", functions=(np.sqrt, np.square))
+        axes.set_ylim(0, 1)
+        axes.set_yticks([0, 0.01, 0.05, 0.1, 0.25, 0.5, 1], ["0", "1%", "5%", "10%", "25%", "50%", "100%"])
+        axes.set_xlim(0, 1)
+        axes.set_xlabel("D's probability", color=_INK)
+        axes.set_ylabel("share of samples (root scale)", color=_INK)
+        _tidy(axes)
+        self._axes, self._canvas = axes, FigureCanvasAgg(figure)
+        self._canvas.draw()
+        self._background = self._canvas.copy_from_bbox(figure.bbox)
+        self._title = axes.set_title("", color=_INK, fontsize=13)
+
+    def draw(self, real: np.ndarray, fake: np.ndarray, epoch: float) -> np.ndarray:
+        """The picture of an epoch, RGBA ``[H, W, 4]``.
+
+        Args:
+            real: Counts of D(x) in equal bins of [0, 1], ``[bins]``.
+            fake: Counts of D(G(z)), likewise.
+            epoch: The epoch.
+        """
+        axes, edges = self._axes, np.linspace(0, 1, len(real) + 1)
+        self._title.set_text(f"epoch {epoch:g}")
+        artists: list[Artist] = [self._title]
+        sides = ((real, _REAL, "real: mean D(x)", 0.98), (fake, _FAKE, "generated: mean D(G(z))", 0.9))
+        for counts, color, name, height in sides:
+            share = counts / max(counts.sum(), 1)
+            artists.append(axes.stairs(share, edges, fill=True, color=color, alpha=0.35))
+            artists.append(axes.stairs(share, edges, color=color, linewidth=1.6))
+            style = {"transform": axes.transAxes, "ha": "center", "va": "top", "fontsize": 11, "color": color}
+            artists.append(axes.text(0.5, height, f"{name} = {_mean(counts):.2f}", **style))
+        self._canvas.restore_region(self._background)
+        for artist in artists:
+            axes.draw_artist(artist)
+        picture = np.array(self._canvas.buffer_rgba())
+        for artist in artists[1:]:
+            artist.remove()
+        return picture
 
 
 def _mean(counts: np.ndarray) -> float:

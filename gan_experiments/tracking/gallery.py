@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,10 @@ class Gallery:
             epoch in (1, self._run["epochs"]) or epoch % self._run["sample_every"] == 0
         )
 
+    @cached_property
+    def _histogram(self) -> figures.HistogramFigure:
+        return figures.HistogramFigure()
+
     def _write_stepped(self, line: Line) -> None:
         image = self._draw(line)
         full, small = self.names(line)
@@ -74,8 +79,9 @@ class Gallery:
             real = np.load(self._directory.real_points)
             return pictures.rasterise(figures.scatter(samples, real, line["epoch"]))
         real, fake = np.array(line["real"]), np.array(line["fake"])
-        draw = figures.histogram if line["kind"] == "histograms" else figures.probability_bars
-        return pictures.rasterise(draw(real, fake, line["epoch"]))
+        if line["kind"] == "histograms":
+            return Image.fromarray(self._histogram.draw(real, fake, line["epoch"])).convert("RGB")
+        return pictures.rasterise(figures.probability_bars(real, fake, line["epoch"]))
 
     def finish(self) -> None:
         """Draw what shows the run as a whole, and lay its numbers beside it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
 import platform
 import socket
 import subprocess
@@ -15,8 +14,7 @@ from typing import Any
 from gan_experiments.data.dataset import Dataset
 
 _PACKAGES = ("torch", "torchvision", "mlflow", "hydra-core", "numpy", "gan-experiments")
-DIGEST_LENGTH = 36
-"""MLflow's limit; of a SHA-256 in hexadecimal 36 digits are 144 bits."""
+_DIGEST_LENGTH = 36  # as many as MLflow takes: 144 bits of a SHA-256
 
 
 def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
@@ -55,8 +53,6 @@ def origin(overrides: Sequence[str], device: str, run_directory: Path) -> dict[s
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": "gan_experiments.run",
     }
-    if device.startswith("cuda"):
-        tags["device_name"] = torch.cuda.get_device_name(device)
     for package in _PACKAGES:
         try:
             tags[f"version.{package}"] = version(package)
@@ -94,18 +90,10 @@ def describe(dataset: Dataset) -> dict[str, Any]:
     """A data set as MLflow's logged input: name, digest, source, and what its samples are."""
     return {
         "name": dataset.name,
-        "digest": digest(dataset)[:DIGEST_LENGTH],
+        "digest": dataset.digest[:_DIGEST_LENGTH],
         "source": dataset.source,
         "samples": len(dataset),
         "sample_shape": list(dataset.sample_shape),
         "dtype": str(dataset.samples.dtype).removeprefix("torch."),
         "scale": dataset.scale,
     }
-
-
-def digest(dataset: Dataset) -> str:
-    """SHA-256, in hexadecimal, of the samples' type, shape and bytes."""
-    samples = dataset.samples.detach().cpu().contiguous()
-    algorithm = hashlib.sha256(f"{samples.dtype}{tuple(samples.shape)}".encode())
-    algorithm.update(samples.numpy().data)
-    return algorithm.hexdigest()

@@ -17,6 +17,7 @@ import filelock
 from gan_experiments.tracking.destination import database_folder
 from gan_experiments.tracking.gallery import Gallery
 from gan_experiments.tracking.journal import Line, last_session, read
+from gan_experiments.tracking.model import deliver_model
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def prepare_environment(uri: str) -> None:
         ("MLFLOW_HTTP_REQUEST_TIMEOUT", "10"),
         ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0"),
         ("MLFLOW_DISABLE_TELEMETRY", "true"),
+        ("MLFLOW_LOGGING_LEVEL", "WARNING"),
         ("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true"),
         ("GIT_PYTHON_REFRESH", "quiet"),
     ):
@@ -62,12 +64,13 @@ class Delivery:
         gallery: Draws the pictures; nothing is delivered before it is drawn.
 
     Attributes:
-        answered: When the destination last took something, on the monotonic clock.
+        answered: When the destination last took something for the first time, on the monotonic clock.
     """
 
     def __init__(self, directory: RunDirectory, run: dict[str, Any], uri: str, gallery: Gallery) -> None:
         self._directory, self._run, self._uri, self._gallery = directory, run, uri, gallery
         self._client: MlflowClient | None = None
+        self._taken, self._most_taken = 0, 0  # requests since the last line that is done: in this attempt, in any
         self.answered = 0.0
         self._state: dict[str, Any] = {"position": 0}
         if directory.delivered.exists():
@@ -84,6 +87,7 @@ class Delivery:
         if not lines:
             return False
         run_id = self._state["run_id"]
+        self._taken = 0
         self._send_values(client, run_id, [line for line, _ in lines])
         for line, _ in lines:
             for name in self._gallery.names(line):
@@ -91,9 +95,16 @@ class Delivery:
             handler = _HANDLERS.get(line["kind"])
             if handler is not None:
                 handler(self, client, run_id, line)
-                self.answered = time.monotonic()
+                self._note_answer()
         self._remember(position=lines[-1][1])
+        self._most_taken = 0
         return True
+
+    def _note_answer(self) -> None:
+        """Only what is new counts: a destination that takes a line's first part again and again is no progress."""
+        self._taken += 1
+        if self._taken > self._most_taken:
+            self._most_taken, self.answered = self._taken, time.monotonic()
 
     def complete(self) -> str:
         """Send everything, and if the process that trained died without a word, mark the run as killed.
@@ -166,7 +177,7 @@ class Delivery:
         ]
         for start in range(0, len(metrics), _METRICS_A_BATCH):
             client.log_batch(run_id, metrics=metrics[start : start + _METRICS_A_BATCH])
-            self.answered = time.monotonic()
+            self._note_answer()
 
     def _send_params(self, client: MlflowClient, run_id: str, line: Line) -> None:
         from mlflow.entities import Param
@@ -205,16 +216,14 @@ class Delivery:
         for name in self._gallery.whole():
             self._send_file(client, run_id, name)
         if line["status"] == "FINISHED" and self._directory.generator.exists():
-            from gan_experiments.tracking.model import ModelFiles  # torch, which nothing else here needs
-
-            ModelFiles(self._directory, self._run).deliver(client, self._state["experiment_id"], run_id)
+            deliver_model(self._directory, client, self._state["experiment_id"], run_id)
         client.set_tag(run_id, "status_reason", _cut(line["reason"] or "all epochs are done", _LONGEST_TAG))
         client.set_terminated(run_id, line["status"], line.get("time"))
 
     def _send_file(self, client: MlflowClient, run_id: str, name: str) -> None:
         folder = Path(name).parent.as_posix()
         client.log_artifact(run_id, str(self._directory.artifacts / name), None if folder == "." else folder)
-        self.answered = time.monotonic()
+        self._note_answer()
 
 
 _HANDLERS: dict[str, Callable[[Delivery, MlflowClient, str, Line], None]] = {

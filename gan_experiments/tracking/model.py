@@ -1,96 +1,115 @@
-"""The final generator as an MLflow model: a traced graph with its weights, and no code of ours or of a user's."""
+"""The final generator as an MLflow model: its weights, its configuration, and the code that both belong to.
+
+Tracing it with ``torch.export`` would need no code at all, but importing the tracer alone takes seconds of
+processor time at the end of every run; copying a few files takes none.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
+import sysconfig
+import tempfile
+from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from hydra.utils import instantiate
-from torch import Tensor, nn
 
-from gan_experiments.data.dataset import Dataset
-from gan_experiments.models.networks import Networks
-from gan_experiments.tracking.run_directory import RunDirectory
+import gan_experiments
+from gan_experiments.tracking.run_directory import RunDirectory, read_json
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.models import Model
+    from mlflow.models import Model, ModelSignature
 
 MODEL_NAME = "generator"
+_REQUIREMENTS = ("mlflow", "torch", "numpy", "hydra-core")
+_LOADER = "tracking/served_generator.py"
+_CODE = ("__init__.py", "errors.py", "data/__init__.py", "data/dataset.py", "models", "tracking/__init__.py", _LOADER)
+"""What loading a generator takes of this package."""
 
 
-class ModelFiles:
-    """The model's files below artifacts/model, and their delivery.
+def deliver_model(directory: RunDirectory, client: MlflowClient, experiment_id: str, run_id: str) -> None:
+    """Log a run's generator as a model of the run, once; its files lie below artifacts/model."""
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.models import Model
 
-    Args:
-        directory: The run's folder, with the final weights.
-        run: Its run.json.
-    """
+    query = f"name = '{MODEL_NAME}' AND source_run_id = '{run_id}'"
+    found = client.search_logged_models([experiment_id], filter_string=query)
+    model = found[0] if found else client.create_logged_model(experiment_id, MODEL_NAME, run_id)
+    path, place, number = directory.artifacts / "model", model.artifact_location, model.model_id
+    _save(directory.generator, path, Model(artifact_path=place, run_id=run_id, model_uuid=number, model_id=number))
+    client.log_model_artifacts(model.model_id, str(path))
+    client.finalize_logged_model(model.model_id, "READY")
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
 
-    def __init__(self, directory: RunDirectory, run: dict[str, Any]) -> None:
-        self._directory, self._run = directory, run
-        self._path = directory.artifacts / "model"
 
-    def deliver(self, client: MlflowClient, experiment_id: str, run_id: str) -> None:
-        """Log the model as an output of the run, once."""
-        from mlflow.entities import LoggedModelOutput
-        from mlflow.models import Model
+def _save(generator: Path, path: Path, identity: Model) -> None:
+    from mlflow import pyfunc
 
-        query = f"name = '{MODEL_NAME}' AND source_run_id = '{run_id}'"
-        found = client.search_logged_models([experiment_id], filter_string=query)
-        model = found[0] if found else client.create_logged_model(experiment_id, MODEL_NAME, run_id)
-        shutil.rmtree(self._path, ignore_errors=True)
-        identity = Model(
-            artifact_path=model.artifact_location, run_id=run_id, model_uuid=model.model_id, model_id=model.model_id
-        )
-        self._save(identity)
-        client.log_model_artifacts(model.model_id, str(self._path))
-        client.finalize_logged_model(model.model_id, "READY")
-        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-
-    def _save(self, identity: Model) -> None:
-        from mlflow import pytorch as flavor
-        from mlflow.models import ModelSignature
-        from mlflow.types import Schema, TensorSpec
-
-        networks: Networks = instantiate(self._run["model"], sample_shape=tuple(self._run["sample_shape"]))
-        weights = torch.load(self._directory.generator, map_location="cpu", weights_only=True)
-        networks.generator.load_state_dict(weights)
-        sampler = Sampler(networks.generator, self._run["is_image"], self._run["scale"])
-        kind = np.dtype(np.uint8 if self._run["is_image"] else np.float32)
-        flavor.save_model(
-            sampler.eval(),
-            str(self._path),
+    description = read_json(generator / "generator.json")
+    package = Path(gan_experiments.__file__).parent
+    shutil.rmtree(path, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        code = Path(scratch) / package.name
+        for name in _CODE:
+            _copy(package / name, code / name)
+        pyfunc.save_model(
+            str(path),
+            loader_module=f"{package.name}.{_LOADER.removesuffix('.py').replace('/', '.')}",
+            data_path=str(generator),
+            code_paths=[str(code), *_own_code(description["model"])],
             mlflow_model=identity,
-            signature=ModelSignature(
-                Schema([TensorSpec(np.dtype(np.float32), (-1, networks.latent_dim))]),
-                Schema([TensorSpec(kind, (-1, *self._run["sample_shape"]))]),
-            ),
-            # Two rows: torch.export takes one for a size that never changes.
-            input_example=np.zeros((2, networks.latent_dim), np.float32),
-            serialization_format="pt2",
-            pip_requirements=[f"{package}=={version(package)}" for package in ("mlflow", "torch", "numpy")],
+            signature=_signature(description),
+            input_example=_example(description),  # type: ignore[arg-type]  # None is its default
+            pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
         )
 
 
-class Sampler(nn.Module):
-    """A generator whose samples are in the data's own range.
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)
 
-    Args:
-        generator: ``[B, latent_dim]`` -> samples in [-1, 1].
-        is_image: Whether the samples are images.
-        scale: Of a data set of points.
-    """
 
-    def __init__(self, generator: nn.Module, is_image: bool, scale: float) -> None:
-        super().__init__()
-        self.generator = generator
-        kind = torch.uint8 if is_image else torch.float32
-        self._data = Dataset("", torch.empty(0, dtype=kind), scale=scale)
+def _own_code(config: dict[str, Any]) -> list[str]:
+    """Modules and packages of the person's own that a model's configuration names, installed ones aside."""
+    installed = [Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib", "stdlib")]
+    own = set()
+    for name in {target.partition(".")[0] for target in _targets(config)} - {gan_experiments.__name__}:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            file = Path(spec.origin).resolve()
+            if not any(file.is_relative_to(folder) for folder in installed):
+                own.add(str(file.parent if spec.submodule_search_locations else file))
+    return sorted(own)
 
-    def forward(self, latents: Tensor) -> Tensor:
-        """``[B, latent_dim]`` -> uint8 ``[B, C, H, W]`` or float32 ``[B, D]``."""
-        return self._data.denormalise(self.generator(latents))
+
+def _targets(config: Any) -> Iterator[str]:
+    if isinstance(config, dict):
+        for key, value in config.items():
+            if key == "_target_":
+                yield value
+            yield from _targets(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _targets(value)
+
+
+def _signature(description: dict[str, Any]) -> ModelSignature:
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    # An architecture of a person's own may name its latent size otherwise; then any is taken.
+    latents = TensorSpec(np.dtype(np.float32), (-1, description["model"].get("latent_dim", -1)))
+    kind = np.dtype(np.uint8 if description["is_image"] else np.float32)
+    return ModelSignature(Schema([latents]), Schema([TensorSpec(kind, (-1, *description["sample_shape"]))]))
+
+
+def _example(description: dict[str, Any]) -> np.ndarray | None:
+    latent_dim = description["model"].get("latent_dim")
+    return None if latent_dim is None else np.zeros((1, latent_dim), np.float32)

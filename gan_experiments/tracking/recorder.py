@@ -103,10 +103,7 @@ class Recorder:
             "sample_every": self._tracking.sample_every,
             "total_steps": self._total_steps,
             "epochs": self._config["train"]["epochs"],
-            "sample_shape": list(self._dataset.sample_shape),
             "is_image": self._dataset.is_image,
-            "scale": self._dataset.scale,
-            "model": self._config["model"],
         }
         write_json(self._directory.run, fresh | known | current)
 
@@ -180,9 +177,7 @@ class Recorder:
         if self._monitor is not None:
             self._monitor.stop()
         if generator is not None:
-            content = io.BytesIO()
-            torch.save({name: value.cpu() for name, value in generator.state_dict().items()}, content)
-            write_atomically(self._directory.generator, content.getvalue())
+            self._keep_generator(generator)
         self._append("status", key=self._session, status=status, reason=reason)
         self._journal.synchronise()
         self._journal.close()
@@ -191,6 +186,17 @@ class Recorder:
         complaint = self._background.finish()
         self._lock.release()
         self._report(complaint)
+
+    def _keep_generator(self, generator: nn.Module) -> None:
+        content = io.BytesIO()
+        torch.save({name: value.cpu() for name, value in generator.state_dict().items()}, content)
+        write_atomically(self._directory.generator / "generator.pt", content.getvalue())
+        write_json(self._directory.generator / "generator.json", self._samples() | {"model": self._config["model"]})
+
+    def _samples(self) -> dict[str, Any]:
+        """What there is to know about a sample."""
+        data = self._dataset
+        return {"sample_shape": list(data.sample_shape), "is_image": data.is_image, "scale": data.scale}
 
     def _report(self, complaint: str | None) -> None:
         directory, tracking = self._directory, self._tracking

@@ -24,7 +24,7 @@ class RunDirectory:
         generators: Weights of the generator over time; kept by the checkpoints' writer.
         samples: Drawn samples as arrays, one ``.npy`` a time.
         real_points: Where points are learnt, some of them.
-        generator: Weights of the final generator, as they go into the MLflow model.
+        generator: The final generator's weights and description, as they go into the MLflow model.
         artifacts: What MLflow gets as files, laid out as there.
         run: The run's identity: name, experiment, destination.
         delivered: What has reached MLflow so far.
@@ -41,7 +41,7 @@ class RunDirectory:
         self.generators = self.path / "generators"
         self.samples = self.path / "samples"
         self.real_points = self.samples / "real.npy"
-        self.generator = self.path / "generator.pt"
+        self.generator = self.path / "generator"
         self.artifacts = self.path / "artifacts"
         self.run = self.path / "run.json"
         self.delivered = self.path / "delivered.json"

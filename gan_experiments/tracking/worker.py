@@ -93,8 +93,8 @@ class Worker:
         try:
             action()
         except Exception as error:
-            traceback.print_exc()  # into tracking.log
             if not self._lost:
+                traceback.print_exc()  # into tracking.log
                 self._say(f"MLflow at {self._uri} is lost ({_brief(error)}); the run goes on, and is delivered later")
             self._lost = True
             return False

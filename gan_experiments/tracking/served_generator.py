@@ -1,0 +1,44 @@
+"""Loads a generator that was logged as an MLflow model; travels in the model's own code folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from hydra.utils import instantiate
+
+from gan_experiments.data.dataset import Dataset
+from gan_experiments.models.networks import Networks
+
+
+class ServedGenerator:
+    """Draws samples in the data's own range.
+
+    Args:
+        networks: The pair of networks, the generator with its final weights.
+        data: Knows the data's range.
+    """
+
+    def __init__(self, networks: Networks, data: Dataset) -> None:
+        self._generator, self._data = networks.generator.eval(), data
+
+    def predict(self, latents: np.ndarray, params: object = None) -> np.ndarray:
+        """float32 ``[N, latent_dim]`` -> uint8 ``[N, C, H, W]`` or float32 ``[N, D]``."""
+        with torch.inference_mode():
+            samples = self._generator(torch.from_numpy(np.ascontiguousarray(latents)))
+            return self._data.denormalise(samples).numpy()
+
+
+def _load_pyfunc(folder: str) -> ServedGenerator:
+    """MLflow's hook: a generator from the folder that ``model.save`` filled. The weights are read without code."""
+    path = Path(folder)
+    description = json.loads((path / "generator.json").read_text(encoding="utf-8"))
+    shape = tuple(description["sample_shape"])
+    networks: Networks = instantiate(description["model"], sample_shape=shape)
+    networks.generator.load_state_dict(torch.load(path / "generator.pt", map_location="cpu", weights_only=True))
+    kind = torch.uint8 if description["is_image"] else torch.float32
+    return ServedGenerator(
+        networks, Dataset("range", torch.zeros((1, *shape), dtype=kind), scale=description["scale"])
+    )
