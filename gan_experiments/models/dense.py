@@ -151,8 +151,5 @@ def _weight_gradient(gradient: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 
 
 def _take_target(parameter: Tensor) -> Tensor:
-    target = getattr(parameter, "gradient_target", None)
-    if target is None:
-        return torch.empty_like(parameter, requires_grad=False)
-    parameter.gradient_target = None
-    return target
+    target = vars(parameter).pop("gradient_target", None)
+    return torch.empty_like(parameter, requires_grad=False) if target is None else target

@@ -7,8 +7,9 @@ in front (``models.stacking``).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -70,14 +71,14 @@ class Discriminator(nn.Module):
         """``[B, *sample_shape]`` -> logits ``[B]``."""
         x = x.flatten(-len(self.sample_shape))
         weights, biases = _parameters(self.layers)
-        masks = [
-            dropout.multiplier(x, weight.shape[0]) for dropout, weight in zip(self.dropouts, weights, strict=False)
-        ]
+        dropouts = cast("Iterable[Dropout]", self.dropouts)
+        masks = [dropout.multiplier(x, bias.shape[-1]) for dropout, bias in zip(dropouts, biases, strict=False)]
         return dense_stack(x, weights, biases, self.negative_slope, masks).squeeze(-1)
 
 
 def _parameters(layers: nn.ModuleList) -> tuple[list[Tensor], list[Tensor]]:
-    return [layer.weight for layer in layers], [layer.bias for layer in layers]
+    linear = cast("Sequence[nn.Linear]", layers)
+    return [layer.weight for layer in linear], [layer.bias for layer in linear]
 
 
 def build(

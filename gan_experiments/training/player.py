@@ -68,10 +68,10 @@ class Player:
     def differentiate(self, loss: Tensor) -> None:
         """Fill ``gradient`` with the derivative of ``loss``, a scalar."""
         for parameter, target in zip(self._parameters, self._gradients, strict=True):
-            parameter.gradient_target = target  # type: ignore[attr-defined]
+            vars(parameter)["gradient_target"] = target
         found = torch.autograd.grad(loss, self._parameters, materialize_grads=True)
         for parameter, target, gradient in zip(self._parameters, self._gradients, found, strict=True):
-            parameter.gradient_target = None  # type: ignore[attr-defined]
+            vars(parameter).pop("gradient_target", None)
             if gradient.data_ptr() != target.data_ptr():
                 target.copy_(gradient)
 

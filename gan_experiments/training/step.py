@@ -104,14 +104,18 @@ class AdversarialStep:
         masks = iter(drawn)
         *for_d, for_g = self._generate(latents, self._masks_of(self.generator, masks))
         self.discriminator.require_gradients(True)
-        for update in range(self._updates):
-            chosen = indices[..., update, :]
-            x = self._samples.index_select(0, chosen.flatten()).unflatten(0, chosen.shape)
-            own = self._masks_of(self.discriminator, masks)
-            loss_d, real, fake = self._update_discriminator(self._dataset.normalise(x), for_d[update], own)
+        updates = [
+            self._update_discriminator(self._real(indices[..., i, :]), own, self._masks_of(self.discriminator, masks))
+            for i, own in enumerate(for_d)
+        ]
+        loss_d, real, fake = updates[-1]
         self.discriminator.require_gradients(False)
         loss_g = self._update_generator(for_g, real, self._masks_of(self.discriminator, masks))
         return StepStatistics(loss_d, loss_g, real, fake)
+
+    def _real(self, indices: Tensor) -> Tensor:
+        samples = self._samples.index_select(0, indices.flatten())
+        return self._dataset.normalise(samples.unflatten(0, indices.shape))
 
     def _generate(self, latents: Tensor, masks: list[Tensor]) -> list[Tensor]:
         """A batch for each update of D, detached, and one for G; G's weights stay as they are between them."""

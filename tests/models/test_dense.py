@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -9,8 +11,11 @@ SLOPE = 0.2
 
 def make(dtype=torch.float64, sizes=(5, 7, 4, 2), batch=6):
     generator = torch.Generator().manual_seed(0)
-    draw = lambda *shape: torch.randn(*shape, generator=generator, dtype=dtype)  # noqa: E731
-    weights = [draw(b, a).requires_grad_() for a, b in zip(sizes, sizes[1:], strict=False)]
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator, dtype=dtype)
+
+    weights = [draw(b, a).requires_grad_() for a, b in pairwise(sizes)]
     biases = [draw(b).requires_grad_() for b in sizes[1:]]
     masks = [(draw(batch, b) > 0).to(dtype) / 0.5 for b in sizes[1:-1]]
     return draw(batch, sizes[0]).requires_grad_(), weights, biases, masks
