@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from gan_experiments.errors import UserError
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """A data set as one tensor, which moves to the device once.
 
@@ -22,6 +26,9 @@ class Dataset:
         source: Where the samples came from: a path, an address, or a sentence.
         scale: Points are divided by it before they are learnt, so that a generator that ends in Tanh reaches
             them; 1 for images, whose 0..255 always becomes [-1, 1].
+
+    Raises:
+        UserError: The tensors are not of these types and shapes, there is no sample, or a point is not finite.
     """
 
     name: str
@@ -29,6 +36,23 @@ class Dataset:
     labels: Tensor | None = None
     source: str = ""
     scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        allowed = "they must be a tensor, uint8 [N, C, H, W] (images) or float32 [N, D] (points)"
+        if not isinstance(self.samples, Tensor):
+            raise UserError(f"data={self.name}: samples are of type {type(self.samples).__name__}; {allowed}")
+        if (self.samples.dtype, self.samples.ndim) not in ((torch.uint8, 4), (torch.float32, 2)):
+            raise UserError(f"data={self.name}: samples are {_describe(self.samples)}; {allowed}")
+        if self.samples.numel() == 0:
+            raise UserError(f"data={self.name}: samples are {_describe(self.samples)}; there must be at least one")
+        if not self.is_image and not bool(self.samples.isfinite().all()):
+            raise UserError(f"data={self.name}: a sample is NaN or infinite; all must be finite")
+        if self.labels is not None and (self.labels.dtype, *self.labels.shape) != (torch.int64, len(self)):
+            raise UserError(
+                f"data={self.name}: labels are {_describe(self.labels)}; they must be int64 [{len(self)}]"
+            )
+        if not 0 < self.scale < float("inf"):
+            raise UserError(f"data={self.name}: scale is {self.scale}; it must be a finite number above 0")
 
     @property
     def is_image(self) -> bool:
@@ -39,6 +63,13 @@ class Dataset:
     def sample_shape(self) -> tuple[int, ...]:
         """Shape of one sample: ``(C, H, W)`` or ``(D,)``."""
         return tuple(self.samples.shape[1:])
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the samples' type, shape and bytes, in hexadecimal: the same data has the same digest."""
+        algorithm = hashlib.sha256(_describe(self.samples).encode())
+        algorithm.update(self.samples.detach().cpu().numpy().reshape(-1).data)
+        return algorithm.hexdigest()
 
     def __len__(self) -> int:
         return self.samples.shape[0]
@@ -54,3 +85,8 @@ class Dataset:
         if self.is_image:
             return batch.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
         return batch.float() * self.scale
+
+
+def _describe(tensor: Tensor) -> str:
+    """Type and shape: ``uint8 [60000, 1, 28, 28]``."""
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"

@@ -1,0 +1,172 @@
+"""MNIST and the sets in its format, as torchvision lays them out on disk, every byte verified.
+
+Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits" (1998); H. Xiao, K. Rasul and
+R. Vollgraf, "Fashion-MNIST" (2017); T. Clanuwat et al., "Deep learning for classical Japanese literature" (2018).
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.client
+import struct
+import sys
+import tempfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gan_experiments.data.dataset import Dataset
+from gan_experiments.data.resize import resize
+from gan_experiments.errors import UserError
+
+IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A published data set.
+
+    Attributes:
+        folder: Name of its folder, and of its class in torchvision.
+        shape: Shape of the training images.
+        md5: Published checksums of its files, extracted or compressed.
+    """
+
+    folder: str
+    shape: tuple[int, int, int]
+    md5: Mapping[str, str]
+
+
+RELEASES = {
+    "mnist": Release(
+        "MNIST",
+        (60_000, 28, 28),
+        {IMAGES: "6bbc9ace898e44ae57da46a324031adb", LABELS: "a25bea736e30d166cdddb491f175f624"},
+    ),
+    "fashion_mnist": Release(
+        "FashionMNIST",
+        (60_000, 28, 28),
+        {IMAGES: "f4a8712d7a061bf5bd6d2ca38dc4d50a", LABELS: "9018921c3c673c538a1fc5bad174d6f9"},
+    ),
+    # Published for the compressed files alone, which are therefore kept and read where they are there.
+    "kmnist": Release(
+        "KMNIST",
+        (60_000, 28, 28),
+        {f"{IMAGES}.gz": "bdb82020997e1d708af4cf47b453dcf7", f"{LABELS}.gz": "e144d726b3acfaa3e44228e80efcd344"},
+    ),
+}
+
+
+def load(name: str, root: str, image_size: int, download: bool) -> Dataset:
+    """Load the training set of MNIST, Fashion-MNIST or KMNIST.
+
+    Read are ``ROOT/MNIST/raw/train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte``, or the same compressed
+    (``.gz``); likewise ``FashionMNIST`` and ``KMNIST``. Checked are magic number, dimensions, length and MD5; of
+    KMNIST's extracted files, whose MD5 nobody publishes, all but the last.
+
+    Args:
+        name: ``mnist``, ``fashion_mnist`` or ``kmnist``.
+        root: The folder above ``MNIST``; a download makes it.
+        image_size: Height and width in pixels; images are resized where it is not 28.
+        download: Whether torchvision may fetch files that are missing. Otherwise the network is not touched.
+
+    Returns:
+        Images uint8 ``[60000, 1, image_size, image_size]``, white on black, with labels 0..9.
+
+    Raises:
+        UserError: The name is none of these; files are missing and may not or cannot be fetched; or a file is
+            unreadable, truncated, too long, of another format or size, or its checksum is wrong.
+    """
+    if name not in RELEASES:
+        raise UserError(f"data.name={name}: must be {', '.join(RELEASES)} for gan_experiments.data.idx.load")
+    release = RELEASES[name]
+    raw = Path(root).expanduser() / release.folder / "raw"
+    missing = [file for file in (IMAGES, LABELS) if _find(raw, file, release) is None]
+    if missing and not download:
+        raise UserError(
+            f"data.root={root}: no {' and no '.join(missing)} in {raw.absolute()}, and data.download=false; "
+            f"set data.root to the folder that holds {release.folder}/raw, allow data.download=true, "
+            "or take data=digits, which needs no files"
+        )
+    if missing:
+        _download(release, root, raw)
+    images = _read(raw, IMAGES, release, release.shape)
+    labels = _read(raw, LABELS, release, release.shape[:1])
+    return Dataset(name, resize(images.unsqueeze(1), image_size), labels.long(), source=str(raw.absolute()))
+
+
+def _find(raw: Path, file: str, release: Release) -> Path | None:
+    """Where ``file`` lies, extracted or compressed; rather the one whose checksum is known."""
+    try:
+        found = [path for path in (raw / file, raw / f"{file}.gz") if path.exists()]
+    except OSError as error:
+        raise UserError(f"data.root: {raw.absolute()} cannot be read ({error.strerror})") from error
+    return min(found, key=lambda path: path.name not in release.md5, default=None)
+
+
+def _read(raw: Path, file: str, release: Release, shape: tuple[int, ...]) -> Tensor:
+    """The contents of an IDX file of unsigned bytes of this shape, verified: uint8 ``shape``."""
+    path = _find(raw, file, release)
+    assert path is not None
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            _verify(path, content, release.md5.get(path.name))
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _damaged(path, f"cannot be read ({error})") from error
+    # Two zeros, 8 for unsigned bytes, the number of dimensions; then each dimension, big-endian.
+    magic = bytes((0, 0, 8, len(shape)))
+    header = len(magic) + 4 * len(shape)
+    length = header + prod(shape)
+    if content[:4] != magic:
+        raise _damaged(path, f"its magic number is {content[:4].hex() or 'missing'}, not {magic.hex()}")
+    if len(content) >= header and (found := struct.unpack_from(f">{len(shape)}I", content, 4)) != shape:
+        raise _damaged(path, f"its dimensions are {_times(found)}, not {_times(shape)}")
+    if len(content) != length:
+        raise _damaged(path, f"it is {len(content)} bytes long, not {length}")
+    _verify(path, content, release.md5.get(file))
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=header).view(shape)
+
+
+def _verify(path: Path, content: bytes, expected: str | None) -> None:
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if expected is not None and found != expected:
+        raise _damaged(path, f"its MD5 is {found}, not {expected}")
+
+
+def _damaged(path: Path, finding: str) -> UserError:
+    advice = "replace it, or delete it and allow data.download=true"
+    return UserError(f"data.root: {path.absolute()} is damaged or another file: {finding}; {advice}")
+
+
+def _times(dimensions: tuple[int, ...]) -> str:
+    return " x ".join(map(str, dimensions))
+
+
+def _download(release: Release, root: str, raw: Path) -> None:
+    """Fetch the release with torchvision, which verifies what it fetches, and move it into ``raw`` when whole."""
+    from torchvision import datasets  # here, because importing it takes two seconds
+
+    print(f"fetching {release.folder} into {raw.absolute()}", file=sys.stderr, flush=True)
+    try:
+        # Beside its destination, so that a move is one step; what fails leaves nothing behind.
+        existing = next(folder for folder in (raw, *raw.absolute().parents) if folder.is_dir())
+        with tempfile.TemporaryDirectory(dir=existing, prefix=".download-") as temporary:
+            getattr(datasets, release.folder)(temporary, download=True)
+            raw.mkdir(parents=True, exist_ok=True)
+            for path in Path(temporary, release.folder, "raw").iterdir():
+                if not (raw / path.name).exists():
+                    path.replace(raw / path.name)
+    except (OSError, RuntimeError, EOFError, http.client.HTTPException) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"data.download=true: {release.folder} could not be fetched into data.root={root} ({reason}); "
+            f"put its files into {raw.absolute()} by hand, or take data=digits, which needs none"
+        ) from error

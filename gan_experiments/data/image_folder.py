@@ -1,0 +1,175 @@
+"""Any folder of pictures, read once and kept as one tensor."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from tqdm import tqdm
+
+from gan_experiments.data.dataset import Dataset
+from gan_experiments.errors import UserError
+
+log = logging.getLogger(__name__)
+
+CACHE = ".gan_experiments"
+"""Folder in the folder of pictures that holds the tensors made of them; may be deleted at any time."""
+
+PROGRESS: dict[str, Any] = {"unit": "picture", "delay": 1, "leave": False, "disable": None}
+"""Bars are for people who wait: on a terminal, after a second."""
+
+PREPARATION = 1
+"""Number of the way in which pictures become tensors; another way needs another number, or old caches answer."""
+
+
+def load(name: str, root: str, image_size: int, channels: int, download: bool) -> Dataset:
+    """Load every picture below a folder, in the order of their paths; hidden files and folders are left out.
+
+    A picture is turned as its EXIF data say and put on white where it is transparent; its shorter side is resized
+    to ``image_size`` (bicubic, antialiased) and the centre cropped. Of an animation the first frame counts.
+
+    The result is kept in ``ROOT/.gan_experiments`` under a digest of all contents, read anew each time: a change of
+    any picture makes it anew. Without the right to write there, every run decodes all pictures.
+
+    Args:
+        name: The data set's name.
+        root: The folder; symbolic links are followed.
+        image_size: Height and width in pixels.
+        channels: 1 for grey, 3 for colour.
+        download: Without effect: there is nothing to fetch.
+
+    Returns:
+        Images uint8 ``[N, channels, image_size, image_size]``. Where all pictures lie in subfolders of ``root``,
+        the labels are the indices of these subfolders in sorted order.
+
+    Raises:
+        UserError: The folder is missing, unreadable, or without pictures; or a picture cannot be read.
+    """
+    folder = Path(root).expanduser()
+    paths = _pictures(folder, root)
+    key = _key(folder, paths, image_size, channels)
+    cache = folder / CACHE / f"{key}.pt"
+    samples = _cached(cache)
+    if samples is None:
+        samples = _decode(folder, paths, image_size, channels)
+        _keep(samples, cache)
+    return Dataset(name, samples, _labels(paths), source=str(folder.absolute()))
+
+
+def _pictures(folder: Path, root: str) -> list[str]:
+    """Paths of the pictures relative to ``folder``, with slashes, sorted."""
+    Image.init()
+    # Formats with an image type: the others are documents, films, and stubs that only some plug-in can read.
+    formats = {key for key in Image.OPEN if Image.MIME.get(key, "").startswith("image/")}
+    endings = {ending for ending, key in Image.registered_extensions().items() if key in formats}
+
+    def refuse(error: OSError) -> None:
+        raise UserError(
+            f"data.root={root}: must be a folder of pictures; {error.filename}: {error.strerror}"
+        ) from error
+
+    found = []
+    for parent, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        folders[:] = [entry for entry in folders if not entry.startswith(".")]
+        for file in files:
+            path = Path(parent, file)
+            if path.suffix.lower() in endings and not file.startswith("."):
+                found.append(path.relative_to(folder).as_posix())
+    if not found:
+        common = "png, jpg, webp, gif, bmp, tif"
+        raise UserError(f"data.root={root}: no picture in {folder.absolute()} or below it ({common}, …)")
+    return sorted(found)
+
+
+def _labels(paths: list[str]) -> Tensor | None:
+    tops = [path.split("/")[0] for path in paths if "/" in path]
+    if len(tops) < len(paths):
+        return None
+    classes = {top: index for index, top in enumerate(sorted(set(tops)))}
+    return torch.tensor([classes[top] for top in tops])
+
+
+def _key(folder: Path, paths: list[str], image_size: int, channels: int) -> str:
+    """Digest of the pictures' contents in their order, and of what is made of them."""
+
+    def digest(path: str) -> bytes:
+        try:
+            with (folder / path).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").digest()
+        except OSError as error:
+            raise _unreadable(folder / path, error) from error
+
+    key = hashlib.sha256(f"{PREPARATION} {image_size} {channels}".encode())
+    with ThreadPoolExecutor() as pool:
+        digests = tqdm(pool.map(digest, paths), "looking for changes", len(paths), **PROGRESS)
+        for content in digests:
+            key.update(content)
+    return key.hexdigest()
+
+
+def _decode(folder: Path, paths: list[str], image_size: int, channels: int) -> Tensor:
+    samples = torch.empty(len(paths), channels, image_size, image_size, dtype=torch.uint8)
+
+    def fill(index: int) -> None:
+        try:
+            with Image.open(folder / paths[index]) as image:
+                pixels = np.array(_prepare(image, image_size, channels))
+        except Exception as error:  # a decoder may raise anything on a damaged file
+            raise _unreadable(folder / paths[index], error) from error
+        samples[index] = torch.from_numpy(pixels).view(image_size, image_size, channels).permute(2, 0, 1)
+
+    with ThreadPoolExecutor() as pool:
+        for _ in tqdm(pool.map(fill, range(len(paths))), "reading pictures", len(paths), **PROGRESS):
+            pass
+    return samples
+
+
+def _prepare(image: Image.Image, image_size: int, channels: int) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        # Pillow would clip 16 bits to 8, not scale them.
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        raise ValueError(f"its pixels (mode {image.mode}) have no known range")
+    image = ImageOps.exif_transpose(image)
+    if image.has_transparency_data:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    image = image.convert("L" if channels == 1 else "RGB")
+    return ImageOps.fit(image, (image_size, image_size), Image.Resampling.BICUBIC)
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return UserError(f"data.root: {path.absolute()} cannot be read as a picture ({reason}); repair it or remove it")
+
+
+def _cached(cache: Path) -> Tensor | None:
+    try:
+        return torch.load(cache, weights_only=True)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        log.warning("the cache %s cannot be used and will be made anew (%s)", cache, type(error).__name__)
+        return None
+
+
+def _keep(samples: Tensor, cache: Path) -> None:
+    """Write the cache in one step: no other run ever sees half of it."""
+    temporary = cache.with_suffix(f".{os.getpid()}")
+    try:
+        cache.parent.mkdir(exist_ok=True)
+        try:
+            torch.save(samples, temporary)
+            temporary.replace(cache)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:
+        log.warning("no cache in %s (%s): the next run reads all pictures again", cache.parent, error)

@@ -1,0 +1,23 @@
+"""The real files, where this machine has them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gan_experiments.data.idx import load
+
+
+@pytest.mark.skipif(
+    not Path(os.environ.get("GAN_EXPERIMENTS_MNIST", ""), "MNIST/raw").is_dir(),
+    reason="GAN_EXPERIMENTS_MNIST names no folder that holds MNIST/raw",
+)
+def test_mnist_as_published() -> None:
+    dataset = load("mnist", root=os.environ["GAN_EXPERIMENTS_MNIST"], image_size=28, download=False)
+    assert dataset.samples.shape == (60_000, 1, 28, 28)
+    assert dataset.labels is not None
+    assert dataset.labels[:8].tolist() == [5, 0, 4, 1, 9, 2, 1, 3]
+    assert dataset.labels.bincount().tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert dataset.samples.float().mean().item() / 255 == pytest.approx(0.1307, abs=1e-4)
