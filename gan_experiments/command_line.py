@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from yaml import YAMLError
 
 from gan_experiments import keys
-from gan_experiments.errors import RunFailed, UserError
+from gan_experiments.errors import RunFailedError, UserError
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -53,22 +54,24 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def user_errors() -> Iterator[None]:
     """Say in one line on stderr what a person can mend, or how a run failed, and exit; let all else pass.
 
-    The exit status is 2 for what was asked wrongly and 1 for a run that failed.
+    The exit status is 2 for what was asked wrongly, 1 for a run that failed, and 130 after Ctrl-C.
     """
     try:
         yield
+    except KeyboardInterrupt as interrupt:
+        raise SystemExit(128 + signal.SIGINT) from interrupt
     except Exception as error:
         line = describe(error)
         if line is None:
             raise
         sys.stderr.write(f"error: {line}\n")
-        raise SystemExit(1 if isinstance(error, RunFailed) else 2) from error
+        raise SystemExit(1 if isinstance(error, RunFailedError) else 2) from error
 
 
 def describe(error: Exception) -> str | None:
     """One line for an error that is no defect of the program; None for every other."""
     match error:
-        case UserError() | RunFailed():
+        case UserError() | RunFailedError():
             line = str(error)
         case InstantiationException():
             return describe(error.__cause__) if isinstance(error.__cause__, UserError) else None

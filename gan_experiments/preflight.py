@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import tempfile
 import traceback
@@ -11,13 +12,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
+from gan_experiments import keys
 from gan_experiments.command_line import user_errors
 from gan_experiments.errors import UserError
 from gan_experiments.resume import state_to_resume
@@ -40,8 +44,7 @@ class Preflight(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every run of a sweep; of a search, whose runs nobody knows yet, what they share."""
         with _not_swallowed(), user_errors():
-            for job in _jobs(config):
-                cfg = _without_hydra(job)
+            for cfg in _jobs(config):
                 check(cfg)
                 if cfg.train.resume not in (None, "auto"):
                     raise UserError(f"train.resume={cfg.train.resume}: must be auto or null in a sweep")
@@ -63,17 +66,34 @@ def _without_hydra(config: DictConfig) -> DictConfig:
 
 
 def _jobs(config: DictConfig) -> Iterator[DictConfig]:
-    """The configurations of a sweep's runs, one after another, as Hydra's sweeper will compose them."""
+    """The configurations of a sweep's runs, as Hydra's own sweeper and launcher will compose them."""
+    sweeper, given = (_plain(node) for node in (config.hydra.sweeper, config.hydra.overrides.task))
+    if sweeper["_target_"].endswith(f".{BasicSweeper.__name__}"):
+        overrides = _parsed([*(f"{key}={value}" for key, value in (sweeper["params"] or {}).items()), *given])
+    else:
+        overrides = [override for override in _parsed(given) if not override.is_sweep_override()]
     loader = GlobalHydra.instance().config_loader()
-    sweeper = config.hydra.sweeper
-    is_basic = sweeper._target_.endswith(f".{BasicSweeper.__name__}")
-    fixed = [f"{key}={value}" for key, value in (sweeper.params or {}).items()] if is_basic else []
-    overrides = OverridesParser.create(loader).parse_overrides([*fixed, *config.hydra.overrides.task])
-    if not is_basic:
-        overrides = [override for override in overrides if not override.is_sweep_override()]
-    for batch in BasicSweeper.split_arguments(overrides, None):
-        for job in batch:
-            yield loader.load_sweep_config(config, list(job))
+    composed: dict[tuple[str, ...], DictConfig] = {}
+    (jobs,) = BasicSweeper.split_arguments(overrides, None)
+    for number, job in enumerate(jobs):
+        # Composing takes some 0.1 s; runs that choose the same options differ in values alone.
+        options = tuple(line for line in job if keys.is_option(line))
+        if options not in composed:
+            composed[options] = loader.load_sweep_config(config, list(options))
+        run = copy.deepcopy(composed[options])
+        with open_dict(run.hydra):
+            run.hydra.job.num, run.hydra.job.id = number, str(number)
+        ConfigLoaderImpl._apply_overrides_to_config(_parsed([line for line in job if line not in options]), run)
+        HydraConfig.instance().set_config(run)
+        yield _without_hydra(run)
+
+
+def _plain(node: Any) -> Any:
+    return OmegaConf.to_container(node, resolve=False)
+
+
+def _parsed(overrides: list[str]) -> list[Override]:
+    return OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(overrides)
 
 
 def check(cfg: DictConfig) -> None:

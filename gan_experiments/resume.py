@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
@@ -16,6 +17,7 @@ from gan_experiments.tracking.run_directory import RunDirectory
 
 _KEY = "train.resume"
 _OVERRIDES = Path(".hydra") / "overrides.yaml"
+_CONFIG_DIR = ("--config-dir", "-cd")
 _FREE = ("train.epochs", "train.resume", "train.checkpoint_every", "tracking.", "device", "data.download")
 """What may change when a run goes on: how long, on what and where it is recorded, but not what is learnt."""
 
@@ -45,10 +47,18 @@ def continued(arguments: Sequence[str], config_dir: Path) -> list[str]:
     if moved:
         raise UserError(f"{moved}: does not go with {_KEY}, for a run goes on in its own folder, {folder}")
     again = {_key_of(argument) for argument in own} | {_KEY}
-    before = map(str, OmegaConf.load(folder / _OVERRIDES))
+    before: list[str] = yaml.safe_load((folder / _OVERRIDES).read_text(encoding="utf-8"))
     kept = [override for override in before if _key_of(override) not in again]
     here = [f"{_KEY}={_quoted(checkpoint)}", f"hydra.run.dir={_quoted(folder)}"]
-    return [*own[:position], *kept, *here, *own[position:]]
+    flags = [] if any(argument.startswith(_CONFIG_DIR) for argument in own) else _config_dir_of(folder)
+    return [*flags, *own[:position], *kept, *here, *own[position:]]
+
+
+def _config_dir_of(folder: Path) -> list[str]:
+    """The flag by which the run in ``folder`` was given options of its own."""
+    settings = yaml.safe_load((folder / ".hydra" / "hydra.yaml").read_text(encoding="utf-8"))
+    sources = settings["hydra"]["runtime"]["config_sources"]
+    return next((["--config-dir", source["path"]] for source in sources if source["provider"] == "command-line"), [])
 
 
 def _key_of(override: str) -> str:

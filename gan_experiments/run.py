@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import env_override
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments import command_line, config
 from gan_experiments.validation import validate
@@ -63,7 +64,8 @@ def _run(cfg: DictConfig) -> float | None:
     from gan_experiments.session import run_session
 
     settings = HydraConfig.get()
-    return run_session(cfg, Path(settings.runtime.output_dir), list(settings.overrides.task))
+    overrides = cast("list[str]", OmegaConf.to_container(cast(Any, settings.overrides.task), resolve=False))
+    return run_session(cfg, Path(settings.runtime.output_dir), overrides)
 
 
 if __name__ == "__main__":

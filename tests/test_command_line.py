@@ -106,6 +106,7 @@ REFUSED = {
     "-m 'seed=range(3)' train.lrr=1,2": "train.lrr=1: no such key; did you mean train.lr?",
     "-m model=mlp,nope": "model=nope: no such option; model has mlp, mlp_large, mlp_small",
     "-m train.batch_size=10,2000": "train.batch_size=2000: must be at most 1797",
+    "-m seed=1,2 'train.epochs=${hydra:job.num}'": "train.epochs=0: must be a whole number",
     "-m train.resume=somewhere seed=1,2": "train.resume=somewhere: must be auto or null in a sweep",
     # resuming
     "train.resume=nowhere": "train.resume=nowhere: must be a run's folder, a checkpoint, an MLflow run id",
@@ -214,6 +215,12 @@ def test_a_mistake_in_a_file_names_the_file(command: Command) -> None:
     )
     (own / "fast.yaml").write_text("lr: [1, 2\n")
     assert "fast.yaml" in one_line(command, "--config-dir=own", "train=fast")
+
+
+def test_ctrl_c_while_starting_is_no_defect(command: Command) -> None:
+    Path("own_slow.py").write_text("def load(**_):\n    raise KeyboardInterrupt\n")
+    answer = command("data._target_=own_slow.load")
+    assert (answer.status, answer.err) == (130, "")
 
 
 def test_a_sweep_that_a_file_describes_is_checked(command: Command) -> None:

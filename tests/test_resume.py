@@ -25,12 +25,16 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def past_run(folder: str, overrides: Sequence[str] = SMALL, **state: object) -> Path:
+def past_run(folder: str, overrides: Sequence[str] = SMALL, config_dir: Path | None = None) -> Path:
     """What a run leaves behind that a later one needs."""
     path = Path(folder).absolute()
     (path / ".hydra").mkdir(parents=True)
     OmegaConf.save(OmegaConf.create(list(overrides)), path / ".hydra" / "overrides.yaml")
-    checkpoint.save(path / "checkpoint.pt", {"step": 3, "config": plain(*overrides), **state})
+    sources = [{"path": "hydra.conf", "provider": "hydra"}, {"path": str(CONFIG_DIR), "provider": "main"}]
+    if config_dir is not None:
+        sources.insert(0, {"path": str(config_dir), "provider": "command-line"})
+    OmegaConf.save({"hydra": {"runtime": {"config_sources": sources}}}, path / ".hydra" / "hydra.yaml")
+    checkpoint.save(path / "checkpoint.pt", {"step": 3, "config": plain(*overrides)})
     return path
 
 
@@ -60,6 +64,12 @@ def test_what_is_given_now_wins() -> None:
 def test_flags_stay_in_front() -> None:
     past_run("1")
     assert continued(["--cfg", "job", "train.resume=1"], CONFIG_DIR)[:3] == ["--cfg", "job", SMALL[0]]
+
+
+def test_options_of_ones_own_are_found_again(tmp_path: Path) -> None:
+    past_run("1", config_dir=tmp_path / "own")
+    assert continued(["train.resume=1"], CONFIG_DIR)[:3] == ["--config-dir", str(tmp_path / "own"), SMALL[0]]
+    assert continued(["--config-dir=other", "train.resume=1"], CONFIG_DIR)[:2] == ["--config-dir=other", SMALL[0]]
 
 
 @pytest.mark.parametrize("name", ["with space", "lr=0.1,seed=3", "it's", "[1]", "ünï"])
