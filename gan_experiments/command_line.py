@@ -42,12 +42,20 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         raise UserError(f"{rest[0]}: no such flag; --help shows what there is, --hydra-help lists Hydra's flags")
     if rest:
         raise UserError(f"{rest[0]}: keys must stand together; put flags before them or after them")
-    for override in OverridesParser.create().parse_overrides(parsed.overrides):
-        # Hydra refuses this without saying which one it was.
+    return parsed
+
+
+def check_options(overrides: Sequence[str]) -> None:
+    """Refuse groups that are set to a number or to null, as Hydra does without saying which one it was.
+
+    Raises:
+        UserError: One is.
+        OverrideParseException: An override cannot be read.
+    """
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
         is_option = override.is_sweep_override() or isinstance(override.value(), str | list | dict)
         if override.key_or_group in keys.GROUPS and not (is_option or override.is_delete()):
             raise UserError(f"{override.input_line}: must name one of the options of {override.key_or_group}")
-    return parsed
 
 
 @contextmanager
@@ -78,7 +86,8 @@ def describe(error: Exception) -> str | None:
         case MissingConfigException():
             line = _no_such_option(error)
         case OverrideParseException():
-            why = error.message.splitlines()[-2]
+            # Parts that only a terminal's lines can show: where it was, and a reference.
+            why = re.sub(r"\n *\^|\nSee .*", "", error.message).splitlines()[-1]
             line = f"{error.override}: cannot be read ({why}); quote special characters: 'key=\"value\"'"
         case CompactHydraException():
             line = _not_composable(error)

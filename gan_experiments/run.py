@@ -47,6 +47,8 @@ def main() -> None:
             from gan_experiments.resume import continued
 
             sys.argv[1:] = continued(sys.argv[1:], CONFIG_DIR)
+            arguments = command_line.parse(sys.argv[1:])
+        command_line.check_options(arguments.overrides)
         hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")(_train)()
 
 

@@ -38,7 +38,9 @@ def check_signature(group: str, values: Mapping[str, Any]) -> None:
     Raises:
         UserError: The target cannot be imported or called, a key is none of its arguments, or one is missing.
     """
-    target = values["_target_"]
+    target = values.get("_target_")
+    if not isinstance(target, str):
+        raise UserError(f"{group}._target_: is missing; it must name a function or a class: package.module.name")
     try:
         function = pkgutil.resolve_name(target)
     except Exception as error:  # the user's module runs here, and may raise anything

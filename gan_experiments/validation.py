@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -36,9 +37,9 @@ def _check_group(group: str, cfg: DictConfig) -> None:
     if not isinstance(node, DictConfig):
         raise UserError(f"{group}={values}: must be a group of keys; --help lists the options of {group}")
     schema = OmegaConf.get_type(node)
-    if not targets.is_own(node):
+    if not is_dataclass(schema) or not targets.is_own(node):
         targets.check_signature(group, values)
-    elif schema is not None and schema is not dict:
+    else:
         known = fields_of(schema)
         _check_keys(group, node, list(known))
         for name, (kind, spec) in known.items():

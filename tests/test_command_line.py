@@ -217,6 +217,10 @@ def test_a_mistake_in_a_file_names_the_file(command: Command) -> None:
     assert "fast.yaml" in one_line(command, "--config-dir=own", "train=fast")
 
 
+def test_a_quote_that_is_not_closed(command: Command) -> None:
+    assert one_line(command, "train.lr='1").startswith("train.lr='1: cannot be read (")
+
+
 def test_ctrl_c_while_starting_is_no_defect(command: Command) -> None:
     Path("own_slow.py").write_text("def load(**_):\n    raise KeyboardInterrupt\n")
     answer = command("data._target_=own_slow.load")

@@ -92,7 +92,7 @@ def test_another_folder_is_refused() -> None:
 def test_a_folder_without_a_run() -> None:
     Path("1").mkdir()
     with pytest.raises(
-        UserError, match=r"^train.resume=1: .*/1 has no run to go on with \(checkpoint.pt is missing\)"
+        UserError, match=r"^train.resume=1: .*/1 has no run to go on with \(.hydra/overrides.yaml is missing\)"
     ):
         continued(["train.resume=1"], CONFIG_DIR)
     Path("1/checkpoint.pt").touch()
@@ -176,6 +176,13 @@ def weights(path: Path) -> None:
 
 def pickled_code(path: Path) -> None:
     torch.save(print, path)
+
+
+@pytest.mark.parametrize("name", ["lr=0.1,seed=3", "it's"])
+def test_a_folder_with_an_unusual_name_through_the_command(name: str, command: Command) -> None:
+    past_run(name)
+    Path(name, "checkpoint.pt").write_text("no checkpoint")
+    assert f"{name}/checkpoint.pt: this is not a checkpoint" in command(f"train.resume={name}").err
 
 
 @pytest.mark.parametrize("damage", [truncated, another_file, weights, pickled_code])

@@ -143,6 +143,16 @@ def test_an_own_target_decides_which_keys_there_are() -> None:
     validate(composed(*own("own_networks.anything", whatever=3)))
 
 
+def test_a_group_needs_a_target() -> None:
+    with pytest.raises(UserError, match=r"^model._target_: is missing; it must name a function or a class"):
+        validate(composed("~model", "+model={width: 3}"))
+
+
+def test_our_own_target_without_its_schema_is_checked_too() -> None:
+    with pytest.raises(UserError, match=r"^model.width=3: no such key; model has name, latent_dim"):
+        validate(composed(*own("gan_experiments.models.mlp.build", width=3)))
+
+
 def test_tags_are_free() -> None:
     validate(composed("+tracking.tags.who=me"))
 
