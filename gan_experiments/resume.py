@@ -49,7 +49,8 @@ def continued(arguments: Sequence[str], config_dir: Path) -> list[str]:
     again = {_key_of(argument) for argument in own} | {_KEY}
     before: list[str] = yaml.safe_load((folder / _OVERRIDES).read_text(encoding="utf-8"))
     kept = [override for override in before if _key_of(override) not in again]
-    here = [f"{_KEY}={_quoted(checkpoint)}", f"hydra.run.dir={_quoted(folder)}"]
+    # A run that was ended before its first checkpoint starts anew, in its own folder all the same.
+    here = [f"{_KEY}={_quoted(checkpoint) if checkpoint.exists() else 'auto'}", f"hydra.run.dir={_quoted(folder)}"]
     flags = [] if any(argument.startswith(_CONFIG_DIR) for argument in own) else _config_dir_of(folder)
     return [*flags, *own[:position], *kept, *here, *own[position:]]
 
@@ -80,11 +81,10 @@ def _find(reference: str, config_dir: Path, own: Sequence[str]) -> tuple[Path, P
     if not path.exists():
         raise UserError(f"{_KEY}={reference}: must be a run's folder, a checkpoint, an MLflow run id, auto or null")
     checkpoint = RunDirectory(path).checkpoint if path.is_dir() else path
-    for file in (checkpoint, checkpoint.parent / _OVERRIDES):
-        if not file.is_file():
-            name = file.relative_to(checkpoint.parent)
-            raise UserError(f"{_KEY}={reference}: {checkpoint.parent} has no run to go on with ({name} is missing)")
-    return checkpoint.parent, checkpoint
+    folder = checkpoint.parent
+    if not (folder / _OVERRIDES).is_file():
+        raise UserError(f"{_KEY}={reference}: {folder} has no run to go on with ({_OVERRIDES} is missing)")
+    return folder, checkpoint
 
 
 def state_to_resume(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:

@@ -11,13 +11,14 @@ from types import FrameType
 from typing import Any, cast
 
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.config import TrackingConfig, TrainConfig
 from gan_experiments.data.dataset import Dataset
-from gan_experiments.errors import RunFailed
+from gan_experiments.errors import RunFailedError
 from gan_experiments.models.networks import Networks
+from gan_experiments.resume import state_to_resume
+from gan_experiments.targets import build, load_data
 from gan_experiments.tracking.destination import check_uri
 from gan_experiments.tracking.naming import run_name
 from gan_experiments.tracking.recorder import Recorder
@@ -36,31 +37,30 @@ def run_session(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> float:
 
     Raises:
         UserError: Something that the configuration asks for can't be had.
-        RunFailed: Training diverged; the message has the step and the reason.
+        RunFailedError: Training diverged; the message has the step and the reason.
         SystemExit: A signal stopped the run, after a checkpoint; the status is 128 + the signal's number.
     """
     config = cast("dict[str, Any]", OmegaConf.to_container(cfg, resolve=True))
-    train, tracking = (
-        cast(TrainConfig, OmegaConf.to_object(cfg.train)),
-        cast(TrackingConfig, OmegaConf.to_object(cfg.tracking)),
-    )
+    train = cast(TrainConfig, OmegaConf.to_object(cfg.train))
+    tracking = cast(TrackingConfig, OmegaConf.to_object(cfg.tracking))
     if tracking.uri is not None:
         tracking.uri = check_uri(tracking.uri)
     directory = RunDirectory(run_dir)
+    state = state_to_resume(cfg, run_dir)
     device = resolve_device(cfg.device)
-    dataset: Dataset = instantiate(cfg.data)
+    dataset = load_data(cfg.data)
     torch.manual_seed(cfg.seed)
-    networks: Networks = instantiate(cfg.model, sample_shape=dataset.sample_shape)
+    networks: Networks = build(cfg.model, sample_shape=dataset.sample_shape)
     trainer = Trainer(
         [Member(networks, train, cfg.seed)],
-        instantiate(cfg.objective),
+        build(cfg.objective),
         dataset,
         device=device,
         samples=tracking.samples,
         sample_every=tracking.sample_every,
     )
-    if train.resume is not None and directory.checkpoint.exists():
-        trainer.load(checkpoint.load(directory.checkpoint))
+    if state is not None:
+        trainer.load(state)
     recorder = Recorder(
         directory,
         config,
@@ -74,11 +74,11 @@ def run_session(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> float:
     )
     with _signals(trainer) as received:
         recorder.open()
-        last, loss = _record(trainer, recorder, directory, config)
+        last, loss = _record(trainer, recorder, directory, _description(config, dataset))
     if isinstance(last, Diverged):
         recorder.close("FAILED", last.reason)
         kept = f"; the checkpoint before it is {directory.checkpoint}" if directory.checkpoint.exists() else ""
-        raise RunFailed(f"the run failed: {last.reason}{kept}")
+        raise RunFailedError(f"the run failed: {last.reason}{kept}")
     if isinstance(last, Stopped):
         name = signal.Signals(received[0]).name
         recorder.close("KILLED", f"stopped by {name} after step {last.step} of {trainer.schedule.total_steps}")
@@ -90,7 +90,7 @@ def run_session(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> float:
 
 
 def _record(
-    trainer: Trainer, recorder: Recorder, directory: RunDirectory, config: dict[str, Any]
+    trainer: Trainer, recorder: Recorder, directory: RunDirectory, description: dict[str, Any]
 ) -> tuple[Event, float]:
     """Pass every event on; returns the last one, and G's latest mean loss."""
     event, loss = None, float("nan")
@@ -101,14 +101,25 @@ def _record(
                 loss = event.metrics["loss/generator"]
             elif isinstance(event, CheckpointDue):
                 # After the journal: a checkpoint must never be ahead of what is on record.
-                checkpoint.save(directory.checkpoint, event.state | {"config": config})
-                weights = {"generator": trainer.generator().state_dict()}
-                checkpoint.save(directory.generators / f"epoch-{event.epoch:04d}.pt", weights)
+                checkpoint.save(directory.checkpoint, event.state | description)
+                if event.epoch and event.step == trainer.schedule.end_of(event.epoch):
+                    weights = {"generator": trainer.generator().state_dict()}
+                    checkpoint.save(directory.generators / f"epoch-{event.epoch:04d}.pt", weights | description)
     except BaseException as error:
         recorder.close("FAILED", f"{type(error).__name__}: {error}".splitlines()[0])
         raise
     assert event is not None
     return event, loss
+
+
+def _description(config: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """What a checkpoint needs beside the state: how to build its networks and what their samples are."""
+    return {
+        "config": config,
+        "sample_shape": list(dataset.sample_shape),
+        "is_image": dataset.is_image,
+        "scale": dataset.scale,
+    }
 
 
 @contextmanager

@@ -25,14 +25,15 @@ _MOST_FRAMES = 100
 _CAPTION = 22
 
 
-def sample_grid(samples: np.ndarray) -> Image.Image:
-    """Images side by side, as square as can be, each pixel enlarged by a whole number.
+def sample_grid(samples: np.ndarray, columns: int | None = None) -> Image.Image:
+    """Images side by side, each pixel enlarged by a whole number.
 
     Args:
         samples: uint8 ``[n, C, H, W]`` with 1 or 3 channels.
+        columns: Images in a row; as many as make the grid most square where it is None.
     """
     count, channels, height, width = samples.shape
-    columns = math.ceil(math.sqrt(count))
+    columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     scale = max(1, _SIDE // max(columns * (width + _GAP), rows * (height + _GAP)))
     cell_h, cell_w = height * scale + _GAP, width * scale + _GAP

@@ -117,6 +117,7 @@ class Trainer:
         if self.step == 0:
             for k in self._living():
                 yield k, self._draw_samples(k)
+                yield from self._leave(k, None)
         while self.step < self.schedule.total_steps and any(self._alive):
             if self._stop:
                 for k in self._living():

@@ -1,0 +1,148 @@
+"""The command ``python -m gan_experiments.sample``: draws from a run's generator."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_experiments.command_line import user_errors
+from gan_experiments.errors import UserError
+from gan_experiments.tracking.locate import folder_of_run, is_run_id
+from gan_experiments.tracking.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gan_experiments.models.networks import Networks
+
+_STEPS = 10
+"""Pictures from one end of an interpolation to the other."""
+
+
+def load_state(directory: RunDirectory, epoch: int | None = None) -> dict[str, Any]:
+    """A run's checkpoint: the last one, or the generator's after some epoch.
+
+    Raises:
+        UserError: There is no such checkpoint.
+    """
+    from gan_experiments.training import checkpoint
+
+    if epoch is None:
+        return checkpoint.load(directory.checkpoint)
+    path = directory.generators / f"epoch-{epoch:04d}.pt"
+    if not path.exists():
+        kept = ", ".join(str(int(p.stem.removeprefix("epoch-"))) for p in sorted(directory.generators.glob("*.pt")))
+        raise UserError(f"--epoch {epoch}: there is no checkpoint of that epoch; there are {kept or 'none'}")
+    return checkpoint.load(path)
+
+
+def load_networks(state: dict[str, Any]) -> Networks:
+    """Networks on the CPU, the generator as in a checkpoint (the averaged one, where the run has one)."""
+    from omegaconf import OmegaConf
+
+    from gan_experiments.targets import build
+
+    networks: Networks = build(OmegaConf.create(state["config"]["model"]), sample_shape=state["sample_shape"])
+    whole = state.get("step_state", state)
+    networks.generator.load_state_dict(whole["generator"] | whole.get("generator_average", {}))
+    networks.generator.eval()
+    return networks
+
+
+def interpolate(ends: Tensor, steps: int) -> Tensor:
+    """Latents on great circles from each row of ``ends`` to the next one: ``[(n - 1) * steps, latent_dim]``.
+
+    Spherical interpolation (White, "Sampling Generative Networks", 2016): normal latents lie near a sphere, and
+    the straight line between two of them leaves it.
+    """
+    import torch
+
+    first, second = ends[:-1, None], ends[1:, None]
+    cosine = torch.nn.functional.cosine_similarity(first, second, dim=-1).clamp(-1, 1)
+    angle = torch.arccos(cosine).unsqueeze(-1).clamp_min(1e-6)
+    t = torch.linspace(0, 1, steps)[:, None]
+    path = (torch.sin((1 - t) * angle) * first + torch.sin(t * angle) * second) / torch.sin(angle)
+    return path.flatten(0, 1)
+
+
+def draw(directory: RunDirectory, count: int, seed: int, rows: bool, epoch: int | None, out: Path) -> None:
+    """Draw ``count`` samples (or, with ``rows``, that many rows of an interpolation) into a picture or an array.
+
+    Raises:
+        UserError: The checkpoint is missing, or ``out`` cannot be written.
+    """
+    import numpy as np
+    import torch
+
+    from gan_experiments.data.dataset import Dataset
+    from gan_experiments.tracking import figures, pictures
+
+    state = load_state(directory, epoch)
+    networks = load_networks(state)
+    latents = torch.randn(count + int(rows), networks.latent_dim, generator=torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        samples = networks.generator(interpolate(latents, _STEPS) if rows else latents)
+        # The data set knows the way from the generator's range to its own; no sample of it is needed.
+        kind = torch.uint8 if state["is_image"] else torch.float32
+        data = Dataset("range", torch.zeros((1, *state["sample_shape"]), dtype=kind), scale=state["scale"])
+        array = data.denormalise(samples).numpy()
+    if out.suffix == ".npy":
+        np.save(out, array)
+    elif state["is_image"]:
+        pictures.sample_grid(array, columns=_STEPS if rows else None).save(out)
+    else:
+        done = state["config"]["train"]["epochs"] if epoch is None else epoch
+        pictures.rasterise(figures.scatter(array, np.load(directory.real_points), done)).save(out)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command.
+
+    Raises:
+        SystemExit: Status 2 for what the person can mend, after one line on stderr.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m gan_experiments.sample", description="Draw samples from a run's generator into a picture."
+    )
+    parser.add_argument("run", metavar="RUN", help="the run's folder, or its id in MLflow")
+    parser.add_argument(
+        "-n", type=int, default=64, dest="count", help="how many (default 64); rows, of interpolations"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the latents (default 0)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("samples.png"), help="a picture, or an array if it ends in .npy"
+    )
+    parser.add_argument("--interpolate", action="store_true", help="rows that lead from one latent to the next")
+    parser.add_argument("--epoch", type=int, help="the generator after this epoch (default: the last checkpoint's)")
+    parser.add_argument(
+        "--uri", default="sqlite:///mlflow.db", help="where an id is looked up (default: %(default)s)"
+    )
+    options = parser.parse_args(arguments)
+    with user_errors():
+        if options.count < 1:
+            raise UserError(f"-n {options.count}: must be at least 1")
+        if not 0 <= options.seed < 2**63:
+            raise UserError(f"--seed {options.seed}: must be at least 0 and below 2**63")
+        by_id = is_run_id(options.run) and not Path(options.run).exists()
+        folder = folder_of_run(options.run, options.uri) if by_id else Path(options.run)
+        _check_output(options.out)
+        directory = RunDirectory.of_a_run(folder)
+        draw(directory, options.count, options.seed, options.interpolate, options.epoch, options.out)
+    print(options.out)
+
+
+def _check_output(out: Path) -> None:
+    from PIL import Image
+
+    known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.SAVE} | {".npy"}
+    if out.suffix.lower() not in known:
+        raise UserError(f"--out {out}: its name must end in .npy or as a picture's does, such as .png")
+    if not out.absolute().parent.is_dir() or not os.access(out if out.exists() else out.absolute().parent, os.W_OK):
+        raise UserError(f"--out {out}: cannot be written")
+
+
+if __name__ == "__main__":
+    main()
