@@ -94,6 +94,11 @@ class TrainConfig:
     precision: str = setting(
         "fp32", "tf32 are CUDA's matrix units; bf16 is autocast, weights stay float32", one_of("fp32", "tf32", "bf16")
     )
+    engine: str = setting(
+        "auto",
+        "how steps are repeated; auto is graph on CUDA, else eager; compile takes tens of seconds to start",
+        one_of("auto", "eager", "graph", "compile"),
+    )
     ema: float | None = setting(
         None, "decay a step of an average of G's weights, which samples then use; null for none", above(0) & below(1)
     )

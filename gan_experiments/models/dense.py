@@ -47,6 +47,8 @@ def dense_stack(
     """
     if masks is None:
         masks = [None] * (len(weights) - 1)
+    if torch.compiler.is_compiling():
+        return _composed(x, weights, biases, negative_slope, masks)
     dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
     with torch.autocast(x.device.type, enabled=False):
         return _DenseStack.apply(

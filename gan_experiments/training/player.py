@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from math import prod
 
@@ -41,6 +41,7 @@ class Player:
         self.network = self._members[0] if len(networks) == 1 else stack_modules(self._members)
         device = examples[0].device
         self.network.to(device)
+        self._compute: Callable[..., Tensor] = self.network
         self._lead = 0 if len(networks) == 1 else 1
         # All sites are probed, because one that drops nothing may stand beside members that drop something.
         sites = [m for m in self.network.modules() if isinstance(m, Dropout)]
@@ -55,12 +56,16 @@ class Player:
         for parameter, view in zip(self._parameters, views, strict=True):
             parameter.data = view
 
+    def compile(self) -> None:
+        """Have torch compile the network's forward and backward pass."""
+        self._compute = torch.compile(self._compute, dynamic=False)
+
     def __call__(self, x: Tensor, masks: Sequence[Tensor], **options: int) -> Tensor:
         """The network's output for ``x`` with these multipliers ``[B, *shape]`` at its dropout sites."""
         for site, mask in zip(self._sites, masks, strict=True):
             site.mask = mask
         try:
-            return self.network(x, **options)
+            return self._compute(x, **options)
         finally:
             for site in self._sites:
                 site.mask = None

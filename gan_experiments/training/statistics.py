@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -59,11 +58,11 @@ class Window:
         return step, f"a logit of the discriminator is not finite at step {step}"
 
 
-def fetch(first: int, steps: Sequence[StepStatistics], members: int) -> list[Window]:
-    """Bring what each step returned to the host, in one transfer; a window for each member."""
-    losses = torch.stack([torch.stack((s.discriminator_loss, s.generator_loss), -1) for s in steps])
-    logits = torch.stack([torch.stack((s.real_logits, s.fake_logits), -2) for s in steps])
-    together = torch.cat((losses, logits.flatten(-2)), -1).float().cpu().view(len(steps), members, -1)
+def fetch(first: int, steps: StepStatistics, members: int) -> list[Window]:
+    """Bring steps' statistics ``[W, …]`` to the host in one transfer; a window for each member."""
+    losses = torch.stack((steps.discriminator_loss, steps.generator_loss), -1)
+    logits = torch.stack((steps.real_logits, steps.fake_logits), -2)
+    together = torch.cat((losses, logits.flatten(-2)), -1).float().cpu().view(len(losses), members, -1)
     return [Window(first, own[:, :2], own[:, 2:].unflatten(1, (2, -1))) for own in together.unbind(1)]
 
 

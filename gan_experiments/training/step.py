@@ -93,6 +93,13 @@ class AdversarialStep:
         rows = (self._updates + 1) * self._batch
         self._noise = StepNoise(rows, max(latent_dims), masks, device, latent_dims if self._stacked else None)
 
+    def compile(self) -> None:
+        """Have torch compile both networks; their first calls then take tens of seconds."""
+        # Compiled code would compute the derivative of every row: so G runs apart for D, without one.
+        self._one_pass = False
+        self.generator.compile()
+        self.discriminator.compile()
+
     def __call__(self, indices: Tensor, keys: Tensor) -> StepStatistics:
         """Train one step.
 

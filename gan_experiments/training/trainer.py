@@ -16,6 +16,7 @@ from gan_experiments.data.dataset import Dataset
 from gan_experiments.data.stream import BatchStream
 from gan_experiments.models.networks import Networks
 from gan_experiments.objectives import Objective
+from gan_experiments.training.engine import make_engine
 from gan_experiments.training.events import (
     CheckpointDue,
     Completed,
@@ -88,6 +89,7 @@ class Trainer:
         self._samples = dataset.samples.to(device)
         networks, trains = [m.networks for m in members], [m.train for m in members]
         self._step = AdversarialStep(networks, objective, dataset, self._samples, trains)
+        self._engine = make_engine(self._train.engine, self._step, device)
         self._streams = [BatchStream(len(dataset), self._train.batch_size, m.seed) for m in members]
         self._latents = [fixed_latents(samples, pair.latent_dim) for pair in networks]
         self._statistics = [EpochStatistics() for _ in members]
@@ -137,8 +139,7 @@ class Trainer:
         started = time.perf_counter()
         indices, keys = self._inputs(count)
         with arithmetic(self._train.precision):
-            steps = [self._step(index, key) for index, key in zip(indices, keys, strict=True)]
-            windows = fetch(self.step + 1, steps, len(self._members))
+            windows = fetch(self.step + 1, self._engine(indices, keys), len(self._members))
         seconds = time.perf_counter() - started
         self.step += count
         for k in self._living():

@@ -1,0 +1,112 @@
+"""Ways to repeat the step; all give the same results.
+
+``eager`` calls it. ``graph`` captures it as a CUDA graph and replays that: a step of the article's size is some
+150 small kernels, and launching them one by one takes far longer than running them. ``compile`` lets torch compile
+both networks first, which fuses what lies between the matrix products but takes tens of seconds to start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gan_experiments.errors import UserError
+from gan_experiments.training.step import AdversarialStep, StepStatistics
+
+Engine = Callable[[Tensor, Tensor], StepStatistics]
+"""Takes steps in order: indices and keys with the steps in front; statistics come back with the steps in front."""
+
+REPLAYED = 10
+"""Steps in one CUDA graph: the cost of starting a replay is shared, and capturing stays under a second."""
+
+
+def make_engine(name: str, step: AdversarialStep, device: torch.device) -> Engine:
+    """The engine that ``train.engine=name`` means on a device.
+
+    ``auto`` is ``graph`` on CUDA, where capturing costs less than a second, else ``eager``: compiling takes longer
+    than it saves in a run of the article's length.
+
+    Raises:
+        UserError: The device cannot do it.
+    """
+    if name == "auto":
+        name = "graph" if device.type == "cuda" else "eager"
+    if name == "graph":
+        if device.type != "cuda":
+            raise UserError(f"train.engine=graph: needs CUDA, and this run is on {device}; auto chooses what works")
+        return Replayed(step)
+    if name == "compile":
+        step.compile()
+    return Eager(step)
+
+
+class Eager:
+    """Calls the step again and again.
+
+    Args:
+        step: What to repeat.
+    """
+
+    def __init__(self, step: AdversarialStep) -> None:
+        self._step = step
+
+    def __call__(self, indices: Tensor, keys: Tensor) -> StepStatistics:
+        """As ``Engine`` says."""
+        taken = [self._step(index, key) for index, key in zip(indices, keys, strict=True)]
+        return StepStatistics(*(torch.stack(values) for values in zip(*taken, strict=True)))
+
+
+class Replayed:
+    """Replays a CUDA graph of several steps, and one of a single step for what is left of a window.
+
+    The first call runs eagerly, on the stream that capturing will use: libraries set themselves up there. Capturing
+    itself computes nothing, so no step is taken twice.
+
+    Args:
+        step: What to repeat; all its state is in tensors that it updates in place.
+    """
+
+    def __init__(self, step: AdversarialStep) -> None:
+        self._eager = Eager(step)
+        self._stream = torch.cuda.Stream()
+        self._captured: dict[int, _Captured] = {}
+        self._warm = False
+
+    def __call__(self, indices: Tensor, keys: Tensor) -> StepStatistics:
+        """As ``Engine`` says."""
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            statistics = self._replay(indices, keys) if self._warm else self._eager(indices, keys)
+        self._warm = True
+        torch.cuda.current_stream().wait_stream(self._stream)
+        return statistics
+
+    def _replay(self, indices: Tensor, keys: Tensor) -> StepStatistics:
+        parts: list[StepStatistics] = []
+        start = 0
+        while start < len(indices):
+            count = REPLAYED if len(indices) - start >= REPLAYED else 1
+            if count not in self._captured:
+                self._captured[count] = _Captured(self._eager, indices[:count], keys[:count], self._stream)
+            parts.append(self._captured[count](indices[start : start + count], keys[start : start + count]))
+            start += count
+        return StepStatistics(*(torch.cat(values) for values in zip(*parts, strict=True)))
+
+
+class _Captured:
+    """Some steps as one CUDA graph, with tensors of its own for what goes in and what comes out."""
+
+    def __init__(self, steps: Engine, indices: Tensor, keys: Tensor, stream: torch.cuda.Stream) -> None:
+        self._indices, self._keys = indices.clone(), keys.clone()
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph, stream=stream):
+            self._out = steps(self._indices, self._keys)
+
+    def __call__(self, indices: Tensor, keys: Tensor) -> StepStatistics:
+        self._indices.copy_(indices)
+        self._keys.copy_(keys)
+        self._graph.replay()
+        # Copies: the next replay writes over the graph's own output.
+        return StepStatistics(*(value.clone() for value in self._out))
