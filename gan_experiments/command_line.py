@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import signal
 import sys
@@ -62,12 +63,17 @@ def check_options(overrides: Sequence[str]) -> None:
 def user_errors() -> Iterator[None]:
     """Say in one line on stderr what a person can mend, or how a run failed, and exit; let all else pass.
 
-    The exit status is 2 for what was asked wrongly, 1 for a run that failed, and 130 after Ctrl-C.
+    The exit status is 2 for what was asked wrongly, 1 for a run that failed, 130 after Ctrl-C,
+    and 141 where nobody reads the output any more.
     """
     try:
         yield
     except KeyboardInterrupt as interrupt:
         raise SystemExit(128 + signal.SIGINT) from interrupt
+    except BrokenPipeError as gone:
+        # Who read has enough (`--help | head`); nor may the interpreter's own last flush complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(128 + signal.SIGPIPE) from gone
     except Exception as error:
         line = describe(error)
         if line is None:

@@ -8,3 +8,7 @@ class UserError(Exception):
 
     Commands print it as ``error: …`` on stderr and exit with status 2; they never show a traceback for it.
     """
+
+
+class RunFailedError(Exception):
+    """A run ended without reaching its last step. Its message is one line with the step and the reason."""
