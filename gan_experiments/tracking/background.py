@@ -16,6 +16,9 @@ from pathlib import Path
 import gan_experiments
 from gan_experiments.tracking.run_directory import RunDirectory
 
+UNDELIVERED = 3
+"""Exit status of the background process when the destination did not take everything in time."""
+
 
 class Background:
     """Starts the background process and sees it out.
@@ -31,8 +34,8 @@ class Background:
 
     def start(self) -> None:
         """Start it. It ends by itself when this process does, however that comes about."""
-        package = str(Path(gan_experiments.__file__).parent.parent)
-        path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+        # This package first: a model loaded through MLflow puts a part of it on the path.
+        path = [str(Path(gan_experiments.__file__).parent.parent), *map(os.path.abspath, sys.path)]
         with self._directory.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gan_experiments.tracking.worker", str(self._directory.path)],
@@ -40,7 +43,7 @@ class Background:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 # Whatever it computes is small; its threads would only take turns with those of training.
-                env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"},
                 start_new_session=True,  # Ctrl-C is for training, which then ends the run in good order
                 text=True,
             )
@@ -49,8 +52,9 @@ class Background:
 
     def _relay(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._say(line.rstrip())
+        with self._process.stdout as lines:
+            for line in lines:
+                self._say(line.rstrip())
 
     def finish(self) -> str | None:
         """Wait until everything is drawn and delivered; no longer than the person grants a silent server.
@@ -64,9 +68,8 @@ class Background:
         self._reader.join()
         if status == 0:
             return None
-        what = (
-            "MLflow does not have everything" if self._uri else f"the pictures are incomplete ({self._directory.log})"
-        )
+        log = self._directory.log
+        what = f"{self._uri} did not take everything" if status == UNDELIVERED else f"tracking broke off (see {log})"
         return f"{what}; to complete it: {sync_command(self._directory.path)}"
 
 

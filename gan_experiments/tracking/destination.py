@@ -75,6 +75,7 @@ def _check_server(uri: str) -> str:
         with urlopen(f"{address}/health", timeout=_PATIENCE):
             return address
     except HTTPError as error:
+        error.close()
         # A server that asks who is there is a server; credentials are MLflow's own matter.
         if error.code in (401, 403):
             return address

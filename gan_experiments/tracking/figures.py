@@ -190,10 +190,11 @@ def scatter(samples: np.ndarray, real: np.ndarray, epoch: float) -> Figure:
     """Generated points over real ones; the axes belong to the real ones and stay.
 
     Args:
-        samples: Generated points, ``[n, 2]``.
-        real: Real points, ``[m, 2]``.
+        samples: Generated points, ``[n, D]``; their first two coordinates are shown.
+        real: Real points, ``[m, D]``.
         epoch: When they were drawn.
     """
+    samples, real = (np.pad(points, ((0, 0), (0, 1)))[:, :2] for points in (samples, real))
     figure = _figure(4.8, 4.8)
     axes = figure.add_subplot()
     axes.scatter(*real.T, s=6, color=_FAINT, alpha=0.5, linewidths=0, label="real")

@@ -35,17 +35,21 @@ class Gallery:
         self.position = 0
 
     def advance(self) -> None:
-        """Draw what the journal has told since the last call."""
-        for line, end in read(self._directory.journal, self.position):
+        """Draw what the journal has told since the last call; the run as a whole, once it has ended."""
+        news = list(read(self._directory.journal, self.position))
+        for line, _ in news:
             if line["kind"] == "histograms":
                 self._histograms.append(line)
             elif line["kind"] == "samples":
                 self._samples.append(line)
             elif line["kind"] == "probabilities":
                 self._probabilities = line
-            missing = [name for name in self.names(line) if not (self._directory.artifacts / name).exists()]
-            if missing:
+            if not all((self._directory.artifacts / name).exists() for name in self.names(line)):
                 self._write_stepped(line)
+        if news:
+            last, end = news[-1]
+            if last["kind"] == "status":
+                self.finish()
             self.position = end
 
     def names(self, line: Line) -> tuple[str, ...]:

@@ -1,61 +1,28 @@
-"""Sends a run's journal and artifacts to an MLflow destination, each thing once."""
+"""Sends a run's journal, and the pictures drawn from it, to an MLflow destination."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import filelock
-
-from gan_experiments.tracking.destination import database_folder
+from gan_experiments.tracking import mlflow_run
 from gan_experiments.tracking.gallery import Gallery
 from gan_experiments.tracking.journal import Line, last_session, read
-from gan_experiments.tracking.model import deliver_model
+from gan_experiments.tracking.model import log_model
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-NONCE_TAG = "run_nonce"
-"""Tag by which a run is recognised whose id was lost with the process that created it."""
-_LONGEST_PARAM, _LONGEST_TAG = 6000, 8000
-_PARAMS_A_BATCH, _METRICS_A_BATCH = 100, 1000
 _LINES_A_BATCH = 300
 
 
-def prepare_environment(uri: str) -> None:
-    """Settings of MLflow for a process that delivers, before it is imported; those that a person made stay.
-
-    MLflow's own patience with a dead server, minutes, would hide from us that it is back.
-    """
-    for name, value in (
-        ("MLFLOW_HTTP_REQUEST_TIMEOUT", "10"),
-        ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0"),
-        ("MLFLOW_DISABLE_TELEMETRY", "true"),
-        ("MLFLOW_LOGGING_LEVEL", "WARNING"),
-        ("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true"),
-        ("GIT_PYTHON_REFRESH", "quiet"),
-    ):
-        os.environ.setdefault(name, value)
-    folder = database_folder(uri)
-    if folder is not None:
-        # A new experiment's artifacts go to ./mlruns; of the folder in which `mlflow ui` shows the database.
-        os.chdir(folder)
-
-
 class Delivery:
-    """Delivers one run to one destination.
+    """Delivers one run to one destination, from where it was left.
 
-    Everything can be sent again without harm: MLflow keeps one of equal values of a metric (same key, time, step
-    and value), parameters and tags replace themselves, files replace files of the same name. So what is not
-    certain to have arrived is sent again.
+    The run's delivered.json has, for each destination, the byte of the journal up to which everything arrived. It
+    moves after the destination has confirmed; what lies behind it is sent again after a failure.
 
     Args:
         directory: The run's folder.
@@ -64,13 +31,13 @@ class Delivery:
         gallery: Draws the pictures; nothing is delivered before it is drawn.
 
     Attributes:
-        answered: When the destination last took something for the first time, on the monotonic clock.
+        answered: When the destination last took something that it had not taken before, on the monotonic clock.
     """
 
     def __init__(self, directory: RunDirectory, run: dict[str, Any], uri: str, gallery: Gallery) -> None:
         self._directory, self._run, self._uri, self._gallery = directory, run, uri, gallery
-        self._client: MlflowClient | None = None
-        self._taken, self._most_taken = 0, 0  # requests since the last line that is done: in this attempt, in any
+        self._connection: MlflowClient | None = None
+        self._taken, self._most_taken = 0, 0  # of the current batch: in this attempt, and in any
         self.answered = 0.0
         self._state: dict[str, Any] = {"position": 0}
         if directory.delivered.exists():
@@ -82,32 +49,22 @@ class Delivery:
         Returns:
             Whether there was anything to send.
         """
-        client = self._connect()
-        lines = self._pending()
-        if not lines:
+        self._open()
+        batch = self._next_batch()
+        if not batch:
             return False
-        run_id = self._state["run_id"]
         self._taken = 0
-        self._send_values(client, run_id, [line for line, _ in lines])
-        for line, _ in lines:
-            for name in self._gallery.names(line):
-                self._send_file(client, run_id, name)
-            handler = _HANDLERS.get(line["kind"])
-            if handler is not None:
-                handler(self, client, run_id, line)
-                self._note_answer()
-        self._remember(position=lines[-1][1])
+        values = [line for line, _ in batch if line["kind"] in ("metrics", "system")]
+        mlflow_run.log_metrics(self._client, self._run_id, values)
+        self._note_answer()
+        for line, _ in batch:
+            self._send_line(line)
+        self._remember(position=batch[-1][1])
         self._most_taken = 0
         return True
 
-    def _note_answer(self) -> None:
-        """Only what is new counts: a destination that takes a line's first part again and again is no progress."""
-        self._taken += 1
-        if self._taken > self._most_taken:
-            self._most_taken, self.answered = self._taken, time.monotonic()
-
     def complete(self) -> str:
-        """Send everything, and if the process that trained died without a word, mark the run as killed.
+        """Send everything, and mark a run as killed whose process died without a word.
 
         Returns:
             The run's id at the destination.
@@ -116,152 +73,88 @@ class Delivery:
             pass
         if not last_session(self._directory.journal)[1]:
             self.end_abandoned()
-        return self._state["run_id"]
-
-    def _pending(self) -> list[tuple[Line, int]]:
-        lines = []
-        for line, end in read(self._directory.journal, self._state["position"]):
-            if end > self._gallery.position or len(lines) == _LINES_A_BATCH:
-                break
-            lines.append((line, end))
-        return lines
+        return self._run_id
 
     def end_abandoned(self) -> None:
-        """Mark the run as killed, its process having ended without a word."""
-        client = self._connect()
-        self._end(client, self._state["run_id"], {"status": "KILLED", "reason": "the process ended abruptly"})
+        """Mark the run as killed, its process having died without a word."""
+        self._open()
+        self._gallery.finish()
+        self._send_files(self._gallery.whole())
+        mlflow_run.end_run(self._client, self._run_id, "KILLED", "the process died")
 
-    # -- the run itself ------------------------------------------------------------------------------------------
+    @property
+    def _client(self) -> MlflowClient:
+        assert self._connection is not None
+        return self._connection
 
-    def _connect(self) -> MlflowClient:
-        """The client, with the experiment and the run there."""
-        if self._client is None:
-            prepare_environment(self._uri)
-            from mlflow import MlflowClient
+    @property
+    def _run_id(self) -> str:
+        return self._state["run_id"]
 
-            with _initialisation(self._uri):
-                client = MlflowClient(self._uri, registry_uri=self._uri)
-                if "experiment_id" not in self._state:
-                    self._remember(experiment_id=_experiment(client, self._run["experiment"]))
+    def _open(self) -> None:
+        """Connect, and make sure that the experiment and the run are there."""
+        if self._connection is None:
+            client = mlflow_run.connect(self._uri)
+            if "experiment_id" not in self._state:
+                self._remember(experiment_id=mlflow_run.find_or_create_experiment(client, self._run["experiment"]))
             if "run_id" not in self._state:
                 self._remember(run_id=self._create_run(client))
-            self._client = client
-        return self._client
+            self._connection = client
 
     def _create_run(self, client: MlflowClient) -> str:
-        experiment, nonce = self._state["experiment_id"], self._run["nonce"]
-        if self._state.get("creating"):
-            found = client.search_runs([experiment], f"tags.{NONCE_TAG} = '{nonce}'")
-            if found:
-                return found[0].info.run_id
-        self._remember(creating=True)
+        experiment_id, nonce = self._state["experiment_id"], self._run["nonce"]
+        # An answer that was lost, or a process that died, may have left a run whose id nobody knows.
+        found = mlflow_run.find_run(client, experiment_id, nonce) if self._state.get("attempted") else None
+        if found is not None:
+            return found
+        self._remember(attempted=True)
         first, _ = next(read(self._directory.journal))
-        run = client.create_run(experiment, first["time"], {NONCE_TAG: nonce}, self._run["name"])
-        return run.info.run_id
+        return mlflow_run.create_run(client, experiment_id, name=self._run["name"], nonce=nonce, time=first["time"])
+
+    def _next_batch(self) -> list[tuple[Line, int]]:
+        batch = []
+        for line, end in read(self._directory.journal, self._state["position"]):
+            if end > self._gallery.position or len(batch) == _LINES_A_BATCH:
+                break
+            batch.append((line, end))
+        return batch
+
+    def _send_line(self, line: Line) -> None:
+        """What a line says besides metrics."""
+        client, run_id = self._client, self._run_id
+        self._send_files(self._gallery.names(line))
+        match line["kind"]:
+            case "params":
+                mlflow_run.log_params(client, run_id, line["values"])
+                self._send_files(["config/config.yaml"])
+            case "tags":
+                # The last one tells MLflow's pages that there are images to show.
+                mlflow_run.log_tags(client, run_id, line["values"] | {"mlflow.loggedImages": "true"})
+            case "dataset":
+                mlflow_run.log_dataset(client, run_id, line)
+            case "session":
+                client.update_run(run_id, status="RUNNING")  # it may have ended before it was resumed
+            case "status":
+                self._send_files(self._gallery.whole())
+                if line["status"] == "FINISHED" and self._directory.generator.exists():
+                    log_model(self._directory, client, self._state["experiment_id"], run_id)
+                mlflow_run.end_run(client, run_id, line["status"], line["reason"], line["time"])
+            case _:
+                return
+        self._note_answer()
+
+    def _send_files(self, names: Iterable[str]) -> None:
+        for name in names:
+            mlflow_run.log_file(self._client, self._run_id, self._directory.artifacts, name)
+            self._note_answer()
+
+    def _note_answer(self) -> None:
+        """Only what is new counts: taking a batch's first part again and again is no progress."""
+        self._taken += 1
+        if self._taken > self._most_taken:
+            self._most_taken, self.answered = self._taken, time.monotonic()
 
     def _remember(self, **changes: Any) -> None:
         self._state |= changes
         known = read_json(self._directory.delivered) if self._directory.delivered.exists() else {}
         write_json(self._directory.delivered, known | {self._uri: self._state})
-
-    # -- what the lines of the journal say -----------------------------------------------------------------------
-
-    def _send_values(self, client: MlflowClient, run_id: str, lines: list[Line]) -> None:
-        from mlflow.entities import Metric
-
-        metrics = [
-            Metric(name, value, line["time"], line["step"])
-            for line in lines
-            if line["kind"] in ("metrics", "system")
-            for name, value in line["values"].items()
-        ]
-        for start in range(0, len(metrics), _METRICS_A_BATCH):
-            client.log_batch(run_id, metrics=metrics[start : start + _METRICS_A_BATCH])
-            self._note_answer()
-
-    def _send_params(self, client: MlflowClient, run_id: str, line: Line) -> None:
-        from mlflow.entities import Param
-
-        params = [Param(name, _cut(value, _LONGEST_PARAM)) for name, value in line["values"].items()]
-        for start in range(0, len(params), _PARAMS_A_BATCH):
-            client.log_batch(run_id, params=params[start : start + _PARAMS_A_BATCH])
-        self._send_file(client, run_id, "config/config.yaml")
-
-    def _send_tags(self, client: MlflowClient, run_id: str, line: Line) -> None:
-        from mlflow.entities import RunTag
-
-        tags = [RunTag(name, _cut(value, _LONGEST_TAG)) for name, value in line["values"].items()]
-        # Tells MLflow's pages that there are images to show.
-        client.log_batch(run_id, tags=[*tags, RunTag("mlflow.loggedImages", "true")])
-
-    def _send_dataset(self, client: MlflowClient, run_id: str, line: Line) -> None:
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
-        shape = [line["samples"], *line["sample_shape"]]
-        tensor = {"type": "tensor", "tensor-spec": {"dtype": line["dtype"], "shape": [-1, *line["sample_shape"]]}}
-        dataset = Dataset(
-            name=line["name"],
-            digest=line["digest"],
-            source_type="code",
-            source=json.dumps({"source": line["source"]}),
-            schema=json.dumps({"mlflow_tensorspec": {"features": json.dumps([tensor]), "targets": None}}),
-            profile=json.dumps({"features_shape": shape, "scale": line["scale"]}),
-        )
-        client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
-
-    def _start_session(self, client: MlflowClient, run_id: str, line: Line) -> None:
-        client.update_run(run_id, status="RUNNING")  # it may have ended before it was resumed
-
-    def _end(self, client: MlflowClient, run_id: str, line: Line) -> None:
-        for name in self._gallery.whole():
-            self._send_file(client, run_id, name)
-        if line["status"] == "FINISHED" and self._directory.generator.exists():
-            deliver_model(self._directory, client, self._state["experiment_id"], run_id)
-        client.set_tag(run_id, "status_reason", _cut(line["reason"] or "all epochs are done", _LONGEST_TAG))
-        client.set_terminated(run_id, line["status"], line.get("time"))
-
-    def _send_file(self, client: MlflowClient, run_id: str, name: str) -> None:
-        folder = Path(name).parent.as_posix()
-        client.log_artifact(run_id, str(self._directory.artifacts / name), None if folder == "." else folder)
-        self._note_answer()
-
-
-_HANDLERS: dict[str, Callable[[Delivery, MlflowClient, str, Line], None]] = {
-    "params": Delivery._send_params,
-    "tags": Delivery._send_tags,
-    "dataset": Delivery._send_dataset,
-    "session": Delivery._start_session,
-    "status": Delivery._end,
-}
-
-
-def _cut(value: str, longest: int) -> str:
-    """A value as long as MLflow takes it; config/config.yaml has it whole."""
-    return value if len(value) <= longest else value[: longest - 1] + "…"
-
-
-@contextmanager
-def _initialisation(uri: str) -> Iterator[None]:
-    """Lets one process of this machine at a time create a database's tables: two at once would ruin it."""
-    if uri.startswith("http"):
-        yield
-        return
-    name = hashlib.sha256(uri.encode()).hexdigest()[:16]
-    with filelock.FileLock(Path(tempfile.gettempdir()) / f"gan-experiments-{os.getuid()}-{name}.lock"):
-        yield
-
-
-def _experiment(client: MlflowClient, name: str) -> str:
-    """The id of the experiment, created if need be; another process may create it at the same time."""
-    from mlflow.exceptions import MlflowException
-
-    experiment = client.get_experiment_by_name(name)
-    if experiment is None:
-        try:
-            return client.create_experiment(name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-            experiment = client.get_experiment_by_name(name)
-    assert experiment is not None
-    return experiment.experiment_id

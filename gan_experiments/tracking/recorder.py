@@ -166,12 +166,12 @@ class Recorder:
     def _append(self, kind: str, *, key: str = "", **content: Any) -> None:
         self._journal.append(kind, key=key, step=self._step, epoch=self._epoch, **content)
 
-    def close(self, status: str, reason: str | None = None, generator: nn.Module | None = None) -> None:
+    def close(self, status: str, reason: str = "all epochs are done", generator: nn.Module | None = None) -> None:
         """End the run: final pictures, the model, MLflow's status; then say where everything is.
 
         Args:
             status: ``FINISHED``, ``FAILED`` or ``KILLED``.
-            reason: Why it did not finish, in one line.
+            reason: Why it ended, in one line.
             generator: The final generator, for the MLflow model.
         """
         if self._monitor is not None:

@@ -12,9 +12,11 @@ from typing import Any
 
 import filelock
 
+from gan_experiments.tracking.background import UNDELIVERED
 from gan_experiments.tracking.gallery import Gallery
 from gan_experiments.tracking.journal import last_session
 from gan_experiments.tracking.mlflow_delivery import Delivery
+from gan_experiments.tracking.mlflow_run import brief
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
 
 _PAUSE = 0.5
@@ -26,14 +28,14 @@ _NICENESS = 10
 """Training goes first where processors are short."""
 
 
-def main() -> int:
-    """Draw and deliver until standard input ends; 0 if everything arrived."""
+def main() -> None:
+    """Draw and deliver until standard input ends, and what is left then."""
     os.nice(_NICENESS)
     directory = RunDirectory(sys.argv[1])
     over = threading.Event()
     threading.Thread(target=_watch, args=(over,), daemon=True).start()
     with filelock.FileLock(directory.delivery_lock, timeout=_PREDECESSOR):
-        return Worker(directory, read_json(directory.run), over).work()
+        Worker(directory, read_json(directory.run), over).work()
 
 
 def _watch(over: threading.Event) -> None:
@@ -58,12 +60,8 @@ class Worker:
         self._delivery = Delivery(directory, run, run["uri"], self._gallery) if run["uri"] else None
         self._lost = False
 
-    def work(self) -> int:
-        """Follow the journal to its end, then give the destination what time it is granted.
-
-        Returns:
-            The exit status: 1 if something could not be delivered.
-        """
+    def work(self) -> None:
+        """Follow the journal to its end; then give the destination what time it is granted."""
         session, _ = last_session(self._directory.journal)
         backoff = 0.0
         while not self._over.is_set():
@@ -71,9 +69,10 @@ class Worker:
             backoff = 0.0 if self._try(self._drain) else min(_LONGEST_BACKOFF, 2 * backoff + 1)
             self._over.wait(backoff or _PAUSE)
         self._gallery.advance()
-        self._gallery.finish()
         if self._delivery is None:
-            return 0
+            if not last_session(self._directory.journal)[1]:
+                self._gallery.finish()
+            return
         threading.Thread(target=self._give_up, args=(self._delivery, time.monotonic()), daemon=True).start()
         while not self._try(self._drain):
             time.sleep(1.0)
@@ -82,7 +81,6 @@ class Worker:
             if self._try(self._delivery.end_abandoned):
                 break
             time.sleep(1.0)
-        return 0
 
     def _drain(self) -> None:
         while self._delivery is not None and self._delivery.send():
@@ -95,7 +93,7 @@ class Worker:
         except Exception as error:
             if not self._lost:
                 traceback.print_exc()  # into tracking.log
-                self._say(f"MLflow at {self._uri} is lost ({_brief(error)}); the run goes on, and is delivered later")
+                self._say(f"MLflow at {self._uri} is lost ({brief(error)}); the run goes on, and is delivered later")
             self._lost = True
             return False
         if self._lost:
@@ -107,7 +105,7 @@ class Worker:
         """End this process when the destination has not answered for as long as the person grants it."""
         while time.monotonic() - max(since, delivery.answered) < self._patience:
             time.sleep(0.1)
-        os._exit(1)  # the request in flight may hang for longer
+        os._exit(UNDELIVERED)  # the request in flight may hang for longer
 
     def _say(self, line: str) -> None:
         try:
@@ -116,13 +114,5 @@ class Worker:
             self._say = lambda line: None
 
 
-def _brief(error: Exception) -> str:
-    """The first line of an error, or of its innermost cause, within reason."""
-    while error.__cause__ is not None and isinstance(error.__cause__, Exception):
-        error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:200]
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
