@@ -49,11 +49,12 @@ def dense_stack(
         masks = [None] * (len(weights) - 1)
     if torch.compiler.is_compiling():
         return _composed(x, weights, biases, negative_slope, masks)
-    dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
-    with torch.autocast(x.device.type, enabled=False):
-        return _DenseStack.apply(
-            negative_slope, dtype, tuple(masks), constant_rows, len(weights), x, *weights, *biases
-        )
+    device = x.device.type
+    arguments = (tuple(masks), constant_rows, len(weights), x, *weights, *biases)
+    if not torch.is_autocast_enabled(device):
+        return _DenseStack.apply(negative_slope, x.dtype, *arguments)
+    with torch.autocast(device, enabled=False):
+        return _DenseStack.apply(negative_slope, torch.get_autocast_dtype(device), *arguments)
 
 
 def _composed(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor], slope: Any, masks: Any) -> Tensor:

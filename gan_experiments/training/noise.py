@@ -66,6 +66,7 @@ class StepNoise:
         masks: The dropout multipliers that a step needs.
         device: Where to draw.
         latent_dims: For a stack, each member's own dimension; the columns from there on are zero.
+        dtype: Of the multipliers.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class StepNoise:
         masks: Sequence[MaskSpec],
         device: torch.device,
         latent_dims: Sequence[int] | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         self._lead = () if latent_dims is None else (len(latent_dims),)
         self._latents = (rows, latent_dim)
@@ -108,11 +110,14 @@ class StepNoise:
                 for height, width, spec in self._masks
             ]
             p = torch.cat(spread, -1)
+            if bool((p == p[..., :1]).all()):
+                p = p[..., :1]  # one number is less to read than one an element
             self._thresholds = (p * 65536).round().sub(32768).to(torch.int16).to(device)
-            self._scales = (1 / (1 - p)).float().to(device)
+            self._scales = (1 / (1 - p)).to(dtype).to(device)
+            self._keep_shape = (*self._lead, sum(height * width for height, width, _ in self._masks))
 
     def draw(self, keys: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The step's latents ``[rows, latent_dim]`` and multipliers, float32, from its keys ``[2]``.
+        """The step's latents ``[rows, latent_dim]``, float32, and multipliers from its keys ``[2]``.
 
         For a stack of K, keys are ``[K, 2]`` and every result has K in front. Latents are normal by Box and
         Muller's transform, ``sqrt(-2 log u) cos v``, up to 6 standard deviations; a multiplier is 0 where a 16-bit
@@ -128,8 +133,8 @@ class StepNoise:
         if not self._masks:
             return latents, []
         halves = words[..., 2 * size :].view(torch.int16)
-        # The comparison writes 0 and 1 as float32 at once: bool to float is branchy and slow on the CPU.
-        keep = torch.empty_like(self._scales)
+        # The comparison writes 0 and 1 as floats at once: bool to float is branchy and slow on the CPU.
+        keep = torch.empty(self._keep_shape, dtype=self._scales.dtype, device=words.device)
         torch.ge(halves, self._thresholds, out=keep).mul_(self._scales)
         parts = keep.split([height * width for height, width, _ in self._masks], -1)
         return latents, [

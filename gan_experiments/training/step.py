@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -91,7 +92,9 @@ class AdversarialStep:
             for shape, p in zip(player.mask_shapes, player.mask_probabilities, strict=True)
         ]
         rows = (self._updates + 1) * self._batch
-        self._noise = StepNoise(rows, max(latent_dims), masks, device, latent_dims if self._stacked else None)
+        own_dims = latent_dims if self._stacked else None
+        dtype = torch.bfloat16 if self._autocast else torch.float32
+        self._noise = StepNoise(rows, max(latent_dims), masks, device, own_dims, dtype)
 
     def compile(self) -> None:
         """Have torch compile both networks; their first calls then take tens of seconds."""
@@ -177,8 +180,8 @@ class AdversarialStep:
     def _masks_of(self, player: Player, masks: Iterator[Tensor]) -> list[Tensor]:
         return [next(masks) for _ in player.mask_shapes]
 
-    def _mixed_precision(self) -> torch.autocast:
-        return torch.autocast(self._samples.device.type, torch.bfloat16, enabled=self._autocast)
+    def _mixed_precision(self) -> AbstractContextManager[object]:
+        return torch.autocast(self._samples.device.type, torch.bfloat16) if self._autocast else nullcontext()
 
     def sampler(self, k: int) -> nn.Module:
         """The generator that member ``k``'s samples and scores use: the averaged one where there is one."""
