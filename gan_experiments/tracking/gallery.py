@@ -54,9 +54,11 @@ class Gallery:
 
     def names(self, line: Line) -> tuple[str, ...]:
         """The image files, below artifacts/, that belong to a line of the journal."""
-        if line["kind"] in ("samples", "probabilities") or self._is_shown(line):
-            return pictures.stepped_names(line["kind"], line["step"], line["time"], self._run["nonce"])
-        return ()
+        if line["kind"] not in ("samples", "probabilities") and not self._is_shown(line):
+            return ()
+        # MLflow's pages open every series of images at step 0, where the first epoch's histograms begin.
+        step = 0 if line["kind"] == "histograms" and line["epoch"] == 1 else line["step"]
+        return pictures.stepped_names(line["kind"], step, line["time"], self._run["nonce"])
 
     def _is_shown(self, line: Line) -> bool:
         """Whether a line is of histograms, and of an epoch whose histograms get a picture."""
@@ -71,9 +73,9 @@ class Gallery:
 
     def _write_stepped(self, line: Line) -> None:
         image = self._draw(line)
-        full, small = self.names(line)
-        self._write(full, pictures.png(image))
-        self._write(small, pictures.thumbnail(image))
+        original, copy = self.names(line)
+        self._write(original, pictures.png(image))
+        self._write(copy, pictures.webp(image))
 
     def _draw(self, line: Line) -> Image.Image:
         if line["kind"] == "samples":

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _LINES_A_BATCH = 300
+_ON_THE_PAGE = ("samples", "losses", "histograms", "probabilities")
+"""Figures that describe a run on its page in MLflow."""
 
 
 class Delivery:
@@ -79,7 +81,7 @@ class Delivery:
         """Mark the run as killed, its process having died without a word."""
         self._open()
         self._gallery.finish()
-        self._send_files(self._gallery.whole())
+        self._send_whole()
         mlflow_run.end_run(self._client, self._run_id, "KILLED", "the process died")
 
     @property
@@ -135,13 +137,20 @@ class Delivery:
             case "session":
                 client.update_run(run_id, status="RUNNING")  # it may have ended before it was resumed
             case "status":
-                self._send_files(self._gallery.whole())
+                self._send_whole()
                 if line["status"] == "FINISHED" and self._directory.generator.exists():
                     log_model(self._directory, client, self._state["experiment_id"], run_id)
                 mlflow_run.end_run(client, run_id, line["status"], line["reason"], line["time"])
             case _:
                 return
         self._note_answer()
+
+    def _send_whole(self) -> None:
+        """What shows the run as a whole."""
+        names = self._gallery.whole()
+        self._send_files(names)
+        figures = [f"figures/{name}.png" for name in _ON_THE_PAGE if f"figures/{name}.png" in names]
+        mlflow_run.describe_run(self._client, self._run_id, figures)
 
     def _send_files(self, names: Iterable[str]) -> None:
         for name in names:

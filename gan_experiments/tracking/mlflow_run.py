@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import filelock
 
@@ -146,6 +147,14 @@ def log_file(client: MlflowClient, run_id: str, folder: Path, name: str) -> None
     """The file ``name`` below ``folder`` as the artifact of the same name."""
     parent = Path(name).parent.as_posix()
     client.log_artifact(run_id, str(folder / name), None if parent == "." else parent)
+
+
+def describe_run(client: MlflowClient, run_id: str, figures: list[str]) -> None:
+    """Show figures, which are artifacts, on the run's page; unless somebody has described it already."""
+    if "mlflow.note.content" in client.get_run(run_id).data.tags:
+        return
+    addresses = (f"get-artifact?{urlencode({'path': name, 'run_uuid': run_id})}" for name in figures)
+    client.set_tag(run_id, "mlflow.note.content", "\n\n".join(f"![]({address})" for address in addresses))
 
 
 def end_run(client: MlflowClient, run_id: str, status: str, reason: str, time: int | None = None) -> None:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 _GAP = 2
 _SIDE = 560
 """Pixels that a grid's longer side aims at; samples are enlarged by a whole number."""
-_THUMBNAIL = 256
-"""Longest side of the small copy that MLflow's pages show first."""
 _FRAME, _LAST_FRAME = 200, 1500
 """Milliseconds that an animation shows a frame, and its last one."""
 _MOST_FRAMES = 100
@@ -61,17 +59,15 @@ def png(image: Image.Image) -> bytes:
     return content.getvalue()
 
 
-def thumbnail(image: Image.Image) -> bytes:
-    """The small copy for MLflow's pages: a WebP file without loss but for its size."""
-    small = image.copy()
-    small.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
+def webp(image: Image.Image) -> bytes:
+    """An image as a WebP file, without loss: what MLflow's pages show, as large as it is."""
     content = io.BytesIO()
-    small.save(content, "WEBP", lossless=True, method=1)
+    image.save(content, "WEBP", lossless=True, method=0)
     return content.getvalue()
 
 
 def stepped_names(key: str, step: int, time: int, run: str) -> tuple[str, str]:
-    """Where ``MlflowClient.log_image(image, key=key, step=step)`` puts an image and its small copy.
+    """Where ``MlflowClient.log_image(image, key=key, step=step)`` puts an image and its compressed copy.
 
     MLflow's own names end in a random number; this one depends on the run, the key and the step, so that sending
     an image again replaces it.

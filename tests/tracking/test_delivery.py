@@ -59,6 +59,9 @@ def test_everything_arrives_once_while_the_run_goes_on(
     tags = stored.data.tags
     assert (tags["overrides"], tags["device"], tags["mood"]) == ("train.lr=0.1", "cpu", "hopeful")
     assert tags["run_directory"] == str(tmp_path / "run")
+    assert (
+        f"![](get-artifact?path=figures%2Fsamples.png&run_uuid={stored.info.run_id})" in tags["mlflow.note.content"]
+    )
     assert stored.inputs is not None
     (data,) = stored.inputs.dataset_inputs
     assert (data.dataset.name, data.dataset.digest) == ("dots", describe(run.dataset)["digest"])
@@ -182,6 +185,14 @@ def test_images_are_named_as_mlflow_names_them(tmp_path: Path, database: str) ->
     assert shapes(run_id) == shapes(reference)
     tags = [client.get_run(each).data.tags["mlflow.loggedImages"].lower() for each in (run_id, reference)]
     assert tags == ["true", "true"]
+
+
+def test_a_description_of_a_persons_own_is_kept(tmp_path: Path, database: str) -> None:
+    run = HandMadeRun(tmp_path / "run", None, epochs=1)
+    run.tracking.tags = {"mlflow.note.content": "the good one"}
+    run.record()
+    sync(run.directory, database)
+    assert _run(database).data.tags["mlflow.note.content"] == "the good one"
 
 
 def test_an_experiment_keeps_its_files_beside_the_database(tmp_path: Path, database: str) -> None:
