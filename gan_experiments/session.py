@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import threading
 from collections.abc import Iterator
@@ -83,7 +84,7 @@ def run_session(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> float:
         name = signal.Signals(received[0]).name
         recorder.close("KILLED", f"stopped by {name} after step {last.step} of {trainer.schedule.total_steps}")
         print(f"stopped   by {name} after step {last.step} of {trainer.schedule.total_steps}; to continue:")
-        print(f"resume    python -m gan_experiments.run train.resume={directory.path}", flush=True)
+        print(f"resume    python -m gan_experiments.run train.resume={shlex.quote(str(directory.path))}", flush=True)
         raise SystemExit(128 + received[0])
     recorder.close("FINISHED", generator=trainer.generator())
     return loss

@@ -7,6 +7,7 @@ would take the interpreter lock from the training loop, and because a hanging se
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -75,4 +76,4 @@ class Background:
 
 def sync_command(run_directory: Path) -> str:
     """The command that completes a run's pictures and delivery."""
-    return f"python -m gan_experiments.sync {run_directory}"
+    return f"python -m gan_experiments.sync {shlex.quote(str(run_directory))}"

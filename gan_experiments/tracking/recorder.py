@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import sys
 import uuid
 from collections.abc import Sequence
@@ -213,7 +214,7 @@ class Recorder:
 
 def browse_command(uri: str) -> str:
     """What opens MLflow's pages on a destination: a command, or a server's own address."""
-    return uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {uri}"
+    return uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
 
 
 def _short(values: np.ndarray) -> list[float]:
