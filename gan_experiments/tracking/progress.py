@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -30,11 +31,11 @@ class Progress:
             tqdm(
                 total=total_steps,
                 initial=step,
-                unit="step",
+                unit=" steps",
                 dynamic_ncols=True,
-                bar_format="{desc} {percentage:3.0f}%|{bar}| {rate_fmt}{postfix} [{elapsed}<{remaining}]",
+                bar_format="{desc} {percentage:3.0f}%|{bar:20}| {rate_noinv_fmt}{postfix}, {remaining} left",
             )
-            if sys.stderr.isatty()
+            if _is_terminal()
             else None
         )
 
@@ -60,7 +61,7 @@ class Progress:
         facts = _facts(*(metrics[name] for name in names))
         left = (time.monotonic() - self._started) * (self._total - event.step) / max(event.step - self._first, 1)
         rate = f"{metrics['speed/steps_per_second']:.0f} steps/s"
-        self.write(f"{self._epoch(event.epoch)}  {rate}{facts}  {tqdm.format_interval(left)} left")
+        self.write(f"{self._epoch(event.epoch)}, {rate}, {facts}, {tqdm.format_interval(left)} left")
 
     def write(self, line: str) -> None:
         """Print a line without breaking the bar."""
@@ -76,6 +77,10 @@ class Progress:
         return f"epoch {int(epoch):{len(str(self._epochs))}d}/{self._epochs}"
 
 
+def _is_terminal() -> bool:
+    """Whether a bar can be drawn: a terminal without a size, as some programs provide, shows none."""
+    return sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns > 0
+
+
 def _facts(discriminator_loss: float, generator_loss: float, real: float, fake: float) -> str:
-    losses = f"loss D {discriminator_loss:.3f} G {generator_loss:.3f}"
-    return f"  {losses}  D(x) {real:.2f} D(G(z)) {fake:.2f}"
+    return f"loss D {discriminator_loss:.3f} G {generator_loss:.3f}, D(x) {real:.2f} D(G(z)) {fake:.2f}"

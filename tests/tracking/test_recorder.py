@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
+import termios
 from pathlib import Path
 
 import numpy as np
@@ -126,9 +131,28 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(
     assert len(lines) == 6
     assert lines[-1].startswith("epoch 6/6")
     assert "steps/s" in lines[0]
-    assert "loss D 1.000 G 1.100  D(x) 1.20 D(G(z)) 1.30" in lines[0]
+    assert "loss D 1.000 G 1.100, D(x) 1.20 D(G(z)) 1.30" in lines[0]
     assert lines[0].endswith("left")
     assert f"pictures  {tmp_path / 'run' / 'artifacts'}" in out
+
+
+def test_progress_is_one_live_line_on_a_terminal() -> None:
+    program = (
+        "from gan_experiments.tracking.progress import Progress; import numpy as np;"
+        "from gan_experiments.training.events import StepsFinished; half = np.full(50, 0.5);"
+        "bar = Progress(100, 10); bar.steps(StepsFinished(50, 5.0, half, 2 * half, half, half, 9.0)); bar.close()"
+    )
+    leader, follower = pty.openpty()
+    os.set_blocking(leader, False)
+    termios.tcsetwinsize(follower, (40, 120))
+    subprocess.run([sys.executable, "-c", program], stderr=follower, check=True, cwd=Path(__file__).parents[2])
+    shown = os.read(leader, 100_000).decode()
+    os.close(leader)
+    os.close(follower)
+    last = shown.split("\r")[-2].strip()
+    assert last.startswith("epoch  5/10  50%|")
+    assert "steps/s, loss D 0.500 G 1.000, D(x) 0.50 D(G(z)) 0.50" in last
+    assert last.endswith("left")
 
 
 def test_system_metrics_have_the_names_that_mlflows_page_expects(tmp_path: Path) -> None:
