@@ -112,10 +112,14 @@ def log_metrics(client: MlflowClient, run_id: str, lines: list[Line]) -> None:
 
 
 def log_params(client: MlflowClient, run_id: str, values: dict[str, str]) -> None:
-    """Parameters, cut where they are longer than MLflow takes."""
+    """Parameters, cut where they are longer than MLflow takes.
+
+    Those that the run has stay: MLflow lets nobody change them, and a run that goes on may have other epochs.
+    """
     from mlflow.entities import Param
 
-    params = [Param(name, _cut(value, _LONGEST_PARAM)) for name, value in values.items()]
+    known = client.get_run(run_id).data.params
+    params = [Param(name, _cut(value, _LONGEST_PARAM)) for name, value in values.items() if name not in known]
     for start in range(0, len(params), _PARAMS_A_BATCH):
         client.log_batch(run_id, params=params[start : start + _PARAMS_A_BATCH])
 
