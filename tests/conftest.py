@@ -10,7 +10,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 
+import shutil
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ from pathlib import Path
 import pytest
 
 from gan_experiments import run
+from gan_experiments.tracking.run_directory import RunDirectory
+from tests import real_runs
 
 
 @dataclass(frozen=True)
@@ -52,3 +56,75 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
         return Answer(status, out, err, sorted(str(path.relative_to(folder)) for path in folder.rglob("*")))
 
     return call
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of MLflow's with its tables, which take seconds to make."""
+    from gan_experiments.tracking.mlflow_run import connect
+
+    with warnings.catch_warnings(action="ignore"):  # MLflow's own, at every import
+        import mlflow.pyfunc  # noqa: F401
+    path = tmp_path_factory.mktemp("template") / "mlflow.db"
+    here, variables = Path.cwd(), dict(os.environ)
+    connect(f"sqlite:///{path}")  # settles in its process
+    os.chdir(here)
+    for name in os.environ.keys() - variables.keys():
+        del os.environ[name]
+    return path
+
+
+@pytest.fixture
+def workplace(empty_database: Path, tmp_path: Path) -> Path:
+    """An empty folder but for a database without runs; its name would trip a careless command."""
+    folder = tmp_path / "it's my work"
+    folder.mkdir()
+    shutil.copy(empty_database, folder / "mlflow.db")
+    return folder
+
+
+EPOCHS, SAMPLE_EVERY, LOG_EVERY = 6, 2, 20
+"""Of the finished runs."""
+
+
+@dataclass(frozen=True)
+class FinishedRuns:
+    """Two runs that were started at the same moment in an empty folder.
+
+    Attributes:
+        folder: Where they were started; ``mlflow.db`` is there.
+        directories: ``experiment=quickstart`` first, then the same with another learning rate and seed.
+        ended: What each left on its outputs.
+    """
+
+    folder: Path
+    directories: tuple[RunDirectory, RunDirectory]
+    ended: tuple[real_runs.Ended, real_runs.Ended]
+
+    @property
+    def uri(self) -> str:
+        """Their database."""
+        return real_runs.database(self.folder)
+
+
+@pytest.fixture(scope="session")
+def finished_runs(tmp_path_factory: pytest.TempPathFactory) -> FinishedRuns:
+    """Two real runs, which take some ten seconds; look, but do not touch."""
+    folder = tmp_path_factory.mktemp("finished")
+    tracking = (f"tracking.sample_every={SAMPLE_EVERY}", f"tracking.log_every={LOG_EVERY}")
+    special = ((), ("train.lr=1e-3", "seed=1"))
+    processes = [
+        real_runs.start(
+            folder,
+            "experiment=quickstart",
+            f"train.epochs={EPOCHS}",
+            *more,
+            f"hydra.run.dir=outputs/runs/{n}",
+            *tracking,
+        )
+        for n, more in enumerate(special)
+    ]
+    first, second = (real_runs.end(process) for process in processes)
+    for ended in (first, second):
+        assert ended.status == 0, "\n".join(ended.err)
+    return FinishedRuns(folder, tuple(real_runs.run_directories(folder)), (first, second))  # type: ignore[arg-type]

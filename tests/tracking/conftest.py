@@ -1,10 +1,9 @@
-"""Fixtures for what tracking leaves behind: a place of one's own, and databases."""
+"""Fixtures for what tracking leaves behind: a place of one's own, and a database."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,20 +18,6 @@ def _own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     yield
     for name in os.environ.keys() - before.keys():
         del os.environ[name]
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database of MLflow's with its tables, which take seconds to make."""
-    from gan_experiments.tracking.mlflow_run import connect
-
-    with warnings.catch_warnings(action="ignore"):  # MLflow's own, at every import
-        import mlflow.pyfunc  # noqa: F401
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    here = Path.cwd()
-    connect(f"sqlite:///{path}")
-    os.chdir(here)
-    return path
 
 
 @pytest.fixture
