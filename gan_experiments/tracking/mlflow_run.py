@@ -155,10 +155,10 @@ def log_file(client: MlflowClient, run_id: str, folder: Path, name: str) -> None
 
 def describe_run(client: MlflowClient, run_id: str, figures: list[str]) -> None:
     """Show figures, which are artifacts, on the run's page; unless somebody has described it already."""
-    if "mlflow.note.content" in client.get_run(run_id).data.tags:
-        return
-    addresses = (f"get-artifact?{urlencode({'path': name, 'run_uuid': run_id})}" for name in figures)
-    client.set_tag(run_id, "mlflow.note.content", "\n\n".join(f"![]({address})" for address in addresses))
+    images = [f"![](get-artifact?{urlencode({'path': name, 'run_uuid': run_id})})" for name in figures]
+    known = client.get_run(run_id).data.tags.get("mlflow.note.content", "")
+    if set(known.split("\n\n")) <= {*images, ""}:  # a run that was stopped and resumed has more to show
+        client.set_tag(run_id, "mlflow.note.content", "\n\n".join(images))
 
 
 def end_run(client: MlflowClient, run_id: str, status: str, reason: str, time: int | None = None) -> None:
