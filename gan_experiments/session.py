@@ -101,11 +101,11 @@ def _record(
             if isinstance(event, EpochFinished):
                 loss = event.metrics["loss/generator"]
             elif isinstance(event, CheckpointDue):
-                # After the journal: a checkpoint must never be ahead of what is on record.
-                checkpoint.save(directory.checkpoint, event.state | description)
+                # Last of all: what a checkpoint is ahead of is never made up for.
                 if event.epoch and event.step == trainer.schedule.end_of(event.epoch):
                     weights = {"generator": trainer.generator().state_dict()}
                     checkpoint.save(directory.generators / f"epoch-{event.epoch:04d}.pt", weights | description)
+                checkpoint.save(directory.checkpoint, event.state | description)
     except BaseException as error:
         recorder.close("FAILED", f"{type(error).__name__}: {error}".splitlines()[0])
         raise
