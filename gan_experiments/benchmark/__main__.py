@@ -1,0 +1,115 @@
+"""The command ``python -m gan_experiments.benchmark``."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from gan_experiments.benchmark.plan import COMMAND_PARTS, DATA, PARTS, Plan
+from gan_experiments.command_line import user_errors
+from gan_experiments.errors import UserError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command.
+
+    Raises:
+        SystemExit: Status 2 for what the person can mend, after one line on stderr.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    with user_errors():
+        from gan_experiments.benchmark.machine import cores
+
+        if options.threads is None:
+            options.threads = cores()
+        _check(options, cores())
+        named = vars(options).pop("only")
+        parts = tuple(named.split(",")) if named else tuple(part for part in PARTS if part not in COMMAND_PARTS)
+        unknown = [part for part in parts if part not in PARTS]
+        if unknown:
+            raise UserError(f"--only {unknown[0]}: no such part; there are {', '.join(PARTS)}")
+        try:
+            options.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"--out {options.out}: cannot be made a folder ({error.strerror})") from error
+        _measure(Plan(parts=parts, **vars(options)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m gan_experiments.benchmark",
+        description="Measure this project against other ways to train the article's networks, in turn, "
+        "and write a table, CSV and a picture. Let nothing else run meanwhile.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--data", choices=DATA, default="digits", help="what is learnt")
+    parser.add_argument("--root", default="data", help="folder of the data's files (digits need none)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
+    parser.add_argument("--threads", type=int, help="processor threads of each contender; else all cores")
+    parser.add_argument("--rounds", type=int, default=7, help="measurements of each contender")
+    parser.add_argument("--seconds", type=float, default=1.0, help="what one measurement takes at least")
+    parser.add_argument("--members", type=int, default=256, help="largest sweep")
+    parser.add_argument("--precision", choices=("fp32", "tf32", "bf16"), default="fp32", help="of the sweep")
+    parser.add_argument(
+        "--max-seconds", type=float, default=120.0, help="largest time that a way of sweeping may take at one size"
+    )
+    parser.add_argument("--epochs", type=int, default=20, help="length of the runs that show what tracking costs")
+    parser.add_argument("--out", type=Path, default=Path("benchmark"), help="folder of the results")
+    named = ", ".join(COMMAND_PARTS)
+    parser.add_argument("--only", help=f"some of {','.join(PARTS)}; without it, all but {named}")
+    return parser
+
+
+def _check(options: argparse.Namespace, cores: int) -> None:
+    for name, lowest in (("rounds", 1), ("members", 1), ("epochs", 1)):
+        if getattr(options, name) < lowest:
+            raise UserError(f"--{name} {getattr(options, name)}: must be at least {lowest}")
+    for name in ("seconds", "max_seconds"):
+        if not 0 < getattr(options, name) < math.inf:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)}: must be a number above 0")
+    if not 1 <= options.threads <= cores:
+        raise UserError(f"--threads {options.threads}: must be from 1 to {cores}, the cores of this machine")
+
+
+def _measure(plan: Plan) -> None:
+    """Measure part by part; after each, all that is known is on disk."""
+    import torch
+
+    from gan_experiments.benchmark import commands, machine, picture, report, steps, support, sweep
+    from gan_experiments.benchmark.plan import STEP_PARTS
+    from gan_experiments.benchmark.recipe import Recipe
+    from gan_experiments.training.device import resolve_device
+
+    device = resolve_device(plan.device)
+    torch.set_num_threads(plan.threads)
+    recipe = Recipe.on(plan.data, plan.root, device)
+    why = support.lacks(device, plan.precision)
+    if why is not None and "sweep" in plan.parts:
+        raise UserError(f"--precision {plan.precision}: {why}")
+    facts = machine.facts(recipe, plan.threads)
+    print("\n".join(facts), flush=True)
+    measurements = {
+        "step": lambda: steps.measure(plan, recipe),
+        "sweep": lambda: sweep.SweepBenchmark(plan, recipe).measure(),
+        "tracking": lambda: commands.tracking(plan),
+        "startup": lambda: commands.startup(plan),
+    }
+    rows: list[report.Row] = []
+    for part, measure in measurements.items():
+        if part not in plan.parts and not (part == "step" and set(plan.parts) & set(STEP_PARTS)):
+            continue
+        own = measure()
+        rows += own
+        print(f"\n{report.table(own)}", flush=True)
+        (plan.out / "benchmark.txt").write_text("\n".join([*facts, "", report.table(rows), ""]), encoding="utf-8")
+        report.write_csv(plan.out / "benchmark.csv", rows)
+        if part in ("step", "sweep"):
+            picture.draw(rows, f"{facts[0]} · {facts[1]}").savefig(plan.out / "benchmark.png")
+    print(f"\n{plan.out}/benchmark.txt, .csv and .png" if (plan.out / "benchmark.png").exists() else "")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Whole commands, as a person would start them: what tracking costs, and how long the start takes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gan_experiments.benchmark.plan import Plan
+from gan_experiments.benchmark.report import Row
+from gan_experiments.benchmark.timing import Spread, alternate
+from gan_experiments.errors import RunFailedError
+
+_PACKAGE = Path(__file__).parents[1]
+_POLL = 0.005
+_TIMEOUT = 3600
+
+
+def tracking(plan: Plan) -> list[Row]:
+    """Whole runs from the command to the prompt, with tracking in MLflow and without, in pairs.
+
+    One run with tracking goes before, uncounted: it makes the database, as a person's first run does.
+    """
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        command = [*_command(plan), f"train.epochs={plan.epochs}"]
+        _time(plan, folder, [*command, "train.epochs=1"], "tracking: the first run")
+        on, off, ratios = [], [], []
+        for i in range(plan.rounds):
+            seconds: dict[str, float] = {}
+            for option in ("local", "off") if i % 2 else ("off", "local"):
+                said = f"tracking={option}, pair {i + 1} of {plan.rounds}"
+                seconds[option] = _time(plan, folder, [*command, f"tracking={option}"], said)
+            on.append(seconds["local"])
+            off.append(seconds["off"])
+            ratios.append(seconds["local"] / seconds["off"])
+    spread = Spread.of(ratios)
+    what = f"the command with train.epochs={plan.epochs}"
+    note = f"of the pairs: {spread.median:.3f}, from {spread.low:.3f} to {spread.high:.3f}"
+    return [
+        Row("tracking", f"{what}, tracking=local", "s", Spread.of(on), against={"off": spread.median}, note=note),
+        Row("tracking", f"{what}, tracking=off", "s", Spread.of(off)),
+    ]
+
+
+def startup(plan: Plan) -> list[Row]:
+    """Seconds until ``--help`` and ``--cfg job`` have answered, and until the first steps are on record."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        command = _command(plan)
+        waits: dict[str, Callable[[], float]] = {
+            "--help": lambda: _time(plan, folder, [*command[:3], "--help"]),
+            "--cfg job": lambda: _time(plan, folder, [*command, "--cfg", "job"]),
+            "first steps on record": lambda: _until_recorded(plan, folder, command),
+        }
+        for name, wait in waits.items():
+            print(f"warming up: {name}", file=sys.stderr, flush=True)
+            wait()
+        spreads = alternate(plan.rounds, waits)
+    note = "the first window of losses, tracking=local"
+    return [Row("startup", n, "s", s, note=note if n.startswith("first") else "") for n, s in spreads.items()]
+
+
+def _command(plan: Plan) -> list[str]:
+    root = str(Path(plan.root).absolute()).replace("\\", "\\\\").replace("'", "\\'")
+    overrides = [f"data={plan.data}", f"data.root='{root}'", f"device={plan.device}"]
+    return [sys.executable, "-m", "gan_experiments.run", *overrides]
+
+
+@contextmanager
+def _started(plan: Plan, folder: str, command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    path = os.pathsep.join(filter(None, (str(_PACKAGE.parent), os.environ.get("PYTHONPATH"))))
+    variables = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": str(plan.threads)}
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
+        subprocess.Popen(
+            command, cwd=folder, env=variables, stdout=subprocess.DEVNULL, stderr=errors, text=True
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+        errors.seek(0)
+        if process.returncode not in (0, 143):
+            said = (errors.read().strip().splitlines() or ["nothing"])[-1]
+            raise RunFailedError(f"{' '.join(command[1:])} ended with status {process.returncode}: {said}")
+
+
+def _time(plan: Plan, folder: str, command: list[str], said: str = "") -> float:
+    if said:
+        print(f"measuring: {said}", file=sys.stderr, flush=True)
+    started = time.perf_counter()
+    with _started(plan, folder, command) as process:
+        process.wait(_TIMEOUT)
+        return time.perf_counter() - started
+
+
+def _until_recorded(plan: Plan, folder: str, command: list[str]) -> float:
+    outputs = Path(folder) / "outputs"
+    before = _recorded(outputs)
+    started = time.perf_counter()
+    with _started(plan, folder, command) as process:
+        while _recorded(outputs) <= before and process.poll() is None:
+            time.sleep(_POLL)
+        seconds = time.perf_counter() - started
+        process.terminate()  # SIGTERM: the run ends after a checkpoint
+        process.wait(_TIMEOUT)
+    return seconds
+
+
+def _recorded(outputs: Path) -> int:
+    """Runs below a folder that have recorded a step."""
+    return sum(file.stat().st_size > 0 for file in outputs.glob("*/*/losses.f32"))

@@ -1,0 +1,48 @@
+"""This project as a contender: the trainer as every run uses it, with its statistics and events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+
+from gan_experiments.benchmark.recipe import Recipe
+from gan_experiments.benchmark.timing import Taken
+from gan_experiments.models.mlp import build
+from gan_experiments.objectives import NonSaturating
+from gan_experiments.training.events import Diverged, StepsFinished
+from gan_experiments.training.trainer import Member, Trainer
+
+_ENDLESS = 10**9
+"""Epochs: no measurement reaches them, nor a checkpoint or a drawing of samples on the way."""
+
+
+def ours(recipe: Recipe, seeds: range, engine: str, precision: str) -> Iterator[Taken]:
+    """Train a member a seed, as one stack if they are several; yields after each window of steps.
+
+    Raises:
+        UserError: The device lacks the engine.
+    """
+    train = replace(recipe.train, epochs=_ENDLESS, checkpoint_every=_ENDLESS, engine=engine, precision=precision)
+    shape = recipe.dataset.sample_shape
+    members = []
+    for seed in seeds:
+        torch.manual_seed(seed)
+        networks = build(
+            shape,
+            recipe.model.name,
+            recipe.model.latent_dim,
+            recipe.model.generator_widths,
+            recipe.model.discriminator_widths,
+            recipe.model.negative_slope,
+            recipe.model.dropout,
+        )
+        members.append(Member(networks, train, seed))
+    objective = NonSaturating("non_saturating")
+    trainer = Trainer(members, objective, recipe.dataset, device=recipe.device, sample_every=_ENDLESS)
+    for k, event in trainer.events():
+        if isinstance(event, Diverged):
+            raise RuntimeError(f"the run of seed {seeds[k]} diverged: {event.reason}")
+        if isinstance(event, StepsFinished) and k == len(seeds) - 1:
+            yield Taken(len(event.generator_loss), event.discriminator_loss[-1], event.generator_loss[-1])

@@ -1,0 +1,115 @@
+"""The results as a table for people and as CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gan_experiments.benchmark.timing import Spread
+
+BASELINES = ("article", "one run", "floor", "off")
+"""What a row may be compared with: the loop as published, one run of ours, the counted floor, no tracking."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One contender.
+
+    Attributes:
+        part: ``step``, ``sweep``, ``tracking`` or ``startup``.
+        name: The contender.
+        unit: Of the spread: ``us`` a step (of each member of a sweep), or ``s`` for a whole command.
+        spread: What was measured; None where nothing was, and ``note`` says why.
+        members: Runs that trained at once.
+        against: How many times as long each of some ``BASELINES`` takes, or, for ``floor`` and ``off``, how many
+            times as long as it this takes.
+        note: What else there is to know.
+    """
+
+    part: str
+    name: str
+    unit: str
+    spread: Spread | None
+    members: int = 1
+    against: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+
+
+def write_csv(path: Path, rows: Sequence[Row]) -> None:
+    """One line a row; what does not apply is empty."""
+    columns = [name.replace(" ", "_") for name in BASELINES]
+    head = ["part", "name", "members", "unit", "median", "min", "max", "member_steps_per_second"]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*head, *(f"against_{column}" for column in columns), "note"])
+        for row in rows:
+            spread = row.spread
+            values = (
+                ["", "", ""] if spread is None else [f"{v:.6g}" for v in (spread.median, spread.low, spread.high)]
+            )
+            rate = f"{1e6 / spread.median:.6g}" if spread is not None and row.unit == "us" else ""
+            against = [f"{row.against[name]:.4g}" if name in row.against else "" for name in BASELINES]
+            writer.writerow([row.part, row.name, row.members, row.unit, *values, rate, *against, row.note])
+
+
+def table(rows: Sequence[Row]) -> str:
+    """All rows, part by part, in aligned columns."""
+    parts = {"step": _step_table, "sweep": _sweep_table, "tracking": _command_table, "startup": _command_table}
+    pieces = []
+    for part, form in parts.items():
+        own = [row for row in rows if row.part == part]
+        if own:
+            pieces.append(form(own))
+    return "\n\n".join(pieces)
+
+
+def _step_table(rows: Sequence[Row]) -> str:
+    lines = [["one run", "us a step", "min - max", "x article", "x floor", ""]]
+    for row in rows:
+        ratios = [_ratio(row.against.get(name)) for name in ("article", "floor")]
+        lines.append([row.name, *_numbers(row.spread), *ratios, row.note])
+    return _aligned(lines, "<>>>><")
+
+
+def _sweep_table(rows: Sequence[Row]) -> str:
+    lines = [["members", "how", "member-steps/s", "us a member-step", "min - max", "x one run", "x floor", ""]]
+    members = None
+    for row in rows:
+        rate = "" if row.spread is None else f"{1e6 / row.spread.median:,.0f}"
+        ratios = [_ratio(row.against.get(name)) for name in ("one run", "floor")]
+        number = "" if row.members == members else str(row.members)
+        lines.append([number, row.name, rate, *_numbers(row.spread), *ratios, row.note])
+        members = row.members
+    return _aligned(lines, "><>>>>><")
+
+
+def _command_table(rows: Sequence[Row]) -> str:
+    lines = [[rows[0].part, "s", "min - max", "x off" if rows[0].part == "tracking" else "", ""]]
+    lines += [[row.name, *_numbers(row.spread), _ratio(row.against.get("off")), row.note] for row in rows]
+    return _aligned(lines, "<>>><")
+
+
+def _numbers(spread: Spread | None) -> list[str]:
+    if spread is None:
+        return ["-", ""]
+    return [short(spread.median), f"{short(spread.low)} - {short(spread.high)}"]
+
+
+def short(value: float) -> str:
+    """Three digits or all before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def _aligned(lines: Sequence[Sequence[str]], sides: str) -> str:
+    """Columns as wide as their widest cell, to the left (``<``) or to the right (``>``)."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(f"{text:{side}{width}}" for text, side, width in zip(line, sides, widths, strict=True)).rstrip()
+        for line in lines
+    )

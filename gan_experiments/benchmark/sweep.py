@@ -1,0 +1,143 @@
+"""A sweep of K runs: fused, side by side in processes, and one after another."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import torch
+
+from gan_experiments.benchmark.floor import StepCount, copying, large_product
+from gan_experiments.benchmark.ours import ours
+from gan_experiments.benchmark.plan import Plan
+from gan_experiments.benchmark.recipe import Recipe
+from gan_experiments.benchmark.report import Row
+from gan_experiments.benchmark.side_by_side import Job, ProcessEndedError, SideBySide
+from gan_experiments.benchmark.support import free_memory
+from gan_experiments.benchmark.timing import Round, alternate, paced, per_unit, warmed_up
+
+FUSED, PROCESSES, IN_TURN = "fused", "processes", "one after another"
+WAYS = (FUSED, PROCESSES, IN_TURN)
+_ALONE, _PRODUCT, _COPY = "one run", "product", "copy"
+_MEASURED_IN_TURN = 4
+"""Up to so many runs are really trained one after another; for more, one run's time is multiplied."""
+_COPIES = 7
+"""Of a member's float32 parameters, at the worst moment: weights, gradients, two moments, its own network, and two
+while stacks are made."""
+
+
+class SweepBenchmark:
+    """Measures every size, in all three ways and beside one run and the machine's own rates.
+
+    A way is given up at the size where it would not fit into memory, or would take longer than the plan allows.
+
+    Args:
+        plan: What is asked for.
+        recipe: What is trained.
+    """
+
+    def __init__(self, plan: Plan, recipe: Recipe) -> None:
+        self._plan, self._recipe = plan, recipe
+        self._count = StepCount.of_recipe(recipe)
+        self._spent: dict[str, tuple[int, float]] = {}  # members and seconds, at the size before
+        self._needed: dict[str, int] = {}  # bytes of a process, at the size before
+        self._failed: dict[str, int] = {}  # members with which a way was given up
+
+    def measure(self) -> list[Row]:
+        """Rows of every size."""
+        device, precision, seconds = self._recipe.device, self._plan.precision, self._plan.seconds
+        alone = warmed_up(paced(ours(self._recipe, range(1), "auto", precision), device), seconds)
+        units, flops = large_product(device, precision)
+        product = per_unit(warmed_up(paced(units, device), seconds), flops)
+        rows = []
+        for members in self._plan.sweep_sizes:
+            print(f"measuring: a sweep of {members}", file=sys.stderr, flush=True)
+            rows += self._measure_size(members, {_ALONE: alone, _PRODUCT: product})
+            gc.collect()
+        return rows
+
+    def _measure_size(self, members: int, beside: dict[str, Round]) -> list[Row]:
+        contenders, missing, spent = dict(beside), dict[str, str](), dict[str, float]()
+        units, size = copying(self._recipe.device, members * self._count.adam_bytes)
+        contenders[_COPY] = per_unit(warmed_up(paced(units, self._recipe.device), self._plan.seconds), size)
+        with ExitStack() as stack:
+            for way in WAYS:
+                if way == IN_TURN and members > _MEASURED_IN_TURN:
+                    continue
+                why = self._refusal(way, members)
+                if why is not None:
+                    missing[way] = why
+                    continue
+                started = time.perf_counter()
+                try:
+                    contender = self._set_up(way, members, stack)
+                except (ProcessEndedError, torch.OutOfMemoryError) as error:
+                    missing[way] = str(error).strip().splitlines()[0]
+                    self._failed[way] = members
+                    continue
+                spent[way] = time.perf_counter() - started
+                contenders[way] = _clocked(contender, spent, way)
+            spreads = alternate(self._plan.rounds, contenders)
+        for way, seconds in spent.items():
+            self._spent[way] = (members, seconds)
+        floor = self._count.seconds(
+            spreads[_PRODUCT].median, spreads[_COPY].median, 2 if self._plan.precision == "bf16" else 4
+        )
+        rows = []
+        for way in WAYS:
+            if way in missing:
+                rows.append(Row("sweep", way, "us", None, members, note=f"not measured: {missing[way]}"))
+                continue
+            spread = spreads.get(way, spreads[_ALONE])
+            note = "" if way in spreads else f"computed: {members} times one run's time"
+            against = {"one run": spreads[_ALONE].median / spread.median, "floor": spread.median / floor}
+            rows.append(Row("sweep", way, "us", spread.scaled(1e6), members, against, note))
+        return rows
+
+    def _set_up(self, way: str, members: int, stack: ExitStack) -> Round:
+        recipe, plan, device = self._recipe, self._plan, self._recipe.device
+        if way == FUSED:
+            fused = warmed_up(paced(ours(recipe, range(members), "auto", plan.precision), device), plan.seconds)
+            return lambda: fused() / members
+        if way == IN_TURN:
+            runs = [ours(recipe, range(seed, seed + 1), "auto", plan.precision) for seed in range(members)]
+            rounds = [warmed_up(paced(run, device), plan.seconds) for run in runs]
+            return lambda: sum(one() for one in rounds) / members
+        before = free_memory(device)
+        job = Job(recipe, max(1, plan.threads // members), plan.precision)
+        processes = stack.enter_context(SideBySide(job, members))
+        after = free_memory(device)
+        self._needed = {where: max(0, before[where] - after[where]) // members for where in before}
+        return lambda: processes.measure(plan.seconds)
+
+    def _refusal(self, way: str, members: int) -> str | None:
+        """Why a way is not tried at a size, or None."""
+        if way in self._failed:
+            return f"{self._failed[way]} were too many"
+        if way in self._spent:
+            fewer, seconds = self._spent[way]
+            expected = seconds * members / fewer
+            if expected > self._plan.max_seconds:
+                return f"would take about {expected:.0f} s; --max-seconds is {self._plan.max_seconds:.0f}"
+        free = free_memory(self._recipe.device)
+        if way == FUSED:
+            needed = {list(free)[-1]: _COPIES * 4 * self._count.parameters * members}
+        else:
+            needed = {where: size * members for where, size in self._needed.items()} if way == PROCESSES else {}
+        for where, size in needed.items():
+            if size > free[where]:
+                return f"needs about {size / 1e9:.0f} GB; {where} has {free[where] / 1e9:.0f} GB free"
+        return None
+
+
+def _clocked(measure: Round, spent: dict[str, float], way: str) -> Callable[[], float]:
+    def clocked() -> float:
+        started = time.perf_counter()
+        value = measure()
+        spent[way] += time.perf_counter() - started
+        return value
+
+    return clocked

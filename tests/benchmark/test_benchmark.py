@@ -1,0 +1,66 @@
+"""The command, on the recipe in small: it writes what it says, whatever the figures are."""
+
+import csv
+
+import pytest
+from PIL import Image
+
+from gan_experiments.benchmark.__main__ import main
+from gan_experiments.benchmark.recipe import Recipe
+
+QUICK = ("--device", "cpu", "--threads", "1", "--rounds", "1", "--seconds", "0.001")
+
+
+@pytest.fixture
+def small(recipe, monkeypatch):
+    monkeypatch.setattr(Recipe, "on", lambda *_: recipe)
+    return recipe
+
+
+def rows_of(path):
+    with path.open(newline="") as file:
+        return {(row["part"], row["name"], int(row["members"])): row for row in csv.DictReader(file)}
+
+
+def test_it_writes_table_csv_and_picture(small, tmp_path, capsys):
+    main([*QUICK, "--members", "2", "--only", "article,hand,eager,graph,tf32,floor,sweep", "--out", str(tmp_path)])
+    rows = rows_of(tmp_path / "benchmark.csv")
+    for name in ("the article's loop", "by hand, one pass of D", "this project, eager", "counted floor, fp32"):
+        assert float(rows["step", name, 1]["median"]) > 0
+    assert "needs CUDA" in rows["step", "this project, graph", 1]["note"]
+    assert "no tf32" in rows["step", "this project, tf32", 1]["note"]
+    for members in (1, 2):
+        for way in ("fused", "processes", "one after another"):
+            assert float(rows["sweep", way, members]["member_steps_per_second"]) > 0
+    with Image.open(tmp_path / "benchmark.png") as picture:
+        assert picture.width > 1000
+    out = capsys.readouterr().out
+    for words in ("UTC", "torch 2", "threads of each contender: 1", "tiny (20 images)"):
+        assert words in out
+    assert "the article's loop" in (tmp_path / "benchmark.txt").read_text()
+
+
+def test_what_would_take_too_long_is_not_measured_and_said(small, tmp_path):
+    main([*QUICK, "--members", "2", "--max-seconds", "1e-9", "--only", "sweep", "--out", str(tmp_path)])
+    rows = rows_of(tmp_path / "benchmark.csv")
+    assert rows["sweep", "fused", 2]["median"] == ""
+    assert "--max-seconds" in rows["sweep", "fused", 2]["note"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--only", "speed"], "error: --only speed: no such part; there are article, hand"),
+        (["--rounds", "0"], "error: --rounds 0: must be at least 1"),
+        (["--seconds", "nan"], "error: --seconds nan: must be a number above 0"),
+        (["--threads", "100000"], "error: --threads 100000: must be from 1 to"),
+        (["--device", "abacus"], "error: device=abacus: unknown"),
+        (["--device", "cpu", "--precision", "tf32", "--only", "sweep"], "error: --precision tf32: cpu has no tf32"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, line, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([*arguments, "--out", str(tmp_path / "out")])
+    assert end.value.code == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(line)
