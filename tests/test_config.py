@@ -42,6 +42,7 @@ ARTICLE_TRAIN = {
     "betas": [0.9, 0.999],
     "discriminator_steps": 1,
     "precision": "fp32",
+    "engine": "auto",
     "ema": None,
     "checkpoint_every": 5,
     "resume": None,
