@@ -71,19 +71,21 @@ def _user() -> str:
 def _commit() -> dict[str, str]:
     """The commit of the working directory's repository, else of the one that this package lies in."""
     for folder in (Path.cwd(), Path(__file__).parent):
-        try:
-            commit = _git(folder, "rev-parse", "HEAD")
-            if commit:
-                dirty = _git(folder, "status", "--porcelain", "--untracked-files=no")
-                return {"mlflow.source.git.commit": commit, "git.dirty": str(bool(dirty)).lower()}
-        except (OSError, subprocess.TimeoutExpired):  # no git here, or a repository too large to ask
-            break
+        commit = _git(folder, "rev-parse", "HEAD")
+        if commit:
+            changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+            dirty = "unknown" if changes is None else str(bool(changes)).lower()
+            return {"mlflow.source.git.commit": commit, "git.dirty": dirty}
     return {}
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git says, or None where it is not installed, takes too long, or has nothing to say on this folder."""
     command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout.strip()
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=2, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:

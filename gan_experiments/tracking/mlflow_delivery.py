@@ -139,7 +139,7 @@ class Delivery:
             case "status":
                 self._send_whole()
                 if line["status"] == "FINISHED" and self._directory.generator.exists():
-                    log_model(self._directory, client, self._state["experiment_id"], run_id)
+                    log_model(self._directory, client, self._state["experiment_id"], run_id, line["step"])
                 mlflow_run.end_run(client, run_id, line["status"], line["reason"], line["time"])
             case _:
                 return

@@ -31,7 +31,7 @@ _CODE = ("__init__.py", "errors.py", "data/__init__.py", "data/dataset.py", "mod
 """What loading a generator takes of this package."""
 
 
-def log_model(directory: RunDirectory, client: MlflowClient, experiment_id: str, run_id: str) -> None:
+def log_model(directory: RunDirectory, client: MlflowClient, experiment_id: str, run_id: str, step: int) -> None:
     """Log a run's generator as a model of the run, once; its files lie below artifacts/model."""
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
@@ -45,7 +45,7 @@ def log_model(directory: RunDirectory, client: MlflowClient, experiment_id: str,
     client.finalize_logged_model(model.model_id, "READY")
     outputs = client.get_run(run_id).outputs
     if outputs is None or model.model_id not in [output.model_id for output in outputs.model_outputs]:
-        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])  # refused a second time
+        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step)])  # refused a second time
 
 
 def _save(generator: Path, path: Path, identity: Model) -> None:

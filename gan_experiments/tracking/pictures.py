@@ -27,9 +27,10 @@ def sample_grid(samples: np.ndarray, columns: int | None = None) -> Image.Image:
     """Images side by side, each pixel enlarged by a whole number.
 
     Args:
-        samples: uint8 ``[n, C, H, W]`` with 1 or 3 channels.
+        samples: uint8 ``[n, C, H, W]``; of channels that are neither grey nor colour the first is shown.
         columns: Images in a row; as many as make the grid most square where it is None.
     """
+    samples = samples if samples.shape[1] == 3 else samples[:, :1]
     count, channels, height, width = samples.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shlex
 import sys
 import uuid
@@ -85,7 +86,7 @@ class Recorder:
             raise UserError(f"another process is training in {directory.path}; wait for it, or end it") from error
         self._identify()
         self._journal = Journal(directory.journal)
-        self._losses = open(directory.losses, "r+b" if directory.losses.exists() else "w+b")  # noqa: PTH123, SIM115
+        self._losses = directory.losses.open("r+b" if directory.losses.exists() else "w+b")
         self._describe()
         self._progress = Progress(self._total_steps, self._config["train"]["epochs"], self._resumed_from)
         self._background = Background(directory, self._tracking.uri, self._progress.write)
@@ -141,9 +142,9 @@ class Recorder:
             write_atomically(self._directory.samples / name, content.getvalue())
             self._append("samples", file=name)
         elif isinstance(event, ProbabilitiesTaken):
-            self._append("probabilities", real=_short(event.real), fake=_short(event.fake))
+            self._append("probabilities", real=event.real.tolist(), fake=event.fake.tolist())
         elif isinstance(event, CheckpointDue):
-            self._losses.flush()
+            os.fsync(self._losses.fileno())
             self._journal.synchronise()
 
     def _record_steps(self, event: StepsFinished) -> None:
@@ -215,8 +216,3 @@ class Recorder:
 def browse_command(uri: str) -> str:
     """What opens MLflow's pages on a destination: a command, or a server's own address."""
     return uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
-
-
-def _short(values: np.ndarray) -> list[float]:
-    """Probabilities with as many digits as a picture can show."""
-    return [round(float(v), 5) for v in values]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hand_made import HandMadeRun
 
 
 @pytest.fixture(autouse=True)
@@ -24,3 +25,18 @@ def _own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 def database(empty_database: Path, tmp_path: Path) -> str:
     """The URI of a fresh database."""
     return f"sqlite:///{shutil.copy(empty_database, tmp_path / 'mlflow.db')}"
+
+
+@pytest.fixture(scope="session")
+def recorded_once(tmp_path_factory: pytest.TempPathFactory) -> HandMadeRun:
+    """A finished run that nobody may change: its folder has everything, MLflow nothing."""
+    run = HandMadeRun(tmp_path_factory.mktemp("recorded") / "run", None)
+    run.record()
+    return run
+
+
+@pytest.fixture
+def recorded(recorded_once: HandMadeRun, tmp_path: Path) -> HandMadeRun:
+    """The same, for a test to do with as it likes."""
+    shutil.copytree(recorded_once.directory.path, tmp_path / "run")
+    return HandMadeRun(tmp_path / "run", None)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -74,12 +75,10 @@ def test_everything_arrives_once_while_the_run_goes_on(
     assert run.directory.log.read_text() == ""
 
 
-def test_values_carry_the_journals_time(tmp_path: Path, database: str) -> None:
-    run = HandMadeRun(tmp_path / "run", None)
-    run.record()
-    run_id = sync(run.directory, database)
+def test_values_carry_the_journals_time(recorded: HandMadeRun, database: str) -> None:
+    run_id = sync(recorded.directory, database)
     assert run_id is not None
-    lines = [json.loads(line) for line in run.directory.journal.read_text().splitlines()]
+    lines = [json.loads(line) for line in recorded.directory.journal.read_text().splitlines()]
     times = [line["time"] for line in lines if line["key"] == "epoch"]
     history = MlflowClient(database).get_metric_history(run_id, "loss/generator")
     assert [metric.timestamp for metric in history] == times
@@ -87,10 +86,8 @@ def test_values_carry_the_journals_time(tmp_path: Path, database: str) -> None:
     assert _run(database).info.end_time == lines[-1]["time"]
 
 
-def test_what_may_have_been_lost_is_sent_again_and_stored_once(tmp_path: Path, database: str) -> None:
-    run = HandMadeRun(tmp_path / "run", None)
-    run.record()
-    run_id = sync(run.directory, database)
+def test_what_may_have_been_lost_is_sent_again_and_stored_once(recorded: HandMadeRun, database: str) -> None:
+    run_id = sync(recorded.directory, database)
     before = (stored_metrics(database), _artifacts(database, str(run_id)), _run(database).to_dictionary())
     for state in (
         {"experiment_id": "1", "run_id": run_id, "position": 1500},  # not on a line of its own
@@ -99,10 +96,10 @@ def test_what_may_have_been_lost_is_sent_again_and_stored_once(tmp_path: Path, d
         {"attempted": True},
     ):
         position = state.get("position", 0)
-        whole = run.directory.journal.read_bytes()
-        _rewind(run, database, **state | {"position": whole.index(b"\n", position) + 1 if position else 0})
-        assert sync(run.directory, database) == run_id
-        assert stored_metrics(database) == run.expected_metrics()
+        whole = recorded.directory.journal.read_bytes()
+        _rewind(recorded, database, **state | {"position": whole.index(b"\n", position) + 1 if position else 0})
+        assert sync(recorded.directory, database) == run_id
+        assert stored_metrics(database) == recorded.expected_metrics()
     assert (stored_metrics(database), _artifacts(database, str(run_id)), _run(database).to_dictionary()) == before
 
 
@@ -125,12 +122,10 @@ def test_a_run_whose_process_died_is_marked_as_killed_by_its_survivor(tmp_path: 
     assert _run(database).data.tags["status_reason"] == "the process died"
 
 
-def test_a_run_whose_machine_died_is_marked_as_killed_by_the_command(tmp_path: Path, database: str) -> None:
-    run = HandMadeRun(tmp_path / "run", None)
-    run.record()
-    *lines, _status = run.directory.journal.read_bytes().splitlines(keepends=True)
-    run.directory.journal.write_bytes(b"".join(lines))
-    sync(run.directory, database)
+def test_a_run_whose_machine_died_is_marked_as_killed_by_the_command(recorded: HandMadeRun, database: str) -> None:
+    *lines, _status = recorded.directory.journal.read_bytes().splitlines(keepends=True)
+    recorded.directory.journal.write_bytes(b"".join(lines))
+    sync(recorded.directory, database)
     assert _run(database).info.status == "KILLED"
 
 
@@ -146,11 +141,14 @@ def test_how_a_run_ended_is_told_with_its_reason(tmp_path: Path, database: str, 
     assert stored.data.tags["status_reason"] == "the generator's loss is nan at step 3"
 
 
-def test_runs_that_start_together_share_a_new_database_and_experiment(tmp_path: Path) -> None:
+def test_runs_that_start_together_share_a_new_database_and_experiment(
+    tmp_path: Path, recorded_once: HandMadeRun
+) -> None:
     uri = f"sqlite:///{tmp_path}/new.db"
-    runs = [HandMadeRun(tmp_path / f"run{index}", None, epochs=1) for index in range(2)]
+    runs = [HandMadeRun(tmp_path / name, None) for name in ("run1", "run2")]
     for run in runs:
-        run.record()
+        shutil.copytree(recorded_once.directory.path, run.directory.path)
+        write_json(run.directory.run, read_json(run.directory.run) | {"nonce": run.directory.path.name})
     commands = [[sys.executable, "-m", "gan_experiments.sync", str(run.directory.path), "--uri", uri] for run in runs]
     root = Path(__file__).parents[2]
     processes = [subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) for command in commands]
@@ -160,18 +158,16 @@ def test_runs_that_start_together_share_a_new_database_and_experiment(tmp_path: 
     experiment = client.get_experiment_by_name("gan")
     assert experiment is not None
     found = client.search_runs([experiment.experiment_id])
-    assert {run.data.tags[NONCE_TAG] for run in found} == {read_json(run.directory.run)["nonce"] for run in runs}
+    assert {run.data.tags[NONCE_TAG] for run in found} == {"run1", "run2"}
     assert len(found) == 2
     assert all(any(run.info.run_id in output for output in outputs) for run in found)
 
 
-def test_images_are_named_as_mlflow_names_them(tmp_path: Path, database: str) -> None:
+def test_images_are_named_as_mlflow_names_them(recorded: HandMadeRun, database: str) -> None:
     """What ``MlflowClient.log_image`` writes is the reference, whatever version of MLflow is installed."""
     import numpy as np
 
-    run = HandMadeRun(tmp_path / "run", None)
-    run.record()
-    run_id = str(sync(run.directory, database))
+    run_id = str(sync(recorded.directory, database))
     client = MlflowClient(database)
     reference = client.create_run("0").info.run_id
     client.log_image(reference, np.zeros((4, 4), np.uint8), key="samples", step=14, synchronous=True)
@@ -195,21 +191,19 @@ def test_a_description_of_a_persons_own_is_kept(tmp_path: Path, database: str) -
     assert _run(database).data.tags["mlflow.note.content"] == "the good one"
 
 
-def test_an_experiment_keeps_its_files_beside_the_database(tmp_path: Path, database: str) -> None:
-    run = HandMadeRun(tmp_path / "run", None, epochs=1)
-    run.record()
-    sync(run.directory, database)
+def test_an_experiment_keeps_its_files_beside_the_database(
+    tmp_path: Path, recorded: HandMadeRun, database: str
+) -> None:
+    sync(recorded.directory, database)
     assert Path(str(_run(database).info.artifact_uri)).is_relative_to(tmp_path / "mlruns")
 
 
 def test_the_command_completes_a_run_and_may_be_repeated(
-    tmp_path: Path, database: str, capsys: pytest.CaptureFixture[str]
+    recorded: HandMadeRun, database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = HandMadeRun(tmp_path / "run", None)
-    run.record()
     for _ in range(2):
-        sync_command([str(run.directory.path), "--uri", database])
-    assert stored_metrics(database) == run.expected_metrics()
+        sync_command([str(recorded.directory.path), "--uri", database])
+    assert stored_metrics(database) == recorded.expected_metrics()
     assert capsys.readouterr().out.count(_run(database).info.run_id) == 2
 
 

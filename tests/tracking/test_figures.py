@@ -92,6 +92,15 @@ def test_a_grid_shows_every_pixel_enlarged_by_a_whole_number(channels: int) -> N
     assert grid.shape[0] == 3 * (6 * scale + 2) + 2
 
 
+@pytest.mark.parametrize("channels", [2, 4, 7])
+def test_a_grid_of_unusual_channels_shows_the_first(channels: int) -> None:
+    samples = np.zeros((4, channels, 8, 8), np.uint8)
+    samples[:, 0] = 200
+    grid = pictures.sample_grid(samples)
+    assert grid.mode == "L"
+    assert grid.getextrema()[1] == 200
+
+
 def test_an_animation_shows_the_grids_in_order() -> None:
     frames = [Image.new("L", (40, 30), value) for value in (0, 100, 200)]
     with Image.open(io.BytesIO(pictures.animation(frames, ["a", "b", "c"]))) as film:

@@ -53,6 +53,11 @@ def test_the_commit_is_that_of_the_working_directory_and_changes_are_told() -> N
     assert origin([], "cpu", Path())["git.dirty"] == "true"
 
 
+def test_a_repository_without_commits_is_no_mistake() -> None:
+    _git("init", "-q")
+    assert origin([], "cpu", Path()).get("mlflow.source.git.commit") != "HEAD"
+
+
 def test_a_data_set_is_described_within_mlflows_limits() -> None:
     data = Dataset("dots", torch.zeros(7, 1, 4, 4, dtype=torch.uint8), source="here")
     described = describe(data)

@@ -28,13 +28,13 @@ def _load(run: HandMadeRun, uri: str) -> pyfunc.PyFuncModel:
     return pyfunc.load_model(f"runs:/{sync(run.directory, uri)}/generator")
 
 
-def test_the_model_draws_what_the_generator_draws(tmp_path: Path, tracking_uri: str) -> None:
-    run = HandMadeRun(tmp_path / "run", None, epochs=1)
-    run.record()
-    model = _load(run, tracking_uri)
+def test_the_model_draws_what_the_generator_draws(
+    recorded: HandMadeRun, recorded_once: HandMadeRun, tracking_uri: str
+) -> None:
+    model = _load(recorded, tracking_uri)
     latents = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     with torch.inference_mode():
-        expected = run.dataset.denormalise(run.generator.generator(torch.from_numpy(latents))).numpy()
+        expected = recorded.dataset.denormalise(recorded_once.generator.generator(torch.from_numpy(latents))).numpy()
     drawn = model.predict(latents)
     assert drawn.dtype == np.uint8
     assert np.array_equal(drawn, expected)
@@ -51,10 +51,8 @@ def test_points_come_in_the_units_of_the_data(tmp_path: Path, tracking_uri: str)
     assert _load(run, tracking_uri).predict(latents) == pytest.approx(expected)
 
 
-def test_the_signature_is_enforced(tmp_path: Path, tracking_uri: str) -> None:
-    run = HandMadeRun(tmp_path / "run", None, epochs=1)
-    run.record()
-    model = _load(run, tracking_uri)
+def test_the_signature_is_enforced(recorded: HandMadeRun, tracking_uri: str) -> None:
+    model = _load(recorded, tracking_uri)
     schema = model.metadata.signature
     assert [spec.shape for spec in schema.inputs.inputs] == [(-1, 3)]
     assert [(spec.type, spec.shape) for spec in schema.outputs.inputs] == [(np.dtype(np.uint8), (-1, 1, 8, 8))]

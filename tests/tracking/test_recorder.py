@@ -19,21 +19,13 @@ from gan_experiments.tracking.journal import read
 from gan_experiments.tracking.run_directory import RunDirectory
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> HandMadeRun:
-    """A run that was tracked nowhere but in its folder."""
-    run = HandMadeRun(tmp_path_factory.mktemp("finished"), None)
-    run.record()
-    return run
-
-
 def _stepped(run: HandMadeRun, key: str) -> list[int]:
     names = [path.name for path in (run.directory.artifacts / "images").glob(f"{key}+*.png")]
     return sorted(int(name.split("+")[2]) for name in names)
 
 
-def test_without_mlflow_the_folder_has_everything(finished: HandMadeRun) -> None:
-    artifacts = finished.directory.artifacts
+def test_without_mlflow_the_folder_has_everything(recorded_once: HandMadeRun) -> None:
+    artifacts = recorded_once.directory.artifacts
     names = {str(path.relative_to(artifacts)) for path in artifacts.rglob("*") if path.parent.name != "images"}
     assert names >= {
         "config/config.yaml",
@@ -45,37 +37,40 @@ def test_without_mlflow_the_folder_has_everything(finished: HandMadeRun) -> None
         "figures/probabilities.png",
         "figures/samples.png",
     }
-    assert finished.directory.log.read_text() == ""
+    assert recorded_once.directory.log.read_text() == ""
 
 
-def test_pictures_can_be_stepped_through(finished: HandMadeRun) -> None:
-    assert _stepped(finished, "samples") == [0, 2 * STEPS, 4 * STEPS, 6 * STEPS]
-    assert _stepped(finished, "histograms") == [0, 2 * STEPS, 4 * STEPS, 6 * STEPS]
-    assert _stepped(finished, "probabilities") == [6 * STEPS]
-    for path in (finished.directory.artifacts / "images").iterdir():
+def test_pictures_can_be_stepped_through(recorded_once: HandMadeRun) -> None:
+    assert _stepped(recorded_once, "samples") == [0, 2 * STEPS, 4 * STEPS, 6 * STEPS]
+    assert _stepped(recorded_once, "histograms") == [0, 2 * STEPS, 4 * STEPS, 6 * STEPS]
+    assert _stepped(recorded_once, "probabilities") == [6 * STEPS]
+    for path in (recorded_once.directory.artifacts / "images").iterdir():
         with Image.open(path) as image:
             image.load()
             assert image.getextrema() not in ((0, 0), ((255, 255),) * 3)  # something is on it
 
 
-def test_every_steps_losses_are_in_one_table(finished: HandMadeRun) -> None:
-    header, *rows = (finished.directory.artifacts / "losses.csv").read_text().splitlines()
+def test_every_steps_losses_are_in_one_table(recorded_once: HandMadeRun) -> None:
+    header, *rows = (recorded_once.directory.artifacts / "losses.csv").read_text().splitlines()
     assert header == "step,discriminator,generator"
     table = np.array([row.split(",") for row in rows]).astype(np.float32)
     steps = np.arange(1, 6 * STEPS + 1, dtype=np.float32)
     assert np.array_equal(table, np.stack((steps, steps / np.float32(7), -steps), 1))
 
 
-def test_histograms_are_kept_as_numbers(finished: HandMadeRun) -> None:
-    data = json.loads((finished.directory.artifacts / "histograms.json").read_text())
+def test_histograms_are_kept_as_numbers(recorded_once: HandMadeRun) -> None:
+    data = json.loads((recorded_once.directory.artifacts / "histograms.json").read_text())
     assert data["bin_edges"] == pytest.approx(np.linspace(0, 1, 51))
     assert [row["epoch"] for row in data["epochs"]] == [1, 2, 3, 4, 5, 6]
     assert data["epochs"][2]["real"] == list(range(3, 53))
     assert data["epochs"][2]["fake"] == list(range(52, 2, -1))
 
 
-def test_the_configuration_is_kept_whole(finished: HandMadeRun) -> None:
-    assert yaml.safe_load((finished.directory.artifacts / "config" / "config.yaml").read_text()) == finished.config
+def test_the_configuration_is_kept_whole(recorded_once: HandMadeRun) -> None:
+    assert (
+        yaml.safe_load((recorded_once.directory.artifacts / "config" / "config.yaml").read_text())
+        == recorded_once.config
+    )
 
 
 def test_points_are_drawn_as_points(tmp_path: Path) -> None:
