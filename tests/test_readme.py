@@ -1,0 +1,55 @@
+"""What the README shows works as it stands there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Command
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def own_files(command: Command) -> list[str]:
+    """The files of the section on own networks and data, written to the working directory."""
+    names = []
+    for content in re.findall(r"```(?:python|yaml)\n(# my_\S+\n.*?)```", README, re.DOTALL):
+        path = Path(content.splitlines()[0].removeprefix("# "))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+        names.append(str(path))
+    return names
+
+
+def test_own_networks_and_data(command: Command, own_files: list[str]) -> None:
+    assert own_files == ["my_gan.py", "my_conf/model/convolutional.yaml", "my_conf/data/noise.yaml"]
+    line = re.search(r"^python -m gan_experiments\.run (--config-dir .*)$", README, re.MULTILINE)
+    assert line is not None
+    answer = command(*line[1].split(), "model.channels=2", "data.count=60", "tracking=off", "hydra.run.dir=out")
+    assert answer.status == 0, answer.err
+    assert "out/artifacts/figures/samples.png" in answer.files
+    assert "out/checkpoint.pt" in answer.files
+
+
+def test_a_misspelt_key_of_an_own_architecture(command: Command, own_files: list[str]) -> None:
+    answer = command("--config-dir", "my_conf", "model=convolutional", "model.chanels=3")
+    assert answer.status == 2
+    assert answer.err.startswith("error: model.chanels=3: no such key; did you mean model.channels?")
+    assert sorted(answer.files) == sorted({*own_files, "my_conf", "my_conf/model", "my_conf/data"})
+
+
+@pytest.mark.parametrize("group", ["data", "model", "objective", "train", "tracking", "experiment"])
+def test_the_table_names_every_option_and_key(group: str) -> None:
+    from gan_experiments.config import SCHEMAS, fields_of
+    from gan_experiments.run import CONFIG_DIR
+
+    row = re.search(rf"^\| `{group}` \|.*$", README, re.MULTILINE)
+    assert row is not None
+    words = set(re.findall(r"\w+", row[0]))
+    assert {file.stem for file in (CONFIG_DIR / group).glob("*.yaml")} <= words
+    if group in ("model", "train", "tracking"):
+        known = {name for of, _, schema in SCHEMAS if of == group for name in fields_of(schema)}
+        assert known - {"_target_", "name"} <= words
