@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     with user_errors():
-        from gan_experiments.benchmark.machine import cores
+        from gan_experiments.benchmark.machine import confined, cores
 
         if options.threads is None:
             options.threads = cores()
@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             options.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"--out {options.out}: cannot be made a folder ({error.strerror})") from error
-        _measure(Plan(parts=parts, **vars(options)))
+        with confined(options.threads):
+            _measure(Plan(parts=parts, **vars(options)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,15 +77,12 @@ def _check(options: argparse.Namespace, cores: int) -> None:
 
 def _measure(plan: Plan) -> None:
     """Measure part by part; after each, all that is known is on disk."""
-    import torch
-
     from gan_experiments.benchmark import commands, machine, picture, report, steps, support, sweep
     from gan_experiments.benchmark.plan import STEP_PARTS
     from gan_experiments.benchmark.recipe import Recipe
     from gan_experiments.training.device import resolve_device
 
     device = resolve_device(plan.device)
-    torch.set_num_threads(plan.threads)
     recipe = Recipe.on(plan.data, plan.root, device)
     why = support.lacks(device, plan.precision)
     if why is not None and "sweep" in plan.parts:

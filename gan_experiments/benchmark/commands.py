@@ -28,7 +28,7 @@ def tracking(plan: Plan) -> list[Row]:
     """
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         command = [*_command(plan), f"train.epochs={plan.epochs}"]
-        _time(plan, folder, [*command, "train.epochs=1"], "tracking: the first run")
+        _time(plan, folder, [*_command(plan), "train.epochs=1"], "tracking: the first run")
         on, off, ratios = [], [], []
         for i in range(plan.rounds):
             seconds: dict[str, float] = {}

@@ -19,7 +19,7 @@ from gan_experiments.training.trainer import arithmetic
 
 ADAM_WORDS = 7
 """An update reads parameter, gradient and two moments, and writes parameter and moments; float32 each."""
-_LARGEST_COPY = 2**31
+_LARGEST_STREAM = 2**31
 _SIDE = {"cpu": 2048, "cuda": 8192, "mps": 4096}
 """Of the square matrices whose product shows the machine's rate."""
 
@@ -91,6 +91,11 @@ class StepCount:
         return sum(product.flops for product in self.products)
 
     @property
+    def state_bytes(self) -> int:
+        """Where parameters, gradients and both moments lie."""
+        return 4 * 4 * self.parameters
+
+    @property
     def adam_bytes(self) -> int:
         """That both updates read and write."""
         return ADAM_WORDS * 4 * self.parameters
@@ -120,21 +125,20 @@ def large_product(device: torch.device, precision: str) -> tuple[Iterator[Taken]
     return _multiply([_operands(product, device, precision)], precision), product.flops
 
 
-def copying(device: torch.device, size: int) -> tuple[Iterator[Taken], int]:
-    """A copy that moves ``size`` bytes, half of them in and half out, and the bytes that it moves.
+def streaming(device: torch.device, size: int) -> tuple[Iterator[Taken], int]:
+    """A pass that changes ``size`` bytes (at most 2 GiB) in place, again and again, and the bytes that it moves.
 
-    The size matters, because caches do: it should be what Adam moves. It is at most 2 GiB.
+    Adam works in place, too. A copy would be slower: it also fetches what it overwrites. The size matters, because
+    caches do: it should be what Adam touches.
     """
-    half = min(size, _LARGEST_COPY) // 2
-    source = torch.ones(half, dtype=torch.uint8, device=device)
-    target = torch.empty_like(source)
+    words = torch.ones(min(size, _LARGEST_STREAM) // 4, device=device)
 
-    def copy() -> Iterator[Taken]:
+    def change() -> Iterator[Taken]:
         while True:
-            target.copy_(source)
+            words.mul_(1.0)
             yield Taken(1)
 
-    return copy(), 2 * half
+    return change(), 2 * 4 * len(words)
 
 
 def bare_step(count: StepCount, device: torch.device, precision: str) -> Iterator[Taken]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,6 +23,26 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@contextmanager
+def confined(threads: int) -> Iterator[None]:
+    """Let this process, and those that it starts, use so many cores and threads; put back afterwards.
+
+    Without it, processes side by side would get more cores than a single one with fewer threads. Where the system
+    cannot bind a process to cores, threads alone are limited.
+    """
+    before = torch.get_num_threads()
+    bound = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    torch.set_num_threads(threads)
+    if bound is not None:
+        os.sched_setaffinity(0, sorted(bound)[:threads])
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        if bound is not None:
+            os.sched_setaffinity(0, bound)
+
+
 def facts(recipe: Recipe, threads: int) -> list[str]:
     """Lines that name date, machine, versions and recipe, for the head of a report."""
     device, train = recipe.device, recipe.train
@@ -28,7 +50,7 @@ def facts(recipe: Recipe, threads: int) -> list[str]:
     load = psutil.getloadavg()[0]
     return [
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, on {device}{gpu}",
-        f"{_processor()}, {cores()} cores, threads of each contender: {threads}, load at the start: {load:.1f}",
+        f"{_processor()}, {os.cpu_count()} cores; of each contender: {threads}; load at the start: {load:.1f}",
         f"Python {platform.python_version()}, " + ", ".join(_versions()),
         f"{recipe.dataset.name} ({len(recipe.dataset):,} images), batches of {train.batch_size}, Adam {train.lr:g}, "
         f"G {'-'.join(map(str, recipe.generator_sizes))}, D {'-'.join(map(str, recipe.discriminator_sizes))}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -101,6 +102,7 @@ class SideBySide:
 
 def _serve(connection: Connection, job: Job, seed: int) -> None:
     """A process: warm up, then train for as long as asked, until nobody asks any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, whose end is ours
     torch.set_num_threads(job.threads)
     device = job.recipe.device
     units = ours(job.recipe, range(seed, seed + 1), "auto", job.precision)

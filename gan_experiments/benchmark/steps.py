@@ -10,7 +10,7 @@ import torch
 from torch._dynamo.exc import TorchDynamoException
 
 from gan_experiments.benchmark import rivals
-from gan_experiments.benchmark.floor import StepCount, bare_step, copying, large_product
+from gan_experiments.benchmark.floor import StepCount, bare_step, large_product, streaming
 from gan_experiments.benchmark.lightning_rival import lightning
 from gan_experiments.benchmark.ours import ours
 from gan_experiments.benchmark.plan import Plan
@@ -91,23 +91,23 @@ def _rates(device: torch.device, precisions: list[str], count: StepCount, second
     rounds: dict[str, Round] = {}
     for name, (units, work) in {
         **{precision: large_product(device, precision) for precision in precisions},
-        "copy": copying(device, count.adam_bytes),
+        "memory": streaming(device, count.state_bytes),
     }.items():
         rounds[name] = per_unit(warmed_up(paced(units, device), seconds), work)
     return rounds
 
 
 def _floor(count: StepCount, precision: str, spreads: dict[str, Spread]) -> Spread:
-    product, copy = spreads[precision], spreads["copy"]
+    product, memory = spreads[precision], spreads["memory"]
     size = 2 if precision == "bf16" else 4
-    pairs = ((product.median, copy.median), (product.low, copy.low), (product.high, copy.high))
+    pairs = ((product.median, memory.median), (product.low, memory.low), (product.high, memory.high))
     return Spread(*(count.seconds(per_flop, per_byte, size) for per_flop, per_byte in pairs))
 
 
 def _basis(count: StepCount, precision: str, spreads: dict[str, Spread]) -> str:
-    rate, bandwidth = 1 / spreads[precision].median, 1 / spreads["copy"].median
+    rate, bandwidth = 1 / spreads[precision].median, 1 / spreads["memory"].median
     work = f"{count.flops / 1e9:.3g} GFLOP, Adam {count.adam_bytes / 1e6:.3g} MB"
-    return f"{work}; here {rate / 1e12:.3g} TFLOP/s (large product), {bandwidth / 1e9:.3g} GB/s (copy)"
+    return f"{work}; here {rate / 1e12:.3g} TFLOP/s (large product), {bandwidth / 1e9:.3g} GB/s (in place)"
 
 
 def _row(name: str, spread: Spread | None, article: Spread | None, floor: Spread | None, note: str) -> Row:

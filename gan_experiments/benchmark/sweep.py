@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import torch
 
-from gan_experiments.benchmark.floor import StepCount, copying, large_product
+from gan_experiments.benchmark.floor import StepCount, large_product, streaming
 from gan_experiments.benchmark.ours import ours
 from gan_experiments.benchmark.plan import Plan
 from gan_experiments.benchmark.recipe import Recipe
@@ -21,10 +21,10 @@ from gan_experiments.benchmark.timing import Round, alternate, paced, per_unit, 
 
 FUSED, PROCESSES, IN_TURN = "fused", "processes", "one after another"
 WAYS = (FUSED, PROCESSES, IN_TURN)
-_ALONE, _PRODUCT, _COPY = "one run", "product", "copy"
+_ALONE, _PRODUCT, _MEMORY = "one run", "product", "memory"
 _MEASURED_IN_TURN = 4
 """Up to so many runs are really trained one after another; for more, one run's time is multiplied."""
-_COPIES = 7
+_REPLICAS = 7
 """Of a member's float32 parameters, at the worst moment: weights, gradients, two moments, its own network, and two
 while stacks are made."""
 
@@ -61,8 +61,8 @@ class SweepBenchmark:
 
     def _measure_size(self, members: int, beside: dict[str, Round]) -> list[Row]:
         contenders, missing, spent = dict(beside), dict[str, str](), dict[str, float]()
-        units, size = copying(self._recipe.device, members * self._count.adam_bytes)
-        contenders[_COPY] = per_unit(warmed_up(paced(units, self._recipe.device), self._plan.seconds), size)
+        units, size = streaming(self._recipe.device, members * self._count.state_bytes)
+        contenders[_MEMORY] = per_unit(warmed_up(paced(units, self._recipe.device), self._plan.seconds), size)
         with ExitStack() as stack:
             for way in WAYS:
                 if way == IN_TURN and members > _MEASURED_IN_TURN:
@@ -84,7 +84,7 @@ class SweepBenchmark:
         for way, seconds in spent.items():
             self._spent[way] = (members, seconds)
         floor = self._count.seconds(
-            spreads[_PRODUCT].median, spreads[_COPY].median, 2 if self._plan.precision == "bf16" else 4
+            spreads[_PRODUCT].median, spreads[_MEMORY].median, 2 if self._plan.precision == "bf16" else 4
         )
         rows = []
         for way in WAYS:
@@ -124,7 +124,7 @@ class SweepBenchmark:
                 return f"would take about {expected:.0f} s; --max-seconds is {self._plan.max_seconds:.0f}"
         free = free_memory(self._recipe.device)
         if way == FUSED:
-            needed = {list(free)[-1]: _COPIES * 4 * self._count.parameters * members}
+            needed = {list(free)[-1]: _REPLICAS * 4 * self._count.parameters * members}
         else:
             needed = {where: size * members for where, size in self._needed.items()} if way == PROCESSES else {}
         for where, size in needed.items():

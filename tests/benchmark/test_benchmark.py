@@ -5,8 +5,11 @@ import csv
 import pytest
 from PIL import Image
 
+from gan_experiments.benchmark import commands
 from gan_experiments.benchmark.__main__ import main
+from gan_experiments.benchmark.plan import Plan
 from gan_experiments.benchmark.recipe import Recipe
+from gan_experiments.errors import RunFailedError
 
 QUICK = ("--device", "cpu", "--threads", "1", "--rounds", "1", "--seconds", "0.001")
 
@@ -35,7 +38,7 @@ def test_it_writes_table_csv_and_picture(small, tmp_path, capsys):
     with Image.open(tmp_path / "benchmark.png") as picture:
         assert picture.width > 1000
     out = capsys.readouterr().out
-    for words in ("UTC", "torch 2", "threads of each contender: 1", "tiny (20 images)"):
+    for words in ("UTC", "torch 2", "of each contender: 1;", "tiny (20 images)"):
         assert words in out
     assert "the article's loop" in (tmp_path / "benchmark.txt").read_text()
 
@@ -45,6 +48,12 @@ def test_what_would_take_too_long_is_not_measured_and_said(small, tmp_path):
     rows = rows_of(tmp_path / "benchmark.csv")
     assert rows["sweep", "fused", 2]["median"] == ""
     assert "--max-seconds" in rows["sweep", "fused", 2]["note"]
+
+
+def test_a_command_that_fails_is_no_measurement(tmp_path):
+    plan = Plan(("tracking",), "digits", "data", "abacus", 1, 1, 1.0, 1, "fp32", 1.0, 1, tmp_path)
+    with pytest.raises(RunFailedError, match=r"gan_experiments\.run data=digits .* ended with status 2: .*abacus"):
+        commands.tracking(plan)
 
 
 @pytest.mark.parametrize(

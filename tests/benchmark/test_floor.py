@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from gan_experiments.benchmark.floor import Product, StepCount, bare_step, copying
+from gan_experiments.benchmark.floor import Product, StepCount, bare_step, streaming
 from gan_experiments.benchmark.recipe import Recipe
 
 
@@ -60,7 +60,7 @@ def test_the_bare_step_computes_what_is_counted(recipe, precision):
     assert counter.get_total_flops() == count.flops
 
 
-def test_a_copy_moves_what_it_says():
-    units, moved = copying(torch.device("cpu"), 101)
+def test_a_pass_in_place_moves_every_byte_twice():
+    units, moved = streaming(torch.device("cpu"), 101)
     next(units)
-    assert moved == 100  # 50 in, 50 out
+    assert moved == 200
