@@ -85,6 +85,11 @@ def workplace(empty_database: Path, tmp_path: Path) -> Path:
 
 EPOCHS, SAMPLE_EVERY, LOG_EVERY = 6, 2, 20
 """Of the finished runs."""
+IMAGES, BATCH = 1797, 52
+ENDS = [-(-epoch * IMAGES // BATCH) for epoch in range(1, EPOCHS + 1)]
+"""The step that ends each epoch: every batch is full, an epoch's tail joins the next one's head."""
+SAMPLED = [0, *(ENDS[epoch - 1] for epoch in range(SAMPLE_EVERY, EPOCHS + 1, SAMPLE_EVERY))]
+"""Steps with pictures."""
 
 
 @dataclass(frozen=True)

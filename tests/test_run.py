@@ -27,7 +27,7 @@ from gan_experiments.data import digits
 from gan_experiments.sample import load_networks
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import checkpoint
-from tests.conftest import EPOCHS, LOG_EVERY, SAMPLE_EVERY, FinishedRuns
+from tests.conftest import BATCH, ENDS, EPOCHS, IMAGES, LOG_EVERY, SAMPLED, FinishedRuns
 from tests.real_runs import (
     OFF,
     TINY,
@@ -44,10 +44,6 @@ from tests.real_runs import (
     until_epoch,
 )
 
-IMAGES, BATCH = 1797, 52
-ENDS = [-(-epoch * IMAGES // BATCH) for epoch in range(1, EPOCHS + 1)]
-"""The step that ends each epoch: every batch is full, an epoch's tail joins the next one's head."""
-SAMPLED = [0, *(ENDS[epoch - 1] for epoch in range(SAMPLE_EVERY, EPOCHS + 1, SAMPLE_EVERY))]
 NAME = f"experiment=quickstart epochs={EPOCHS}"
 EPOCH_METRICS = (
     "loss/discriminator",
