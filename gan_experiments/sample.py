@@ -41,11 +41,11 @@ def load_state(directory: RunDirectory, epoch: int | None = None) -> dict[str, A
 
 def load_networks(state: dict[str, Any]) -> Networks:
     """Networks on the CPU, the generator as in a checkpoint (the averaged one, where the run has one)."""
-    from omegaconf import OmegaConf
+    from omegaconf import DictConfig
 
     from gan_experiments.targets import build
 
-    networks: Networks = build(OmegaConf.create(state["config"]["model"]), sample_shape=state["sample_shape"])
+    networks: Networks = build(DictConfig(state["config"]["model"]), sample_shape=state["sample_shape"])
     whole = state.get("step_state", state)
     networks.generator.load_state_dict(whole["generator"] | whole.get("generator_average", {}))
     networks.generator.eval()

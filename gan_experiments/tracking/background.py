@@ -45,7 +45,9 @@ class Background:
                 stderr=log,
                 # Whatever it computes is small; its threads would only take turns with those of training.
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"},
-                start_new_session=True,  # Ctrl-C is for training, which then ends the run in good order
+                # Ctrl-C is for training, which then ends the run in good order. A session of its own would keep it
+                # off too, but Linux shares processors out by session, and niceness would count for nothing.
+                process_group=0,
                 text=True,
             )
         self._reader = threading.Thread(target=self._relay, name="tracking-messages", daemon=True)

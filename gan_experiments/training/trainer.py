@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,7 +208,8 @@ class Trainer:
     @torch.no_grad()
     def _draw_samples(self, k: int) -> SamplesDrawn:
         generator = self.generator(k).eval()
-        samples = self._dataset.denormalise(generator(self._latents[k].to(self._device))).cpu()
+        with self._unnoticed():
+            samples = self._dataset.denormalise(generator(self._latents[k].to(self._device))).cpu()
         generator.train()
         return SamplesDrawn(self.step, self.epoch, samples)
 
@@ -218,10 +219,15 @@ class Trainer:
         real = self._dataset.normalise(self._samples.index_select(0, indices))
         latents = fixed_latents(self._train.batch_size, self._latents[k].shape[1]).to(self._device)
         discriminator, generator = self._step.discriminator.member(k).eval(), self.generator(k).eval()
-        probabilities = [torch.sigmoid(discriminator(x).flatten().float()) for x in (real, generator(latents))]
+        with self._unnoticed():
+            probabilities = [torch.sigmoid(discriminator(x).flatten().float()) for x in (real, generator(latents))]
         discriminator.train()
         generator.train()
         return ProbabilitiesTaken(self.step, self.epoch, *(p.cpu().numpy() for p in probabilities))
+
+    def _unnoticed(self) -> AbstractContextManager[None]:
+        """Numbers that networks draw of their own while they are looked at are not missing in training."""
+        return torch.random.fork_rng([self._device] if self._device.type == "cuda" else [])
 
     def state(self, k: int = 0) -> dict[str, Any]:
         """Everything member ``k``'s future depends on. Batches and noise are functions of seed and step."""
