@@ -99,10 +99,13 @@ def assert_equal(a: Any, b: Any, place: str = "") -> None:
 def test_it_was_killed_at_every_stage(killed: RunDirectory) -> None:
     sessions = [line["step"] for line in lines(killed, "session")]
     assert len(sessions) == KILLS + 1
-    assert sessions[:2] == [0, 0]
+    assert sessions[0] == 0
     assert sessions[-1] == lines(killed, "samples")[-1]["step"]
     assert len(set(sessions)) > KILLS / 2
-    assert [line["status"] for line in lines(killed, "status")] == ["FINISHED"] * 2
+    # The last kill came when the run had said so; how many came before its process had gone depends on the machine.
+    finished = [line["status"] for line in lines(killed, "status")]
+    assert len(finished) >= 2
+    assert set(finished) == {"FINISHED"}
 
 
 def test_the_weights_are_the_same_bit_for_bit(whole: RunDirectory, killed: RunDirectory) -> None:
