@@ -125,6 +125,13 @@ class TrackingConfig:
 
 
 @dataclass
+class FusedConfig:
+    """How ``hydra/launcher=fused`` trains a sweep."""
+
+    max_members: int = setting(64, "most runs that train as one program; fewer where memory is short", at_least(1))
+
+
+@dataclass
 class Config:
     """A whole experiment. ``data``, ``model`` and ``objective`` are open to a user's own ``_target_``."""
 
@@ -133,6 +140,7 @@ class Config:
     objective: Any = MISSING
     train: TrainConfig = field(default_factory=TrainConfig)
     tracking: TrackingConfig = MISSING
+    fused: FusedConfig = field(default_factory=FusedConfig)
     seed: int = setting(0, "seed of everything random in the run", _SEED)
     device: str = setting(
         "auto", "auto is CUDA where there is one, else the CPU",
@@ -151,6 +159,9 @@ SCHEMAS: tuple[tuple[str, str, type], ...] = (
 )
 """Group, name for defaults lists, and dataclass. The names belong to no group, so that nobody is offered them."""
 
+WITHOUT_OPTIONS: tuple[tuple[str, type], ...] = (("fused", FusedConfig),)
+"""Groups of keys that are always there, with no options to choose from."""
+
 
 def register() -> None:
     """Make the schema known to Hydra; group files name their part in their defaults list."""
@@ -158,6 +169,11 @@ def register() -> None:
     store.store(name="schema", node=Config)
     for group, name, node in SCHEMAS:
         store.store(name=name, node=node, package=group)
+
+
+def schemas() -> list[tuple[str, type]]:
+    """Every group's name with a dataclass of its keys."""
+    return [*((group, schema) for group, _, schema in SCHEMAS), *WITHOUT_OPTIONS]
 
 
 def fields_of(schema: type) -> dict[str, tuple[Any, Field[Any]]]:

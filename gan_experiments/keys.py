@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from gan_experiments.config import SCHEMAS, Config, fields_of
+from gan_experiments.config import SCHEMAS, Config, fields_of, schemas
 from gan_experiments.settings import describe
 
 GROUPS = (*dict.fromkeys(group for group, _, _ in SCHEMAS), "experiment")
@@ -25,8 +25,7 @@ def is_option(override: str) -> bool:
 def words_for(key: str) -> str | None:
     """Words that complete "must be …" for a dotted key, or None for a key that the schema does not know."""
     group, _, name = key.rpartition(".")
-    schemas = [schema for of, _, schema in SCHEMAS if of == group] if group else [Config]
-    for schema in schemas:
+    for schema in [schema for of, schema in schemas() if of == group] if group else [Config]:
         kind, spec = fields_of(schema).get(name, (None, None))
         if spec is not None and "meaning" in spec.metadata:
             return describe(kind, spec)
@@ -52,7 +51,7 @@ def unknown(assignment: str, parent: str, siblings: Iterable[str]) -> str:
 def _nearest(key: str, parent: str, siblings: list[str]) -> str | None:
     """The key that is most likely meant: one beside it, one of that name elsewhere, or one spelt alike."""
     beside = [f"{parent}.{name}".lstrip(".") for name in siblings]
-    known = [f"{group}.{name}" for group, _, schema in SCHEMAS for name in fields_of(schema) if name[0] != "_"]
+    known = [f"{group}.{name}" for group, schema in schemas() for name in fields_of(schema) if name[0] != "_"]
     everywhere = list(dict.fromkeys([*beside, *fields_of(Config), *known, *_FURTHER]))
     name = key.rpartition(".")[2]
     if key == f"{parent}.{name}".lstrip("."):

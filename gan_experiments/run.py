@@ -64,6 +64,9 @@ def _train(cfg: DictConfig) -> float | None:
         return _run(cfg)
 
 
+_train.trains_a_run = True  # type: ignore[attr-defined]  # tells launchers that they may train several as one
+
+
 def _run(cfg: DictConfig) -> float | None:
     # A sweeper that searches chooses its values after the first check.
     validate(cfg)

@@ -1,11 +1,11 @@
-"""One run, from its composed configuration to its last line: joins data, networks, training and tracking."""
+"""Runs, from their composed configurations to their last lines: joins data, networks, training and tracking."""
 
 from __future__ import annotations
 
 import shlex
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -15,7 +15,6 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.config import TrackingConfig, TrainConfig
-from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import RunFailedError
 from gan_experiments.models.networks import Networks
 from gan_experiments.resume import state_to_resume
@@ -23,11 +22,168 @@ from gan_experiments.targets import build, load_data
 from gan_experiments.tracking.destination import check_uri
 from gan_experiments.tracking.naming import run_name
 from gan_experiments.tracking.recorder import Recorder
+from gan_experiments.tracking.recording import Recording
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import checkpoint
 from gan_experiments.training.device import resolve_device
 from gan_experiments.training.events import CheckpointDue, Diverged, EpochFinished, Event, Stopped
 from gan_experiments.training.trainer import Member, Trainer
+
+
+class Run:
+    """A run that is ready to train: its data, its initial networks, and the checkpoint that it continues from.
+
+    Args:
+        cfg: Its composed configuration.
+        run_dir: Its folder.
+        overrides: What the person asked for, as Hydra lists it.
+        goes_on: Whether it was training just now: it then continues from its checkpoint, if there is one.
+
+    Attributes:
+        cfg: As given.
+        overrides: As given.
+        config: The configuration as plain values.
+        tracking: Its ``tracking`` group, with an absolute URI.
+        directory: Its folder.
+        dataset: What it learns.
+        device: What it computes on.
+        member: Its networks and settings, as training wants them.
+        state: The checkpoint's content, or None for a new run.
+
+    Raises:
+        UserError: Something that the configuration asks for can't be had.
+    """
+
+    def __init__(self, cfg: DictConfig, run_dir: Path, overrides: Sequence[str], *, goes_on: bool = False) -> None:
+        self.cfg, self.overrides = cfg, overrides
+        self.config = cast("dict[str, Any]", OmegaConf.to_container(cfg, resolve=True))
+        self.tracking = cast(TrackingConfig, OmegaConf.to_object(cfg.tracking))
+        if self.tracking.uri is not None:
+            self.tracking.uri = check_uri(self.tracking.uri)
+        self.directory = RunDirectory(run_dir)
+        self.state = state_to_resume(cfg, run_dir, goes_on=goes_on)
+        self.device = resolve_device(cfg.device)
+        self.dataset = load_data(cfg.data)
+        train = cast(TrainConfig, OmegaConf.to_object(cfg.train))
+        torch.manual_seed(cfg.seed)
+        networks: Networks = build(cfg.model, sample_shape=self.dataset.sample_shape)
+        self.member = Member(networks, train, cfg.seed)
+
+    @property
+    def step(self) -> int:
+        """The step that it continues from."""
+        return 0 if self.state is None else self.state["step"]
+
+    def recorder(self, total_steps: int) -> Recorder:
+        """What records it."""
+        otherwise = f"{self.dataset.name} {self.cfg.model.get('name', 'model')}"
+        return Recorder(
+            self.directory,
+            self.config,
+            self.tracking,
+            self.dataset,
+            total_steps=total_steps,
+            name=self.tracking.run_name or run_name(self.overrides, otherwise),
+            overrides=self.overrides,
+            device=_device_name(self.device),
+            resumed_from=self.step,
+        )
+
+    def save(self, event: CheckpointDue, generator: torch.nn.Module | None) -> None:
+        """Write the checkpoint, and the weights of G where the checkpoint comes at an epoch's end."""
+        description = {
+            "config": self.config,
+            "sample_shape": list(self.dataset.sample_shape),
+            "is_image": self.dataset.is_image,
+            "scale": self.dataset.scale,
+        }
+        if generator is not None:
+            weights = {"generator": generator.state_dict()}
+            checkpoint.save(self.directory.generators / f"epoch-{event.epoch:04d}.pt", weights | description)
+        checkpoint.save(self.directory.checkpoint, event.state | description)
+
+
+class Session:
+    """Trains runs in this process: one, or several as one stacked program.
+
+    Args:
+        runs: They agree in all that a stack's members must agree in, and in the step that they continue from.
+
+    Raises:
+        UnstackableError: The runs' networks cannot train as one.
+    """
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self._runs, first = runs, runs[0]
+        self._trainer = Trainer(
+            [run.member for run in runs],
+            build(first.cfg.objective),
+            first.dataset,
+            device=first.device,
+            samples=first.tracking.samples,
+            sample_every=first.tracking.sample_every,
+        )
+        for k, run in enumerate(runs):
+            if run.state is not None:
+                self._trainer.load(run.state, k)
+        self._recording = Recording([run.recorder(self._trainer.schedule.total_steps) for run in runs])
+        for run in runs:
+            run.state = None
+
+    def train(self) -> list[float | RunFailedError]:
+        """Train to the end.
+
+        Returns:
+            Of each run, G's mean loss over its last epoch, a number for whoever asked for the run; or, if it
+            diverged, an error whose message has the step and the reason.
+
+        Raises:
+            UserError: Another process is training in one of the folders.
+            SystemExit: A signal stopped training, after a checkpoint; the status is 128 + the signal's number.
+        """
+        outcomes: list[float | RunFailedError] = [float("nan")] * len(self._runs)
+        stopped: list[str] = []
+        with _signals(self._trainer) as received:
+            self._recording.open()
+            try:
+                for k, event in self._trainer.events():
+                    self._recording.record(event, k)
+                    run = self._runs[k]
+                    match event:
+                        case EpochFinished():
+                            outcomes[k] = event.metrics["loss/generator"]
+                        case CheckpointDue():
+                            # Last of all: what a checkpoint is ahead of is never made up for.
+                            run.save(event, self._trainer.generator(k) if self._ends_epoch(event) else None)
+                        case Diverged():
+                            outcomes[k] = RunFailedError(f"the run failed: {event.reason}{_kept(run.directory)}")
+                            self._recording.close("FAILED", event.reason, k=k)
+                        case Stopped():
+                            name, total = signal.Signals(received[0]).name, self._trainer.schedule.total_steps
+                            stopped.append(f"by {name} after step {event.step} of {total}")
+            except BaseException as error:
+                self._recording.close_all("FAILED", f"{type(error).__name__}: {error}".splitlines()[0])
+                raise
+        if stopped:
+            self._recording.close_all("KILLED", f"stopped {stopped[0]}")
+            self._say_how_to_resume(stopped[0])
+            raise SystemExit(128 + received[0])
+        for k, outcome in enumerate(outcomes):
+            if not isinstance(outcome, RunFailedError):
+                self._recording.close("FINISHED", generator=self._trainer.generator(k), k=k)
+        return outcomes
+
+    def _ends_epoch(self, event: Event) -> bool:
+        epoch = int(event.epoch)
+        return epoch > 0 and event.step == self._trainer.schedule.end_of(epoch)
+
+    def _say_how_to_resume(self, stopped: str) -> None:
+        print(f"stopped   {stopped}; to continue:")
+        if len(self._runs) == 1:
+            folder = shlex.quote(str(self._runs[0].directory.path))
+            print(f"resume    python -m gan_experiments.run train.resume={folder}", flush=True)
+        else:
+            print("resume    the sweep's own command with train.resume=auto and its hydra.sweep.dir", flush=True)
 
 
 def run_session(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> float:
@@ -41,86 +197,14 @@ def run_session(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> float:
         RunFailedError: Training diverged; the message has the step and the reason.
         SystemExit: A signal stopped the run, after a checkpoint; the status is 128 + the signal's number.
     """
-    config = cast("dict[str, Any]", OmegaConf.to_container(cfg, resolve=True))
-    train = cast(TrainConfig, OmegaConf.to_object(cfg.train))
-    tracking = cast(TrackingConfig, OmegaConf.to_object(cfg.tracking))
-    if tracking.uri is not None:
-        tracking.uri = check_uri(tracking.uri)
-    directory = RunDirectory(run_dir)
-    state = state_to_resume(cfg, run_dir)
-    device = resolve_device(cfg.device)
-    dataset = load_data(cfg.data)
-    torch.manual_seed(cfg.seed)
-    networks: Networks = build(cfg.model, sample_shape=dataset.sample_shape)
-    trainer = Trainer(
-        [Member(networks, train, cfg.seed)],
-        build(cfg.objective),
-        dataset,
-        device=device,
-        samples=tracking.samples,
-        sample_every=tracking.sample_every,
-    )
-    if state is not None:
-        trainer.load(state)
-    recorder = Recorder(
-        directory,
-        config,
-        tracking,
-        dataset,
-        total_steps=trainer.schedule.total_steps,
-        name=tracking.run_name or run_name(overrides, otherwise=f"{dataset.name} {cfg.model.get('name', 'model')}"),
-        overrides=overrides,
-        device=_device_name(device),
-        resumed_from=trainer.step,
-    )
-    with _signals(trainer) as received:
-        recorder.open()
-        last, loss = _record(trainer, recorder, directory, _description(config, dataset))
-    if isinstance(last, Diverged):
-        recorder.close("FAILED", last.reason)
-        kept = f"; the checkpoint before it is {directory.checkpoint}" if directory.checkpoint.exists() else ""
-        raise RunFailedError(f"the run failed: {last.reason}{kept}")
-    if isinstance(last, Stopped):
-        name = signal.Signals(received[0]).name
-        recorder.close("KILLED", f"stopped by {name} after step {last.step} of {trainer.schedule.total_steps}")
-        print(f"stopped   by {name} after step {last.step} of {trainer.schedule.total_steps}; to continue:")
-        print(f"resume    python -m gan_experiments.run train.resume={shlex.quote(str(directory.path))}", flush=True)
-        raise SystemExit(128 + received[0])
-    recorder.close("FINISHED", generator=trainer.generator())
-    return loss
+    (outcome,) = Session([Run(cfg, run_dir, overrides)]).train()
+    if isinstance(outcome, RunFailedError):
+        raise outcome
+    return outcome
 
 
-def _record(
-    trainer: Trainer, recorder: Recorder, directory: RunDirectory, description: dict[str, Any]
-) -> tuple[Event, float]:
-    """Pass every event on; returns the last one, and G's latest mean loss."""
-    event, loss = None, float("nan")
-    try:
-        for _, event in trainer.events():
-            recorder.record(event)
-            if isinstance(event, EpochFinished):
-                loss = event.metrics["loss/generator"]
-            elif isinstance(event, CheckpointDue):
-                # Last of all: what a checkpoint is ahead of is never made up for.
-                if event.epoch and event.step == trainer.schedule.end_of(event.epoch):
-                    weights = {"generator": trainer.generator().state_dict()}
-                    checkpoint.save(directory.generators / f"epoch-{event.epoch:04d}.pt", weights | description)
-                checkpoint.save(directory.checkpoint, event.state | description)
-    except BaseException as error:
-        recorder.close("FAILED", f"{type(error).__name__}: {error}".splitlines()[0])
-        raise
-    assert event is not None
-    return event, loss
-
-
-def _description(config: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
-    """What a checkpoint needs beside the state: how to build its networks and what their samples are."""
-    return {
-        "config": config,
-        "sample_shape": list(dataset.sample_shape),
-        "is_image": dataset.is_image,
-        "scale": dataset.scale,
-    }
+def _kept(directory: RunDirectory) -> str:
+    return f"; the checkpoint before it is {directory.checkpoint}" if directory.checkpoint.exists() else ""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Delivers to MLflow what a run could not: ``python -m gan_experiments.sync RUN_DIR``."""
+"""Delivers to MLflow what runs could not: ``python -m gan_experiments.sync RUN_DIR [RUN_DIR …]``."""
 
 from __future__ import annotations
 
@@ -63,16 +63,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(
         prog="python -m gan_experiments.sync",
-        description="Deliver to MLflow what a run could not, each value once. Safe to repeat.",
+        description="Deliver to MLflow what runs could not, each value once. Safe to repeat.",
     )
-    parser.add_argument("run_dir", metavar="RUN_DIR", help="the run's folder, such as outputs/2026-01-31/12-00-00")
-    parser.add_argument("--uri", help="another destination than the run's own")
+    parser.add_argument(
+        "run_dirs", metavar="RUN_DIR", nargs="+", help="a run's folder, such as outputs/2026-01-31/12-00-00"
+    )
+    parser.add_argument("--uri", help="another destination than the runs' own")
     options = parser.parse_args(arguments)
     with user_errors():
-        directory = RunDirectory.of_a_run(options.run_dir)
-        run_id = sync(directory, options.uri)
-    print(f"pictures  {directory.artifacts}")
-    print(f"run       {run_id or 'tracked nowhere; --uri says where to deliver it'}")
+        for directory in [RunDirectory.of_a_run(path) for path in options.run_dirs]:
+            run_id = sync(directory, options.uri)
+            print(f"pictures  {directory.artifacts}")
+            print(f"run       {run_id or 'tracked nowhere; --uri says where to deliver it'}", flush=True)
 
 
 if __name__ == "__main__":

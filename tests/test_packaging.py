@@ -60,7 +60,9 @@ def test_the_wheel_carries_the_package_and_its_configuration_alone(wheel: Path) 
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert {f"gan_experiments/{option}" for option in OPTIONS} <= set(names)
-    assert {name.partition("/")[0] for name in names} == {"gan_experiments", "gan_experiments-0.1.0.dist-info"}
+    tops = {name.partition("/")[0] for name in names}
+    assert tops == {"gan_experiments", "gan_experiments-0.1.0.dist-info", "hydra_plugins"}
+    assert "hydra_plugins/__init__.py" not in names  # a package of many owners
 
 
 def test_the_wheel_works_from_any_folder(installed: Path, tmp_path: Path) -> None:
@@ -73,6 +75,24 @@ def test_the_wheel_works_from_any_folder(installed: Path, tmp_path: Path) -> Non
     assert "latent_dim: 3\n" in _call(*command, "--cfg", "job", "model.latent_dim=3", cwd=tmp_path, path=installed)
     assert "quickstart" in _call(*command, "--help", cwd=tmp_path, path=installed)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_hydra_finds_the_wheels_launcher(installed: Path, tmp_path: Path) -> None:
+    script = (
+        "from hydra.core.plugins import Plugins; from hydra.plugins.launcher import Launcher;"
+        "print([f.__module__ for f in Plugins.instance().discover(Launcher)]);"
+        "import hydra_plugins; print(list(hydra_plugins.__path__)[0])"
+    )
+    found, place = _call(sys.executable, "-c", script, cwd=tmp_path, path=installed).splitlines()
+    assert "hydra_plugins.gan_experiments_fused_launcher.launcher" in found
+    assert place == f"{installed}/hydra_plugins"
+    shown = _call(
+        *(sys.executable, "-m", "gan_experiments.run", "--cfg", "hydra", "--package", "hydra.launcher"),
+        *("hydra/launcher=fused", "fused.max_members=5"),
+        cwd=tmp_path,
+        path=installed,
+    )
+    assert "max_members: 5" in shown or "oc.select:fused.max_members" in shown
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs the program bash")

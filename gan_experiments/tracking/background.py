@@ -1,6 +1,6 @@
-"""The background process of a run: it draws the pictures and delivers to MLflow while training goes on.
+"""The background processes of training: they draw the pictures and deliver to MLflow while it goes on.
 
-A process rather than a thread, because drawing, importing MLflow and migrating its database are Python code that
+Processes rather than threads, because drawing, importing MLflow and migrating its database are Python code that
 would take the interpreter lock from the training loop, and because a hanging server cannot hold up an exit.
 """
 
@@ -11,35 +11,54 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gan_experiments
-from gan_experiments.tracking.run_directory import RunDirectory
+from gan_experiments.tracking.run_directory import RunDirectory, read_json
 
 UNDELIVERED = 3
-"""Exit status of the background process when the destination did not take everything in time."""
+"""Exit status of a background process when the destination did not take everything in time."""
+_CORES_A_PROCESS = 4
+"""A stack of many runs has many pictures to draw; where there are cores to spare, several processes share them."""
 
 
 class Background:
-    """Starts the background process and sees it out.
+    """Starts the background processes of runs that train together, and sees them out.
 
     Args:
-        directory: The run's folder, with its run.json.
-        uri: Where the run is delivered, or None.
+        directories: The runs' folders, each with its run.json.
+        uri: Where the runs are delivered, or None.
         say: Shows a line to the person.
     """
 
-    def __init__(self, directory: RunDirectory, uri: str | None, say: Callable[[str], None]) -> None:
-        self._directory, self._uri, self._say = directory, uri, say
+    def __init__(self, directories: Sequence[RunDirectory], uri: str | None, say: Callable[[str], None]) -> None:
+        count = min(len(directories), max(1, (os.cpu_count() or 1) // _CORES_A_PROCESS))
+        self._processes = [_Process(directories[i::count], uri, say) for i in range(count)]
 
-    def start(self) -> None:
-        """Start it. It ends by itself when this process does, however that comes about."""
+    def finish(self) -> list[str]:
+        """Wait until everything is drawn and delivered; no longer than the person grants a silent server.
+
+        Returns:
+            Lines saying what is missing and how to complete it.
+        """
+        for process in self._processes:
+            process.release()
+        return [line for process in self._processes for line in process.wait()]
+
+
+class _Process:
+    """Starts at once, and ends by itself when this process does, however that comes about."""
+
+    def __init__(self, directories: Sequence[RunDirectory], uri: str | None, say: Callable[[str], None]) -> None:
+        self._directories, self._uri, self._say = directories, uri, say
         # This package first: a model loaded through MLflow puts a part of it on the path.
         path = [str(Path(gan_experiments.__file__).parent.parent), *map(os.path.abspath, sys.path)]
-        with self._directory.log.open("ab") as log:
+        for directory in directories:
+            directory.log.touch()
+        with directories[0].log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gan_experiments.tracking.worker", str(self._directory.path)],
+                [sys.executable, "-m", "gan_experiments.tracking.worker", *(str(d.path) for d in directories)],
                 stdin=subprocess.PIPE,  # its end tells the worker that this process is through
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -59,23 +78,30 @@ class Background:
             for line in lines:
                 self._say(line.rstrip())
 
-    def finish(self) -> str | None:
-        """Wait until everything is drawn and delivered; no longer than the person grants a silent server.
-
-        Returns:
-            One line saying what is missing and how to complete it, or None.
-        """
+    def release(self) -> None:
+        """Say that training is over."""
         assert self._process.stdin is not None
         self._process.stdin.close()
+
+    def wait(self) -> list[str]:
+        """Wait for its end; lines saying what is missing."""
         status = self._process.wait()
         self._reader.join()
         if status == 0:
-            return None
-        log = self._directory.log
+            return []
+        # A process that broke off may have done so after its last delivery; pictures are then still to draw.
+        missing = [d for d in self._directories if not self._is_delivered(d)] or self._directories
+        log = self._directories[0].log
         what = f"{self._uri} did not take everything" if status == UNDELIVERED else f"tracking broke off (see {log})"
-        return f"{what}; to complete it: {sync_command(self._directory.path)}"
+        return [f"{what}; to complete it: {sync_command(*(directory.path for directory in missing))}"]
+
+    def _is_delivered(self, directory: RunDirectory) -> bool:
+        if self._uri is None or not directory.delivered.exists():
+            return False
+        position = read_json(directory.delivered).get(self._uri, {}).get("position", 0)
+        return position == directory.journal.stat().st_size
 
 
-def sync_command(run_directory: Path) -> str:
-    """The command that completes a run's pictures and delivery."""
-    return f"python -m gan_experiments.sync {shlex.quote(str(run_directory))}"
+def sync_command(*run_directories: Path) -> str:
+    """The command that completes runs' pictures and delivery."""
+    return shlex.join(["python", "-m", "gan_experiments.sync", *map(str, run_directories)])

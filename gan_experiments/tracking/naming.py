@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_SILENT_GROUPS = ("hydra", "tracking", "evaluate")
+_SILENT_GROUPS = ("hydra", "tracking", "evaluate", "fused")
 """Where or how a run is watched does not make it another experiment."""
 _SILENT_KEYS = ("train.resume", "data.root", "data.download", "device")
 _LONGEST = 250

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 
 from tqdm import tqdm
 
@@ -39,29 +40,34 @@ class Progress:
             else None
         )
 
-    def steps(self, event: StepsFinished) -> None:
-        """Take notice of a window of steps."""
-        if self._bar is None:
+    def steps(self, event: StepsFinished, k: int = 0) -> None:
+        """Take notice of a window of steps of run ``k``."""
+        if self._bar is None or event.step == self._bar.n:
             return
-        values = (event.discriminator_loss, event.generator_loss, event.prob_real, event.prob_fake)
         self._bar.set_description_str(self._epoch(event.epoch), refresh=False)
-        self._bar.set_postfix_str(_facts(*(float(v.mean()) for v in values)), refresh=False)
+        self._bar.set_postfix_str(self._facts_of_steps(event), refresh=False)
         self._bar.update(event.step - self._bar.n)
 
-    def epoch(self, event: EpochFinished) -> None:
-        """Take notice of a finished epoch."""
+    def _facts_of_steps(self, event: StepsFinished) -> str:
+        values = (event.discriminator_loss, event.generator_loss, event.prob_real, event.prob_fake)
+        return _facts(*(float(v.mean()) for v in values))
+
+    def epoch(self, event: EpochFinished, k: int = 0) -> None:
+        """Take notice of an epoch that run ``k`` finished."""
         if self._bar is not None:
             return
         part = event.epoch * _LINES // self._epochs
         if part == self._printed:
             return
         self._printed = part
-        metrics = event.metrics
-        names = ("loss/discriminator", "loss/generator", "prob/real", "prob/fake")
-        facts = _facts(*(metrics[name] for name in names))
         left = (time.monotonic() - self._started) * (self._total - event.step) / max(event.step - self._first, 1)
-        rate = f"{metrics['speed/steps_per_second']:.0f} steps/s"
+        rate = f"{event.metrics['speed/steps_per_second']:.0f} steps/s"
+        facts = self._facts_of_epoch(event)
         self.write(f"{self._epoch(event.epoch)}, {rate}, {facts}, {tqdm.format_interval(left)} left")
+
+    def _facts_of_epoch(self, event: EpochFinished) -> str:
+        names = ("loss/discriminator", "loss/generator", "prob/real", "prob/fake")
+        return _facts(*(event.metrics[name] for name in names))
 
     def write(self, line: str) -> None:
         """Print a line without breaking the bar."""
@@ -75,6 +81,49 @@ class Progress:
 
     def _epoch(self, epoch: float) -> str:
         return f"epoch {int(epoch):{len(str(self._epochs))}d}/{self._epochs}"
+
+
+class GroupProgress(Progress):
+    """Shows the members of a stack as one: how many train, their rates, and the one with the lowest loss of G.
+
+    Args:
+        names: Of the runs.
+        total_steps: Steps of each.
+        epochs: Epochs of each.
+        step: Steps already done when this process started.
+    """
+
+    def __init__(self, names: Sequence[str], total_steps: int, epochs: int, step: int = 0) -> None:
+        super().__init__(total_steps, epochs, step)
+        self._names = names
+        self._alive = set(range(len(names)))
+        self._losses: dict[int, float] = {}
+
+    def epoch(self, event: EpochFinished, k: int = 0) -> None:
+        """Take notice of an epoch that run ``k`` finished; the last of them is the one to tell about."""
+        self._losses[k] = event.metrics["loss/generator"]
+        if k == max(self._alive):
+            super().epoch(event, k)
+
+    def lose(self, k: int, reason: str) -> None:
+        """Say that a run has failed and the others go on."""
+        self._alive.discard(k)
+        self._losses.pop(k, None)
+        self.write(f"{self._names[k]} failed: {reason}; the other {len(self._alive)} go on")
+
+    def _facts_of_steps(self, event: StepsFinished) -> str:
+        return self._facts_of_group(event.steps_per_second)
+
+    def _facts_of_epoch(self, event: EpochFinished) -> str:
+        return self._facts_of_group(event.metrics["speed/steps_per_second"])
+
+    def _facts_of_group(self, rate: float) -> str:
+        count = len(self._alive)
+        facts = f"{count * rate:.0f} member-steps/s, {count} members"
+        if not self._losses:
+            return facts
+        best = min(self._losses, key=self._losses.__getitem__)
+        return f"{facts}, lowest loss G {self._losses[best]:.3f}: {self._names[best]}"
 
 
 def _is_terminal() -> bool:

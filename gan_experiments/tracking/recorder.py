@@ -1,11 +1,9 @@
-"""Takes what training reports: to the journal first, then to the progress display, then, behind both, to MLflow."""
+"""Takes what training reports of one run into the run's folder."""
 
 from __future__ import annotations
 
 import io
 import os
-import shlex
-import sys
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -19,12 +17,9 @@ from torch import nn
 from gan_experiments.config import TrackingConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
-from gan_experiments.tracking.background import Background
 from gan_experiments.tracking.journal import Journal
 from gan_experiments.tracking.metadata import describe, flatten, origin
-from gan_experiments.tracking.progress import Progress
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_atomically, write_json
-from gan_experiments.tracking.system_metrics import SystemMonitor
 from gan_experiments.training.events import (
     CheckpointDue,
     EpochFinished,
@@ -38,7 +33,7 @@ _REAL_POINTS = 2000
 
 
 class Recorder:
-    """Records one run.
+    """Records one run. Whatever draws and delivers reads what this writes.
 
     Args:
         directory: The run's folder.
@@ -50,6 +45,14 @@ class Recorder:
         overrides: What the person asked for, as Hydra lists it.
         device: What the run computes on.
         resumed_from: The step of the checkpoint that this process continues from, or 0.
+
+    Attributes:
+        directory: The run's folder.
+        tracking: Where and how it is recorded.
+        name: The run's name.
+        total_steps: Steps of the whole run.
+        epochs: Epochs of the whole run.
+        resumed_from: As given.
     """
 
     def __init__(
@@ -65,54 +68,54 @@ class Recorder:
         device: str,
         resumed_from: int = 0,
     ) -> None:
-        self._directory, self._config, self._tracking, self._dataset = directory, config, tracking, dataset
-        self._total_steps, self._name, self._overrides = total_steps, name, overrides
-        self._device, self._resumed_from = device, resumed_from
+        self.directory, self.tracking, self.name = directory, tracking, name
+        self.total_steps, self.epochs, self.resumed_from = total_steps, int(config["train"]["epochs"]), resumed_from
+        self._config, self._dataset, self._overrides, self._device = config, dataset, overrides, device
         self._session = uuid.uuid4().hex
         self._step, self._epoch = resumed_from, 0.0
         self._lock = filelock.FileLock(directory.lock, timeout=0)
 
-    def open(self) -> None:
-        """Claim the folder, write down what the run is, and start the background process.
+    def claim(self) -> None:
+        """Take the folder for this process, until ``release``.
 
         Raises:
-            UserError: Another process is training in this folder.
+            UserError: Another process is training there.
         """
-        directory = self._directory
-        directory.path.mkdir(parents=True, exist_ok=True)
+        self.directory.path.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire()
         except filelock.Timeout as error:
-            raise UserError(f"another process is training in {directory.path}; wait for it, or end it") from error
+            raise UserError(f"another process is training in {self.directory.path}; wait, or end it") from error
+
+    def release(self) -> None:
+        """Leave the folder to others."""
+        self._lock.release()
+
+    def open(self) -> None:
+        """Write down what the run is; the folder must be claimed."""
         self._identify()
-        self._journal = Journal(directory.journal)
-        self._losses = directory.losses.open("r+b" if directory.losses.exists() else "w+b")
+        self._journal = Journal(self.directory.journal)
+        self._losses = self.directory.losses.open("r+b" if self.directory.losses.exists() else "w+b")
         self._describe()
-        self._progress = Progress(self._total_steps, self._config["train"]["epochs"], self._resumed_from)
-        self._background = Background(directory, self._tracking.uri, self._progress.write)
-        self._background.start()
-        self._monitor = SystemMonitor(self._record_system_metrics) if self._tracking.system_metrics else None
-        if self._monitor is not None:
-            self._monitor.start()
 
     def _identify(self) -> None:
         """Write run.json; a resumed run keeps its name and identity and may go on to another server."""
-        known = read_json(self._directory.run) if self._directory.run.exists() else {}
-        fresh = {"name": self._name, "experiment": self._tracking.experiment, "nonce": uuid.uuid4().hex}
+        known = read_json(self.directory.run) if self.directory.run.exists() else {}
+        fresh = {"name": self.name, "experiment": self.tracking.experiment, "nonce": uuid.uuid4().hex}
         current = {
-            "uri": self._tracking.uri,
-            "timeout": self._tracking.timeout,
-            "sample_every": self._tracking.sample_every,
-            "total_steps": self._total_steps,
-            "epochs": self._config["train"]["epochs"],
+            "uri": self.tracking.uri,
+            "timeout": self.tracking.timeout,
+            "sample_every": self.tracking.sample_every,
+            "total_steps": self.total_steps,
+            "epochs": self.epochs,
             "is_image": self._dataset.is_image,
         }
-        write_json(self._directory.run, fresh | known | current)
+        write_json(self.directory.run, fresh | known | current)
 
     def _describe(self) -> None:
         config = yaml.safe_dump(self._config, sort_keys=False)
-        write_atomically(self._directory.artifacts / "config" / "config.yaml", config.encode())
-        tags = origin(self._overrides, self._device, self._directory.path) | self._tracking.tags
+        write_atomically(self.directory.artifacts / "config" / "config.yaml", config.encode())
+        tags = origin(self._overrides, self._device, self.directory.path) | self.tracking.tags
         if not self._dataset.is_image:
             self._keep_real_points()
         self._append("params", values=flatten(self._config))
@@ -124,7 +127,7 @@ class Recorder:
         """What pictures of generated points are drawn over."""
         content = io.BytesIO()
         np.save(content, self._dataset.samples[:_REAL_POINTS].cpu().numpy())
-        write_atomically(self._directory.real_points, content.getvalue())
+        write_atomically(self.directory.real_points, content.getvalue())
 
     def record(self, event: Event) -> None:
         """Take notice of an event. For a ``CheckpointDue``, call this before the checkpoint is written."""
@@ -134,12 +137,11 @@ class Recorder:
         elif isinstance(event, EpochFinished):
             self._append("metrics", key="epoch", values=event.metrics | {"epoch": float(event.epoch)})
             self._append("histograms", real=event.real_histogram.tolist(), fake=event.fake_histogram.tolist())
-            self._progress.epoch(event)
         elif isinstance(event, SamplesDrawn):
             content = io.BytesIO()
             np.save(content, event.samples.numpy())
             name = f"{event.step:08d}.npy"
-            write_atomically(self._directory.samples / name, content.getvalue())
+            write_atomically(self.directory.samples / name, content.getvalue())
             self._append("samples", file=name)
         elif isinstance(event, ProbabilitiesTaken):
             self._append("probabilities", real=event.real.tolist(), fake=event.fake.tolist())
@@ -153,14 +155,14 @@ class Recorder:
         self._losses.seek(8 * (first - 1))
         self._losses.write(losses.tobytes())
         self._losses.flush()
-        every = self._tracking.log_every
+        every = self.tracking.log_every
         for step in range(-(-first // every) * every, event.step + 1, every):
             discriminator, generator = map(float, losses[step - first])
             values = {"loss_step/discriminator": discriminator, "loss_step/generator": generator}
             self._journal.append("metrics", key="step", step=step, epoch=event.epoch, values=values)
-        self._progress.steps(event)
 
-    def _record_system_metrics(self, values: dict[str, float]) -> None:
+    def record_system_metrics(self, values: dict[str, float]) -> None:
+        """Take notice of a measurement of the machine."""
         # MLflow draws these over time; their step counts measurements, over all sessions of the run.
         index = self._journal.last_step("system") + 1
         self._journal.append("system", step=index, epoch=self._epoch, values=values)
@@ -168,51 +170,28 @@ class Recorder:
     def _append(self, kind: str, *, key: str = "", **content: Any) -> None:
         self._journal.append(kind, key=key, step=self._step, epoch=self._epoch, **content)
 
-    def close(self, status: str, reason: str = "all epochs are done", generator: nn.Module | None = None) -> None:
-        """End the run: final pictures, the model, MLflow's status; then say where everything is.
+    def close(self, status: str, reason: str, generator: nn.Module | None = None) -> None:
+        """End the run; the folder stays claimed while it is drawn and delivered.
 
         Args:
             status: ``FINISHED``, ``FAILED`` or ``KILLED``.
             reason: Why it ended, in one line.
             generator: The final generator, for the MLflow model.
         """
-        if self._monitor is not None:
-            self._monitor.stop()
         if generator is not None:
             self._keep_generator(generator)
         self._append("status", key=self._session, status=status, reason=reason)
         self._journal.synchronise()
         self._journal.close()
         self._losses.close()
-        self._progress.close()
-        complaint = self._background.finish()
-        self._lock.release()
-        self._report(complaint)
 
     def _keep_generator(self, generator: nn.Module) -> None:
         content = io.BytesIO()
         torch.save({name: value.cpu() for name, value in generator.state_dict().items()}, content)
-        write_atomically(self._directory.generator / "generator.pt", content.getvalue())
-        write_json(self._directory.generator / "generator.json", self._samples() | {"model": self._config["model"]})
+        write_atomically(self.directory.generator / "generator.pt", content.getvalue())
+        write_json(self.directory.generator / "generator.json", self._samples() | {"model": self._config["model"]})
 
     def _samples(self) -> dict[str, Any]:
         """What there is to know about a sample."""
         data = self._dataset
         return {"sample_shape": list(data.sample_shape), "is_image": data.is_image, "scale": data.scale}
-
-    def _report(self, complaint: str | None) -> None:
-        directory, tracking = self._directory, self._tracking
-        print(f"pictures  {directory.artifacts}")
-        run_id = directory.run_id()
-        if tracking.uri is not None and run_id is not None:
-            print(f"run       {run_id} ({self._name}, experiment {tracking.experiment})")
-            print(f"browse    {browse_command(tracking.uri)}")
-        else:
-            print(f"run       {self._name}, not in MLflow")
-        if complaint is not None:
-            print(complaint, file=sys.stderr)
-
-
-def browse_command(uri: str) -> str:
-    """What opens MLflow's pages on a destination: a command, or a server's own address."""
-    return uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {shlex.quote(uri)}"

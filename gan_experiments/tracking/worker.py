@@ -1,4 +1,4 @@
-"""The background process of a run; see ``background.Background``, which starts it."""
+"""A background process of training; see ``background.Background``, which starts it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 import filelock
 
@@ -20,7 +20,7 @@ from gan_experiments.tracking.mlflow_run import brief
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
 
 _PAUSE = 0.5
-"""Seconds between looks at the journal."""
+"""Seconds between looks at the journals."""
 _LONGEST_BACKOFF = 15.0
 _PREDECESSOR = 120.0
 """Seconds that the worker of a run that was killed and resumed may take to end."""
@@ -29,13 +29,15 @@ _NICENESS = 10
 
 
 def main() -> None:
-    """Draw and deliver until standard input ends, and what is left then."""
+    """Draw and deliver the runs named as arguments until standard input ends, and what is left then."""
     os.nice(_NICENESS)
-    directory = RunDirectory(sys.argv[1])
+    directories = [RunDirectory(path) for path in sys.argv[1:]]
     over = threading.Event()
     threading.Thread(target=_watch, args=(over,), daemon=True).start()
-    with filelock.FileLock(directory.delivery_lock, timeout=_PREDECESSOR):
-        Worker(directory, read_json(directory.run), over).work()
+    with ExitStack() as locks:
+        for directory in directories:
+            locks.enter_context(filelock.FileLock(directory.delivery_lock, timeout=_PREDECESSOR))
+        Worker([Followed(directory) for directory in directories], over).work()
 
 
 def _watch(over: threading.Event) -> None:
@@ -44,66 +46,106 @@ def _watch(over: threading.Event) -> None:
     over.set()
 
 
-class Worker:
-    """Draws and delivers a run in the making.
+class Followed:
+    """A run in the making, of which everything is drawn and delivered.
 
     Args:
         directory: The run's folder.
-        run: Its run.json.
+
+    Attributes:
+        uri: Its destination, or None.
+        patience: Seconds that a silent destination is waited for at the end.
+        delivery: The delivery there, or None.
+    """
+
+    def __init__(self, directory: RunDirectory) -> None:
+        run = read_json(directory.run)
+        self._directory = directory
+        self.uri: str | None = run["uri"]
+        self.patience: float = run["timeout"]
+        self._gallery = Gallery(directory, run)
+        self.delivery = Delivery(directory, run, self.uri, self._gallery) if self.uri else None
+        self._session, _ = last_session(directory.journal)
+
+    def advance(self, *, over: bool = False) -> None:
+        """Draw what is new; ``over`` says that nothing will be."""
+        self._gallery.advance()
+        if over and self.delivery is None and not last_session(self._directory.journal)[1]:
+            self._gallery.finish()
+
+    def drain(self) -> None:
+        """Deliver what is drawn."""
+        while self.delivery is not None and self.delivery.send():
+            pass
+
+    def end_abandoned(self) -> None:
+        """Mark a run as killed whose process died without a word; unless, resumed, it is already training again."""
+        if self.delivery is not None and last_session(self._directory.journal) == (self._session, False):
+            self.delivery.end_abandoned()
+
+    def note(self, error: Exception) -> None:
+        """Write a failure into the run's log."""
+        with self._directory.log.open("a", encoding="utf-8") as log:
+            traceback.print_exception(error, file=log)
+
+
+class Worker:
+    """Draws and delivers runs that train together.
+
+    Args:
+        runs: The runs, which share a destination.
         over: Set when the training process is through, or gone.
     """
 
-    def __init__(self, directory: RunDirectory, run: dict[str, Any], over: threading.Event) -> None:
-        self._directory, self._over, self._uri = directory, over, run["uri"]
-        self._patience: float = run["timeout"]
-        self._gallery = Gallery(directory, run)
-        self._delivery = Delivery(directory, run, run["uri"], self._gallery) if run["uri"] else None
+    def __init__(self, runs: Sequence[Followed], over: threading.Event) -> None:
+        self._runs, self._over, self._uri = runs, over, runs[0].uri
         self._lost = False
 
     def work(self) -> None:
-        """Follow the journal to its end; then give the destination what time it is granted."""
-        session, _ = last_session(self._directory.journal)
+        """Follow the journals to their ends; then give the destination what time it is granted."""
         backoff = 0.0
         while not self._over.is_set():
-            self._gallery.advance()
-            backoff = 0.0 if self._try(self._drain) else min(_LONGEST_BACKOFF, 2 * backoff + 1)
+            backoff = 0.0 if self._follow() else min(_LONGEST_BACKOFF, 2 * backoff + 1)
             self._over.wait(backoff or _PAUSE)
-        self._gallery.advance()
-        if self._delivery is None:
-            if not last_session(self._directory.journal)[1]:
-                self._gallery.finish()
-            return
-        threading.Thread(target=self._give_up, args=(self._delivery, time.monotonic()), daemon=True).start()
-        while not self._try(self._drain):
-            time.sleep(1.0)
-        # A process that died left no status; unless, resumed, it is already training again.
-        while last_session(self._directory.journal) == (session, False):
-            if self._try(self._delivery.end_abandoned):
+        for run in self._runs:
+            run.advance(over=True)
+        threading.Thread(target=self._give_up, args=(time.monotonic(),), daemon=True).start()
+        for run in self._runs:
+            for action in (run.drain, run.end_abandoned):
+                while not self._try(run, action):
+                    time.sleep(1.0)
+
+    def _follow(self) -> bool:
+        """Draw and deliver what is new, up to the first run that the destination does not take."""
+        for run in self._runs:
+            if self._over.is_set():
                 break
-            time.sleep(1.0)
+            run.advance()
+            if not self._try(run, run.drain):
+                return False
+        return True
 
-    def _drain(self) -> None:
-        while self._delivery is not None and self._delivery.send():
-            pass
-
-    def _try(self, action: Callable[[], None]) -> bool:
+    def _try(self, run: Followed, action: Callable[[], None]) -> bool:
         """Whether MLflow took it. When it does not, training goes on and what it missed is sent later."""
         try:
             action()
         except Exception as error:
             if not self._lost:
-                traceback.print_exc()  # into tracking.log
-                self._say(f"MLflow at {self._uri} is lost ({brief(error)}); the run goes on, and is delivered later")
+                run.note(error)
+                self._say(f"MLflow at {self._uri} is lost ({brief(error)}); training goes on, and is delivered later")
             self._lost = True
             return False
         if self._lost:
-            self._say(f"MLflow at {self._uri} is back; it has everything up to here")
+            self._say(f"MLflow at {self._uri} is back; what it missed is on its way")
         self._lost = False
         return True
 
-    def _give_up(self, delivery: Delivery, since: float) -> None:
+    def _give_up(self, since: float) -> None:
         """End this process when the destination has not answered for as long as the person grants it."""
-        while time.monotonic() - max(since, delivery.answered) < self._patience:
+        deliveries = [run.delivery for run in self._runs if run.delivery is not None]
+        if not deliveries:
+            return
+        while time.monotonic() - max(since, *(d.answered for d in deliveries)) < self._runs[0].patience:
             time.sleep(0.1)
         os._exit(UNDELIVERED)  # the request in flight may hang for longer
 

@@ -22,6 +22,7 @@ from gan_experiments.config import TrackingConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.models import mlp
 from gan_experiments.tracking.recorder import Recorder
+from gan_experiments.tracking.recording import Recording
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training.events import (
     CheckpointDue,
@@ -67,8 +68,8 @@ class HandMadeRun:
         }
         self.generator = mlp.build(self.dataset.sample_shape, **{k: v for k, v in MODEL.items() if k != "_target_"})
 
-    def recorder(self, resumed_from: int = 0) -> Recorder:
-        return Recorder(
+    def recorder(self, resumed_from: int = 0) -> Recording:
+        recorder = Recorder(
             self.directory,
             self.config,
             self.tracking,
@@ -79,6 +80,7 @@ class HandMadeRun:
             device="cpu",
             resumed_from=resumed_from,
         )
+        return Recording([recorder])
 
     def events(self, first_epoch: int, last_epoch: int) -> Iterator[Event]:
         """What a trainer would say from the start of one epoch to the end of another."""

@@ -16,7 +16,9 @@ from PIL import Image
 
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.journal import read
+from gan_experiments.tracking.progress import GroupProgress
 from gan_experiments.tracking.run_directory import RunDirectory
+from gan_experiments.training.events import EpochFinished, StepsFinished
 
 
 def _stepped(run: HandMadeRun, key: str) -> list[int]:
@@ -148,6 +150,29 @@ def test_progress_is_one_live_line_on_a_terminal() -> None:
     assert last.startswith("epoch  5/10  50%|")
     assert "steps/s, loss D 0.500 G 1.000, D(x) 0.50 D(G(z)) 0.50" in last
     assert last.endswith("left")
+
+
+def _window(step: int, rate: float) -> StepsFinished:
+    half = np.full(50, 0.5)
+    return StepsFinished(step, step / 10, half, half, half, half, rate)
+
+
+def test_progress_of_a_group_tells_of_its_members_together(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = GroupProgress(["lr=0.1", "lr=0.2", "lr=0.3"], 100, 2)
+    losses = ((0.5, 0.9), (0.4, 0.8), (0.3, 0.7))
+    counts = np.zeros(50)
+    for epoch in (1, 2):
+        for k in (0, 1, 2):
+            if (epoch, k) == (2, 2):
+                progress.lose(2, "the generator's loss is nan at step 51")
+                continue
+            values = {"loss/generator": losses[k][epoch - 1], "speed/steps_per_second": 10.0}
+            progress.steps(_window(50 * epoch, 10.0), k)
+            progress.epoch(EpochFinished(50 * epoch, epoch, values, counts, counts), k)
+    progress.close()
+    first, failed = capsys.readouterr().err.splitlines()[:2]
+    assert first.startswith("epoch 1/2, 10 steps/s, 30 member-steps/s, 3 members, lowest loss G 0.300: lr=0.3, ")
+    assert failed == "lr=0.3 failed: the generator's loss is nan at step 51; the other 2 go on"
 
 
 def test_system_metrics_have_the_names_that_mlflows_page_expects(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Many runs: trained together, and kept together."""

@@ -1,0 +1,48 @@
+"""Which of a sweep's runs may train as one stacked program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+from math import ceil
+from typing import Any, TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+
+T = TypeVar("T")
+
+_MAY_DIFFER = {
+    "train": ("lr", "generator_lr", "discriminator_lr", "betas", "resume"),
+    "tracking": ("name", "experiment", "run_name", "tags", "log_every"),
+}
+"""Keys in whose values the members of a stack may differ; the seed is one more."""
+_PERCEPTRON = "gan_experiments.models.mlp.build"
+_OF_PERCEPTRONS = ("name", "latent_dim", "negative_slope", "dropout")
+_WIDTHS = ("generator_widths", "discriminator_widths")
+
+
+def structure(cfg: DictConfig) -> str:
+    """All that runs must have in common to train as one program, in a form that can be compared.
+
+    Perceptrons must agree in depth, not in widths. Networks of any other kind must agree in all their settings,
+    for nobody can know which of them are shapes, and which ordinary numbers that a stack would share.
+    """
+    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    config.pop("seed", None)
+    config.pop("fused", None)
+    for group, names in _MAY_DIFFER.items():
+        config[group] = {key: value for key, value in config[group].items() if key not in names}
+    config["train"]["ema"] = config["train"]["ema"] is not None
+    model = config["model"]
+    if model.get("_target_") == _PERCEPTRON:
+        config["model"] = {key: value for key, value in model.items() if key not in _OF_PERCEPTRONS}
+        config["model"] |= {key: len(model[key]) for key in _WIDTHS}
+    return json.dumps(config, sort_keys=True)
+
+
+def chunks(items: Sequence[T], limit: int) -> list[Sequence[T]]:
+    """As few parts as a limit on their size allows, of nearly the same size, in order."""
+    count = ceil(len(items) / limit)
+    bounds = [len(items) * i // count for i in range(count + 1)]
+    return [items[a:b] for a, b in pairwise(bounds)]
