@@ -81,6 +81,23 @@ class ObjectiveConfig:
 
 
 @dataclass
+class PenaltyConfig:
+    """A term on the derivative of D, on top of the objective's loss of D."""
+
+    _target_: str = setting(MISSING, "class of the penalty")
+    name: str = setting(MISSING, "the penalty's name")
+    weight: float = setting(MISSING, "what the penalty is multiplied with", at_least(0))
+
+
+@dataclass
+class NoPenaltyConfig:
+    """The objective's loss of D alone."""
+
+    _target_: str = setting("gan_experiments.penalties.none", "function that returns None")
+    name: str = setting("none", "the penalty's name")
+
+
+@dataclass
 class TrainConfig:
     """How the players are trained."""
 
@@ -126,11 +143,12 @@ class TrackingConfig:
 
 @dataclass
 class Config:
-    """A whole experiment. ``data``, ``model`` and ``objective`` are open to a user's own ``_target_``."""
+    """A whole experiment. Data, model, objective and penalty are open to a user's own ``_target_``."""
 
     data: Any = MISSING
     model: Any = MISSING
     objective: Any = MISSING
+    penalty: Any = MISSING
     train: TrainConfig = field(default_factory=TrainConfig)
     tracking: TrackingConfig = MISSING
     seed: int = setting(0, "seed of everything random in the run", _SEED)
@@ -146,6 +164,8 @@ SCHEMAS: tuple[tuple[str, str, type], ...] = (
     ("data", "schema_mixture_data", MixtureDataConfig),
     ("model", "schema_mlp", MLPConfig),
     ("objective", "schema_objective", ObjectiveConfig),
+    ("penalty", "schema_penalty", PenaltyConfig),
+    ("penalty", "schema_no_penalty", NoPenaltyConfig),
     ("train", "schema_train", TrainConfig),
     ("tracking", "schema_tracking", TrackingConfig),
 )

@@ -27,7 +27,8 @@ from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import checkpoint
 from gan_experiments.training.device import resolve_device
 from gan_experiments.training.events import CheckpointDue, Diverged, EpochFinished, Event, Stopped
-from gan_experiments.training.trainer import Member, Trainer
+from gan_experiments.training.member import Member
+from gan_experiments.training.trainer import Trainer
 
 
 def run_session(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> float:
@@ -53,8 +54,7 @@ def run_session(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> float:
     torch.manual_seed(cfg.seed)
     networks: Networks = build(cfg.model, sample_shape=dataset.sample_shape)
     trainer = Trainer(
-        [Member(networks, train, cfg.seed)],
-        build(cfg.objective),
+        [Member(networks, train, cfg.seed, build(cfg.objective), build(cfg.penalty))],
         dataset,
         device=device,
         samples=tracking.samples,

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from gan_experiments.config import TrainConfig
 from gan_experiments.data.dataset import Dataset
-from gan_experiments.models.networks import Networks
-from gan_experiments.objectives import Objective
 from gan_experiments.training.adam import Adam, Rates
+from gan_experiments.training.member import Member
 from gan_experiments.training.noise import MaskSpec, StepNoise
 from gan_experiments.training.player import Player
+from gan_experiments.training.terms import Terms
 
 
 class StepStatistics(NamedTuple):
@@ -44,24 +44,20 @@ class AdversarialStep:
     summed, never averaged, so that none reaches another's gradient.
 
     Args:
-        networks: Generator and discriminator of each member.
-        objective: The losses.
+        members: The runs. They may differ in learning rates and betas, in the decay of the EMA where all have one,
+            and in the coefficients of their objectives and penalties.
         dataset: For normalisation.
         samples: The data set's samples, on the device.
-        trains: Of each member: batch size, learning rates, betas, discriminator steps, precision, EMA. Members may
-            differ in the rates and betas, and in the decay of the EMA where all have one.
+
+    Raises:
+        UnstackableError: The members' networks, objectives or penalties differ in more than that.
     """
 
-    def __init__(
-        self,
-        networks: Sequence[Networks],
-        objective: Objective,
-        dataset: Dataset,
-        samples: Tensor,
-        trains: Sequence[TrainConfig],
-    ) -> None:
-        self._objective, self._dataset, self._samples = objective, dataset, samples
+    def __init__(self, members: Sequence[Member], dataset: Dataset, samples: Tensor) -> None:
+        self._dataset, self._samples = dataset, samples
+        networks, trains = [member.networks for member in members], [member.train for member in members]
         train, device = trains[0], samples.device
+        self._objective = Terms("objectives", [member.objective for member in members], device)
         self._batch, self._updates = train.batch_size, train.discriminator_steps
         self._autocast = train.precision == "bf16"
         latent_dims = [pair.latent_dim for pair in networks]
@@ -154,14 +150,14 @@ class AdversarialStep:
                 halves = [mask.split(self._batch, dim) for mask in masks]
                 real = self._logits(x, [half[0] for half in halves])
                 fake = self._logits(generated, [half[1] for half in halves])
-        loss = self._losses(self._objective.discriminator_loss, real, fake)
+        loss = self._objective("discriminator_loss", real, fake)
         self._descend(self.discriminator, loss)
         return loss.detach(), real.detach(), fake.detach()
 
     def _update_generator(self, generated: Tensor, real: Tensor, masks: list[Tensor]) -> Tensor:
         with self._mixed_precision():
             fake = self._logits(generated, masks)
-        loss = self._losses(self._objective.generator_loss, real, fake)
+        loss = self._objective("generator_loss", real, fake)
         self._descend(self.generator, loss)
         if self._average is not None:
             self._average.lerp_(self.generator.flat, self._average_rate)
@@ -169,9 +165,6 @@ class AdversarialStep:
 
     def _logits(self, x: Tensor, masks: list[Tensor]) -> Tensor:
         return self.discriminator(x, masks).flatten(int(self._stacked)).float()
-
-    def _losses(self, loss: Any, real: Tensor, fake: Tensor) -> Tensor:
-        return torch.vmap(loss)(real, fake) if self._stacked else loss(real, fake)
 
     def _descend(self, player: Player, loss: Tensor) -> None:
         player.differentiate(loss.sum() if self._stacked else loss)
