@@ -29,7 +29,8 @@ class Terms:
     """
 
     def __init__(self, kind: str, members: Sequence[Any], device: torch.device) -> None:
-        self._first, self._stacked = members[0], len(members) > 1
+        self._kind, self._count, self._stacked = kind, len(members), len(members) > 1
+        self._first = members[0]
         classes = {type(member) for member in members}
         if len(classes) > 1:
             raise UnstackableError(f"the {kind} differ: {', '.join(sorted(each.__name__ for each in classes))}")
@@ -56,6 +57,20 @@ class Terms:
             member = copy.copy(member)
             vars(member).update(coefficients)
         return getattr(member, method)(*tensors)
+
+    def probe(self, method: str, *tensors: Tensor) -> Tensor:
+        """The method's value for tensors of one member, which every member gets.
+
+        Raises:
+            UnstackableError: It cannot be computed for several members at once.
+        """
+        if not self._stacked:
+            return self(method, *tensors)
+        try:
+            return self(method, *(tensor.expand(self._count, *tensor.shape) for tensor in tensors))
+        except Exception as error:  # the class may be a user's own, and raise anything
+            line = str(error).strip().partition("\n")[0]
+            raise UnstackableError(f"{method} of the {self._kind} cannot be vectorised: {line}") from error
 
     def attribute(self, name: str, otherwise: Any = None) -> Any:
         """An attribute's value that all members share, or a tensor ``[K]`` where they differ."""
