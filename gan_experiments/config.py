@@ -81,6 +81,66 @@ class ObjectiveConfig:
 
 
 @dataclass
+class ValueFunctionConfig(ObjectiveConfig):
+    """The 2014 paper's value function."""
+
+    label_smoothing: float = setting(
+        0.0, "one-sided: D's target for real samples is 1 minus this", at_least(0) & below(1)
+    )
+
+
+@dataclass
+class LeastSquaresConfig(ObjectiveConfig):
+    """Squared distances from targets."""
+
+    real_target: float = setting(1.0, "what D should say of real samples; b in the paper")
+    fake_target: float = setting(0.0, "what D should say of generated samples; a in the paper")
+    generator_target: float = setting(1.0, "what G wants D to say of generated samples; c in the paper")
+
+
+@dataclass
+class WassersteinConfig(ObjectiveConfig):
+    """The dual form of the Wasserstein distance, with clipped weights."""
+
+    clip: float | None = setting(
+        0.01, "D's weights are kept within plus and minus this; null for no clipping", above(0)
+    )
+
+
+@dataclass
+class WassersteinGPConfig(ObjectiveConfig):
+    """The dual form of the Wasserstein distance, with a gradient penalty of its own."""
+
+    gradient_penalty: float = setting(10.0, "weight of the gradient penalty; lambda in the paper", at_least(0))
+
+
+@dataclass
+class RelativisticConfig(ObjectiveConfig):
+    """Real samples judged against generated ones."""
+
+    pairing: str = setting(
+        "pairs", "whether a sample is held against one of the other kind or their mean", one_of("pairs", "mean")
+    )
+
+
+@dataclass
+class PenaltyConfig:
+    """A term on the derivative of D, on top of the objective's loss of D."""
+
+    _target_: str = setting(MISSING, "class of the penalty")
+    name: str = setting(MISSING, "the penalty's name")
+    weight: float = setting(MISSING, "what the penalty is multiplied with", at_least(0))
+
+
+@dataclass
+class NoPenaltyConfig:
+    """The objective's loss of D alone."""
+
+    _target_: str = setting("gan_experiments.penalties.none", "function that returns None")
+    name: str = setting("none", "the penalty's name")
+
+
+@dataclass
 class TrainConfig:
     """How the players are trained."""
 
@@ -101,6 +161,12 @@ class TrainConfig:
     )
     ema: float | None = setting(
         None, "decay a step of an average of G's weights, which samples then use; null for none", above(0) & below(1)
+    )
+    instance_noise: float = setting(
+        0.0, "standard deviation of noise on all that D sees, whose values lie in [-1, 1]", at_least(0)
+    )
+    instance_noise_epochs: int | None = setting(
+        None, "epochs over which instance_noise falls linearly to 0; null keeps it", at_least(1)
     )
     checkpoint_every: int = setting(5, "epochs between checkpoints; the last step always makes one", at_least(1))
     resume: str | None = setting(
@@ -133,11 +199,12 @@ class FusedConfig:
 
 @dataclass
 class Config:
-    """A whole experiment. ``data``, ``model`` and ``objective`` are open to a user's own ``_target_``."""
+    """A whole experiment. Data, model, objective and penalty are open to a user's own ``_target_``."""
 
     data: Any = MISSING
     model: Any = MISSING
     objective: Any = MISSING
+    penalty: Any = MISSING
     train: TrainConfig = field(default_factory=TrainConfig)
     tracking: TrackingConfig = MISSING
     fused: FusedConfig = field(default_factory=FusedConfig)
@@ -154,6 +221,13 @@ SCHEMAS: tuple[tuple[str, str, type], ...] = (
     ("data", "schema_mixture_data", MixtureDataConfig),
     ("model", "schema_mlp", MLPConfig),
     ("objective", "schema_objective", ObjectiveConfig),
+    ("objective", "schema_value_function", ValueFunctionConfig),
+    ("objective", "schema_least_squares", LeastSquaresConfig),
+    ("objective", "schema_wasserstein", WassersteinConfig),
+    ("objective", "schema_wasserstein_gp", WassersteinGPConfig),
+    ("objective", "schema_relativistic", RelativisticConfig),
+    ("penalty", "schema_penalty", PenaltyConfig),
+    ("penalty", "schema_no_penalty", NoPenaltyConfig),
     ("train", "schema_train", TrainConfig),
     ("tracking", "schema_tracking", TrackingConfig),
 )

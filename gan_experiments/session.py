@@ -27,7 +27,8 @@ from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import checkpoint
 from gan_experiments.training.device import resolve_device
 from gan_experiments.training.events import CheckpointDue, Diverged, EpochFinished, Event, Stopped
-from gan_experiments.training.trainer import Member, Trainer
+from gan_experiments.training.member import Member
+from gan_experiments.training.trainer import Trainer
 
 
 class Run:
@@ -47,7 +48,7 @@ class Run:
         directory: Its folder.
         dataset: What it learns.
         device: What it computes on.
-        member: Its networks and settings, as training wants them.
+        member: Its networks, losses and settings, as training wants them.
         state: The checkpoint's content, or None for a new run.
 
     Raises:
@@ -67,7 +68,7 @@ class Run:
         train = cast(TrainConfig, OmegaConf.to_object(cfg.train))
         torch.manual_seed(cfg.seed)
         networks: Networks = build(cfg.model, sample_shape=self.dataset.sample_shape)
-        self.member = Member(networks, train, cfg.seed)
+        self.member = Member(networks, train, cfg.seed, build(cfg.objective), build(cfg.penalty))
 
     @property
     def step(self) -> int:
@@ -117,7 +118,6 @@ class Session:
         self._runs, first = runs, runs[0]
         self._trainer = Trainer(
             [run.member for run in runs],
-            build(first.cfg.objective),
             first.dataset,
             device=first.device,
             samples=first.tracking.samples,

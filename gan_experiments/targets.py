@@ -1,4 +1,4 @@
-"""What ``_target_`` names: the loader, the architecture and the objective, ours or a user's own."""
+"""What ``_target_`` names: the loader, the architecture, the objective and the penalty, ours or a user's own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gan_experiments.data.dataset import Dataset
 
 _PACKAGE = __name__.partition(".")[0] + "."
-_SUPPLIED = {"data": (), "model": ("sample_shape",), "objective": ()}
+_SUPPLIED = {"data": (), "model": ("sample_shape",), "objective": (), "penalty": ()}
 """Arguments that a run itself gives to each group's target."""
 
 
@@ -32,7 +32,7 @@ def check_signature(group: str, values: Mapping[str, Any]) -> None:
     """Make sure that a user's own target can be called with the keys of its group.
 
     Args:
-        group: ``data``, ``model`` or ``objective``.
+        group: ``data``, ``model``, ``objective`` or ``penalty``.
         values: The group's keys, resolved.
 
     Raises:

@@ -44,6 +44,8 @@ ARTICLE_TRAIN = {
     "precision": "fp32",
     "engine": "auto",
     "ema": None,
+    "instance_noise": 0.0,
+    "instance_noise_epochs": None,
     "checkpoint_every": 5,
     "resume": None,
 }
@@ -55,6 +57,8 @@ def test_article_is_the_tutorial_value_by_value() -> None:
     assert article["data"]["image_size"] == 28
     assert article["model"] == ARTICLE_MODEL
     assert article["objective"]["name"] == "non_saturating"
+    assert article["objective"]["label_smoothing"] == 0
+    assert article["penalty"]["name"] == "none"
     assert article["train"] == ARTICLE_TRAIN
 
 

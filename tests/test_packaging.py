@@ -99,10 +99,10 @@ def test_hydra_finds_the_wheels_launcher(installed: Path, tmp_path: Path) -> Non
 def test_tab_completes_in_bash(installed: Path, tmp_path: Path) -> None:
     script = """
         eval "$(gan-experiments -sc install=bash)"
-        COMP_LINE="gan-experiments objective=" COMP_POINT=26 COMP_CWORD=1 COMP_WORDS=(gan-experiments objective=)
+        COMP_LINE="gan-experiments tracking=" COMP_POINT=25 COMP_CWORD=1 COMP_WORDS=(gan-experiments tracking=)
         hydra_bash_completion
         echo "${COMPREPLY[@]}"
     """
     programs = f"{installed / 'bin'}{os.pathsep}{os.environ['PATH']}"
     offered = _call("bash", "-c", script, cwd=tmp_path, path=installed, PATH=programs)
-    assert offered.split() == ["objective=minimax", "objective=non_saturating"]
+    assert offered.split() == ["tracking=local", "tracking=off", "tracking=server"]

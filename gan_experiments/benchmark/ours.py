@@ -12,7 +12,8 @@ from gan_experiments.benchmark.timing import Taken
 from gan_experiments.models.mlp import build
 from gan_experiments.objectives import NonSaturating
 from gan_experiments.training.events import Diverged, StepsFinished
-from gan_experiments.training.trainer import Member, Trainer
+from gan_experiments.training.member import Member
+from gan_experiments.training.trainer import Trainer
 
 _ENDLESS = 10**9
 """Epochs: no measurement reaches them, nor a checkpoint or a drawing of samples on the way."""
@@ -38,9 +39,8 @@ def ours(recipe: Recipe, seeds: range, engine: str, precision: str) -> Iterator[
             recipe.model.negative_slope,
             recipe.model.dropout,
         )
-        members.append(Member(networks, train, seed))
-    objective = NonSaturating("non_saturating")
-    trainer = Trainer(members, objective, recipe.dataset, device=recipe.device, sample_every=_ENDLESS)
+        members.append(Member(networks, train, seed, NonSaturating("non_saturating")))
+    trainer = Trainer(members, recipe.dataset, device=recipe.device, sample_every=_ENDLESS)
     for k, event in trainer.events():
         if isinstance(event, Diverged):
             raise RuntimeError(f"the run of seed {seeds[k]} diverged: {event.reason}")

@@ -21,7 +21,6 @@ from gan_experiments.models.stacking import UnstackableError
 from gan_experiments.session import Run, Session
 from gan_experiments.sweeps.memory import members_that_fit
 from gan_experiments.sweeps.partition import chunks, structure
-from gan_experiments.targets import build
 from gan_experiments.validation import validate
 
 # Hydra's own loggers are the ones that its configuration shows to the person.
@@ -113,7 +112,7 @@ class FusedJobs:
     def _run_ready(self, jobs: Sequence[Job]) -> None:
         runs = [job.run for job in jobs if job.run is not None]
         try:
-            fit = members_that_fit(runs, build(runs[0].cfg.objective))
+            fit = members_that_fit(runs)
         except UnstackableError as error:
             log.info(f"{_count(jobs)} train one after another: {error}")
             self._run_alone(jobs)

@@ -15,7 +15,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from gan_experiments.models.stacking import UnstackableError
-from gan_experiments.objectives import Objective
 from gan_experiments.session import Run
 from gan_experiments.training.noise import step_keys
 from gan_experiments.training.step import AdversarialStep
@@ -25,7 +24,7 @@ _USED = 0.8
 _BYTES = 4
 
 
-def members_that_fit(runs: Sequence[Run], objective: Objective) -> int:
+def members_that_fit(runs: Sequence[Run]) -> int:
     """How many runs like these can train as one stack on their device, by an estimate; at least one.
 
     A member costs its parameters, their gradients and Adam's two moments, all padded to the largest member, and
@@ -33,7 +32,6 @@ def members_that_fit(runs: Sequence[Run], objective: Objective) -> int:
 
     Args:
         runs: At least two, which agree in structure.
-        objective: Theirs.
 
     Raises:
         UnstackableError: They cannot train as one, though each might alone; the message says why.
@@ -42,7 +40,7 @@ def members_that_fit(runs: Sequence[Run], objective: Objective) -> int:
     largest = sorted(runs, key=_parameters)[-2:]
     padding = _padded_parameters(runs) / _padded_parameters(largest)
     try:
-        a_member = (_peak_of_a_step(largest, objective) / len(largest) + _state(largest)) * padding
+        a_member = (_peak_of_a_step(largest) / len(largest) + _state(largest)) * padding
     except UnstackableError:
         raise
     except Exception as error:  # a user's own networks run here, and what vmap cannot do has many names
@@ -72,12 +70,10 @@ def _state(runs: Sequence[Run]) -> int:
     return _BYTES * (4 + averages) * _padded_parameters(runs)
 
 
-def _peak_of_a_step(runs: Sequence[Run], objective: Objective) -> int:
+def _peak_of_a_step(runs: Sequence[Run]) -> int:
     """Bytes that a step holds at once beyond its state: activations, noise and intermediate results."""
     train, dataset = runs[0].member.train, runs[0].dataset
-    networks = [copy.deepcopy(run.member.networks) for run in runs]
-    samples = dataset.samples[: train.batch_size]
-    step = AdversarialStep(networks, objective, dataset, samples, [run.member.train for run in runs])
+    step = AdversarialStep([copy.deepcopy(run.member) for run in runs], dataset, dataset.samples[: train.batch_size])
     indices = torch.arange(train.batch_size).expand(len(runs), train.discriminator_steps, -1)
     with torch.random.fork_rng(), _Live() as live:
         step(indices, step_keys(0, 0, len(runs)))

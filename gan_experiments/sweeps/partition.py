@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 T = TypeVar("T")
 
 _MAY_DIFFER = {
-    "train": ("lr", "generator_lr", "discriminator_lr", "betas", "resume"),
+    "train": ("lr", "generator_lr", "discriminator_lr", "betas", "instance_noise", "instance_noise_epochs", "resume"),
     "tracking": ("name", "experiment", "run_name", "tags", "log_every"),
 }
 """Keys in whose values the members of a stack may differ; the seed is one more."""
@@ -34,11 +34,18 @@ def structure(cfg: DictConfig) -> str:
     for group, names in _MAY_DIFFER.items():
         config[group] = {key: value for key, value in config[group].items() if key not in names}
     config["train"]["ema"] = config["train"]["ema"] is not None
+    for group in ("objective", "penalty"):
+        # Of these every number is a coefficient, and a stack can give each member its own.
+        config[group] = {key: _kind(value) for key, value in config[group].items() if key != "name"}
     model = config["model"]
     if model.get("_target_") == _PERCEPTRON:
         config["model"] = {key: value for key, value in model.items() if key not in _OF_PERCEPTRONS}
         config["model"] |= {key: len(model[key]) for key in _WIDTHS}
     return json.dumps(config, sort_keys=True)
+
+
+def _kind(value: Any) -> Any:
+    return "a number" if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def chunks(items: Sequence[T], limit: int) -> list[Sequence[T]]:

@@ -21,6 +21,8 @@ from torch import Tensor
 
 _PLACES = 64
 """Room for so many tensors in a step's counters, so that one more or less moves none of the others."""
+_FIELDS = 2**31
+"""Where the counters of fields start: the other half of what 32 bits can count."""
 _GOLDEN = -1640531527  # 2**32 / golden ratio, odd: spreads consecutive counters
 _MULTIPLIERS = (2146121005, 0x846CA68B - 2**32)
 
@@ -88,18 +90,7 @@ class StepNoise:
             ((torch.arange(width) * height + torch.arange(height)[:, None]) * places + site).flatten()
             for site, (height, width) in enumerate(sites)
         ]
-        counter = torch.cat(counters).to(torch.int32) * _GOLDEN
-        self._counter = counter.to(device)
-        self._words = torch.empty(*self._lead, len(counter), dtype=torch.int32, device=device)
-        self._scratch = torch.empty_like(self._words)
-
-        def integers(*values: int) -> list[Tensor]:
-            # Tensors, because a Python number would be converted anew at every use.
-            return [torch.tensor(value, dtype=torch.int32, device=device) for value in values]
-
-        self._shifts = integers(16, 15, 16)
-        self._below = integers(2**16 - 1, 2**17 - 1, 2**16 - 1)
-        self._multipliers = integers(*_MULTIPLIERS)
+        self._words = _Words(torch.cat(counters), self._lead, device)
         self._own_columns = None
         if latent_dims is not None and min(latent_dims) < latent_dim:
             own = torch.arange(latent_dim) < torch.tensor(latent_dims)[:, None, None]
@@ -123,11 +114,9 @@ class StepNoise:
         Muller's transform, ``sqrt(-2 log u) cos v``, up to 6 standard deviations; a multiplier is 0 where a 16-bit
         word falls below the drop probability, else 1 / (1 - p).
         """
-        words = self._hash(keys)
+        words = self._words(keys)
         size = prod(self._latents)
-        u = words[..., :size].to(torch.float32).mul_(2.0**-32).add_(0.5).clamp_(2.0**-26, 1.0)
-        v = words[..., size : 2 * size].to(torch.float32).mul_(pi * 2.0**-31)
-        latents = u.log_().mul_(-2).sqrt_().mul_(v.cos_()).unflatten(-1, self._latents)
+        latents = _normal(words[..., :size], words[..., size : 2 * size]).unflatten(-1, self._latents)
         if self._own_columns is not None:
             latents.mul_(self._own_columns)
         if not self._masks:
@@ -142,7 +131,63 @@ class StepNoise:
             for part, (height, width, spec) in zip(parts, self._masks, strict=True)
         ]
 
-    def _hash(self, keys: Tensor) -> Tensor:
+
+class FieldNoise:
+    """Draws what else a step may need: a normal number for every element of some rows, and tables of uniform ones.
+
+    Its counters are apart from ``StepNoise``'s, and each table's from the others': what one part of a step draws
+    never depends on whether another draws something too.
+
+    Args:
+        normal: Rows and columns of the normal numbers.
+        uniform: Rows and columns of each table of uniform numbers; a table without columns costs nothing.
+        device: Where to draw.
+        members: For a stack, how many.
+    """
+
+    def __init__(
+        self,
+        normal: tuple[int, int],
+        uniform: Sequence[tuple[int, int]],
+        device: torch.device,
+        members: int | None = None,
+    ) -> None:
+        self._shapes = [normal, normal, *uniform]
+        counters = [
+            torch.arange(rows * columns) * _PLACES + place + _FIELDS
+            for place, (rows, columns) in enumerate(self._shapes)
+        ]
+        self._words = _Words(torch.cat(counters), () if members is None else (members,), device)
+
+    def draw(self, keys: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Normal numbers ``[rows, columns]`` and the uniform tables, in [0, 1], from the step's keys ``[2]``.
+
+        For a stack of K, keys are ``[K, 2]`` and every result has K in front.
+        """
+        sizes = [prod(shape) for shape in self._shapes]
+        words = self._words(keys) if any(sizes) else keys[..., :0]
+        parts = words.split(sizes, -1)
+        u, v, *tables = (part.unflatten(-1, shape) for part, shape in zip(parts, self._shapes, strict=True))
+        return _normal(u, v), [_uniform(table) for table in tables]
+
+
+class _Words:
+    """Hashes counters: ``[..., N]`` words, int32, from keys ``[..., 2]``."""
+
+    def __init__(self, counters: Tensor, lead: tuple[int, ...], device: torch.device) -> None:
+        self._counter = (counters.to(torch.int32) * _GOLDEN).to(device)
+        self._words = torch.empty(*lead, len(counters), dtype=torch.int32, device=device)
+        self._scratch = torch.empty_like(self._words)
+
+        def integers(*values: int) -> list[Tensor]:
+            # Tensors, because a Python number would be converted anew at every use.
+            return [torch.tensor(value, dtype=torch.int32, device=device) for value in values]
+
+        self._shifts = integers(16, 15, 16)
+        self._below = integers(2**16 - 1, 2**17 - 1, 2**16 - 1)
+        self._multipliers = integers(*_MULTIPLIERS)
+
+    def __call__(self, keys: Tensor) -> Tensor:
         x, t = self._words, self._scratch
         torch.add(self._counter, keys[..., :1], out=x)
         for i, (shift, below) in enumerate(zip(self._shifts, self._below, strict=True)):
@@ -153,3 +198,14 @@ class StepNoise:
             if i < 2:
                 x.mul_(self._multipliers[i])
         return x
+
+
+def _uniform(words: Tensor) -> Tensor:
+    """Uniform numbers in [0, 1]."""
+    return words.to(torch.float32).mul_(2.0**-32).add_(0.5)
+
+
+def _normal(u: Tensor, v: Tensor) -> Tensor:
+    """Normal numbers from pairs of words (Box and Muller)."""
+    radius = _uniform(u).clamp_(2.0**-26, 1.0).log_().mul_(-2).sqrt_()
+    return radius.mul_(v.to(torch.float32).mul_(pi * 2.0**-31).cos_())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import accumulate
 from math import prod
 
@@ -62,10 +63,23 @@ class Player:
 
     def __call__(self, x: Tensor, masks: Sequence[Tensor], **options: int) -> Tensor:
         """The network's output for ``x`` with these multipliers ``[B, *shape]`` at its dropout sites."""
+        with self._dropping(masks):
+            return self._compute(x, **options)
+
+    def input_gradient(self, x: Tensor, masks: Sequence[Tensor]) -> Tensor:
+        """The derivative of each output with respect to its own input, of ``x``'s shape; can be differentiated."""
+        x = x.detach().requires_grad_()
+        with self._dropping(masks):
+            # Never the compiled network, which can be differentiated only once.
+            outputs = self.network(x)
+        return torch.autograd.grad(outputs.sum(), x, create_graph=True)[0]
+
+    @contextmanager
+    def _dropping(self, masks: Sequence[Tensor]) -> Iterator[None]:
         for site, mask in zip(self._sites, masks, strict=True):
             site.mask = mask
         try:
-            return self._compute(x, **options)
+            yield
         finally:
             for site in self._sites:
                 site.mask = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from gan_experiments.config import TrainConfig
 from gan_experiments.data.dataset import Dataset
-from gan_experiments.models.networks import Networks
-from gan_experiments.objectives import Objective
 from gan_experiments.training.adam import Adam, Rates
-from gan_experiments.training.noise import MaskSpec, StepNoise
+from gan_experiments.training.draws import Masks, StepDraws
+from gan_experiments.training.instance_noise import InstanceNoise
+from gan_experiments.training.member import Member
+from gan_experiments.training.penalised import penalty_terms
 from gan_experiments.training.player import Player
+from gan_experiments.training.terms import Terms
 
 
 class StepStatistics(NamedTuple):
@@ -44,24 +46,25 @@ class AdversarialStep:
     summed, never averaged, so that none reaches another's gradient.
 
     Args:
-        networks: Generator and discriminator of each member.
-        objective: The losses.
+        members: The runs. They may differ in learning rates and betas, in the decay of the EMA where all have one,
+            and in the coefficients of their objectives and penalties.
         dataset: For normalisation.
         samples: The data set's samples, on the device.
-        trains: Of each member: batch size, learning rates, betas, discriminator steps, precision, EMA. Members may
-            differ in the rates and betas, and in the decay of the EMA where all have one.
+
+    Raises:
+        UnstackableError: The members' networks, objectives or penalties differ in more than that.
     """
 
-    def __init__(
-        self,
-        networks: Sequence[Networks],
-        objective: Objective,
-        dataset: Dataset,
-        samples: Tensor,
-        trains: Sequence[TrainConfig],
-    ) -> None:
-        self._objective, self._dataset, self._samples = objective, dataset, samples
+    def __init__(self, members: Sequence[Member], dataset: Dataset, samples: Tensor) -> None:
+        self._dataset, self._samples = dataset, samples
+        networks, trains = [member.networks for member in members], [member.train for member in members]
         train, device = trains[0], samples.device
+        self._objective = Terms("objectives", [member.objective for member in members], device)
+        for loss in ("discriminator_loss", "generator_loss"):
+            self._objective.probe(loss, *torch.zeros(2, 2, device=device))
+        self._real_for_g = bool(self._objective.attribute("generator_sees_real", False))
+        clip = self._objective.attribute("clip")
+        self._clip = clip[:, None] if isinstance(clip, Tensor) else clip
         self._batch, self._updates = train.batch_size, train.discriminator_steps
         self._autocast = train.precision == "bf16"
         latent_dims = [pair.latent_dim for pair in networks]
@@ -81,20 +84,23 @@ class AdversarialStep:
             self._average = self.generator.flat.clone()
             rates = torch.tensor([1 - member.ema for member in trains if member.ema is not None], device=device)
             self._average_rate = rates[:, None] if self._stacked else rates[0]
-        uses = [
-            (self.generator, (self._updates + 1) * self._batch),
-            *[(self.discriminator, 2 * self._batch)] * self._updates,
-            (self.discriminator, self._batch),
-        ]
-        masks = [
-            MaskSpec(rows, shape, p)
-            for player, rows in uses
-            for shape, p in zip(player.mask_shapes, player.mask_probabilities, strict=True)
-        ]
-        rows = (self._updates + 1) * self._batch
-        own_dims = latent_dims if self._stacked else None
-        dtype = torch.bfloat16 if self._autocast else torch.float32
-        self._noise = StepNoise(rows, max(latent_dims), masks, device, own_dims, dtype)
+        self._penalties = penalty_terms(members, dataset.sample_shape, self._batch, device)
+        self._instance_noise = None
+        if any(member.instance_noise for member in trains):
+            self._instance_noise = InstanceNoise(trains, len(dataset), device)
+        self._draws = StepDraws(
+            self.generator,
+            self.discriminator,
+            latent_dims,
+            dataset.sample_shape,
+            batch=self._batch,
+            updates=self._updates,
+            penalties=self._penalties,
+            real_for_generator=self._real_for_g,
+            instance_noise=self._instance_noise is not None,
+            dtype=torch.bfloat16 if self._autocast else torch.float32,
+            device=device,
+        )
 
     def compile(self) -> None:
         """Have torch compile both networks; their first calls then take tens of seconds."""
@@ -110,24 +116,30 @@ class AdversarialStep:
             indices: Which samples each update of D sees, int64 ``[discriminator_steps, B]``.
             keys: The step's noise keys, int32 ``[2]``. For a stack, both have the members in front.
         """
-        latents, drawn = self._noise.draw(keys)
-        masks = iter(drawn)
-        *for_d, for_g = self._generate(latents, self._masks_of(self.generator, masks))
+        drawn = self._draws.draw(keys)
+        *for_d, for_g = self._generate(drawn.latents, drawn.generator)
+        x = [self._real(indices[..., i, :]) for i in range(self._updates)]
+        if self._instance_noise is not None and drawn.normal is not None:
+            noise = self._instance_noise(drawn.normal, self._adams[self.discriminator].updates)
+            parts = noise.split(self._batch, int(self._stacked))
+            *seen, for_g = [sample + own for sample, own in zip((*x, *for_d, for_g), parts, strict=True)]
+            x, for_d = seen[: self._updates], seen[self._updates :]
         self.discriminator.require_gradients(True)
         updates = [
-            self._update_discriminator(self._real(indices[..., i, :]), own, self._masks_of(self.discriminator, masks))
-            for i, own in enumerate(for_d)
+            self._update_discriminator(*inputs)
+            for inputs in zip(x, for_d, drawn.updates, drawn.penalties, strict=True)
         ]
         loss_d, real, fake = updates[-1]
         self.discriminator.require_gradients(False)
-        loss_g = self._update_generator(for_g, real, self._masks_of(self.discriminator, masks))
+        seen_real = self._logits_now(x[-1], drawn.real) if self._real_for_g else real
+        loss_g = self._update_generator(for_g, seen_real, drawn.fake)
         return StepStatistics(loss_d, loss_g, real, fake)
 
     def _real(self, indices: Tensor) -> Tensor:
         samples = self._samples.index_select(0, indices.flatten())
         return self._dataset.normalise(samples.unflatten(0, indices.shape))
 
-    def _generate(self, latents: Tensor, masks: list[Tensor]) -> list[Tensor]:
+    def _generate(self, latents: Tensor, masks: Masks) -> list[Tensor]:
         """A batch for each update of D, detached, and one for G; G's weights stay as they are between them."""
         dim = int(self._stacked)
         constant = self._updates * self._batch
@@ -143,7 +155,7 @@ class AdversarialStep:
             return [*detached, self.generator(*for_g).float()]
 
     def _update_discriminator(
-        self, x: Tensor, generated: Tensor, masks: list[Tensor]
+        self, x: Tensor, generated: Tensor, masks: Masks, for_penalties: list[tuple[Tensor, Masks]]
     ) -> tuple[Tensor, Tensor, Tensor]:
         dim = int(self._stacked)
         with self._mixed_precision():
@@ -154,31 +166,34 @@ class AdversarialStep:
                 halves = [mask.split(self._batch, dim) for mask in masks]
                 real = self._logits(x, [half[0] for half in halves])
                 fake = self._logits(generated, [half[1] for half in halves])
-        loss = self._losses(self._objective.discriminator_loss, real, fake)
+        loss = self._objective("discriminator_loss", real, fake)
+        for penalty, own in zip(self._penalties, for_penalties, strict=True):
+            loss = loss + penalty(self.discriminator, x, generated, *own)
         self._descend(self.discriminator, loss)
+        if self._clip is not None:
+            self.discriminator.flat.clamp_(-self._clip, self._clip)
         return loss.detach(), real.detach(), fake.detach()
 
-    def _update_generator(self, generated: Tensor, real: Tensor, masks: list[Tensor]) -> Tensor:
+    def _update_generator(self, generated: Tensor, real: Tensor, masks: Masks) -> Tensor:
         with self._mixed_precision():
             fake = self._logits(generated, masks)
-        loss = self._losses(self._objective.generator_loss, real, fake)
+        loss = self._objective("generator_loss", real, fake)
         self._descend(self.generator, loss)
         if self._average is not None:
             self._average.lerp_(self.generator.flat, self._average_rate)
         return loss.detach()
 
-    def _logits(self, x: Tensor, masks: list[Tensor]) -> Tensor:
-        return self.discriminator(x, masks).flatten(int(self._stacked)).float()
+    @torch.no_grad()
+    def _logits_now(self, x: Tensor, masks: Masks) -> Tensor:
+        with self._mixed_precision():
+            return self._logits(x, masks)
 
-    def _losses(self, loss: Any, real: Tensor, fake: Tensor) -> Tensor:
-        return torch.vmap(loss)(real, fake) if self._stacked else loss(real, fake)
+    def _logits(self, x: Tensor, masks: Masks) -> Tensor:
+        return self.discriminator(x, masks).flatten(int(self._stacked)).float()
 
     def _descend(self, player: Player, loss: Tensor) -> None:
         player.differentiate(loss.sum() if self._stacked else loss)
         self._adams[player].update(player.gradient)
-
-    def _masks_of(self, player: Player, masks: Iterator[Tensor]) -> list[Tensor]:
-        return [next(masks) for _ in player.mask_shapes]
 
     def _mixed_precision(self) -> AbstractContextManager[object]:
         return torch.autocast(self._samples.device.type, torch.bfloat16) if self._autocast else nullcontext()

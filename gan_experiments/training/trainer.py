@@ -5,17 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gan_experiments.config import TrainConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.data.stream import BatchStream
-from gan_experiments.models.networks import Networks
-from gan_experiments.objectives import Objective
 from gan_experiments.training.engine import make_engine
 from gan_experiments.training.events import (
     CheckpointDue,
@@ -28,6 +24,7 @@ from gan_experiments.training.events import (
     StepsFinished,
     Stopped,
 )
+from gan_experiments.training.member import Member
 from gan_experiments.training.noise import fixed_latents, step_keys
 from gan_experiments.training.schedule import Schedule
 from gan_experiments.training.statistics import EpochStatistics, Window, fetch
@@ -35,21 +32,6 @@ from gan_experiments.training.step import AdversarialStep
 
 WINDOW = 50
 """Steps that are computed before their statistics come to the host; results do not depend on it."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """A run as it enters training.
-
-    Attributes:
-        networks: Its generator and discriminator, initialised from its own seed.
-        train: Its settings. Members of a stack agree in all but learning rates, betas and the decay of the EMA.
-        seed: Seed of its batches' order and of all its noise.
-    """
-
-    networks: Networks
-    train: TrainConfig
-    seed: int
 
 
 class Trainer:
@@ -60,7 +42,6 @@ class Trainer:
 
     Args:
         members: The runs.
-        objective: The losses.
         dataset: What is learnt.
         device: Where.
         samples: How many samples to draw at a time, from one z that is the same in every run.
@@ -74,7 +55,6 @@ class Trainer:
     def __init__(
         self,
         members: Sequence[Member],
-        objective: Objective,
         dataset: Dataset,
         *,
         device: torch.device,
@@ -87,11 +67,10 @@ class Trainer:
             member.networks.generator.to(device).train()
             member.networks.discriminator.to(device).train()
         self._samples = dataset.samples.to(device)
-        networks, trains = [m.networks for m in members], [m.train for m in members]
-        self._step = AdversarialStep(networks, objective, dataset, self._samples, trains)
+        self._step = AdversarialStep(members, dataset, self._samples)
         self._engine = make_engine(self._train.engine, self._step, device)
         self._streams = [BatchStream(len(dataset), self._train.batch_size, m.seed) for m in members]
-        self._latents = [fixed_latents(samples, pair.latent_dim) for pair in networks]
+        self._latents = [fixed_latents(samples, member.networks.latent_dim) for member in members]
         self._statistics = [EpochStatistics() for _ in members]
         self._alive = [True] * len(members)
         self._stop = False

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,11 +13,10 @@ from torch import nn
 from gan_experiments import config
 from gan_experiments.models.networks import Networks
 from gan_experiments.models.stacking import UnstackableError
-from gan_experiments.objectives import NonSaturating
 from gan_experiments.run import CONFIG_DIR
 from gan_experiments.session import Run
 from gan_experiments.sweeps.memory import members_that_fit
-from gan_experiments.training.trainer import Member, Trainer
+from gan_experiments.training.trainer import Trainer
 
 GIGABYTE = 10**9
 
@@ -29,7 +29,7 @@ def run(folder: Path, *overrides: str) -> Run:
 
 def fit(monkeypatch: pytest.MonkeyPatch, free: int, *runs: Run) -> int:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
-    return members_that_fit(runs, NonSaturating("non_saturating"))
+    return members_that_fit(runs)
 
 
 def test_as_many_fit_as_the_memory_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,9 +69,9 @@ def test_what_cannot_be_stacked_is_found_out_beforehand(tmp_path: Path) -> None:
     runs = [run(tmp_path, "device=cpu", "data=ring") for _ in range(2)]
     for one in runs:
         generator = nn.Sequential(nn.Linear(100, 2), Noise())
-        one.member = Member(Networks(generator, nn.Linear(2, 1), 100), one.member.train, 0)
+        one.member = replace(one.member, networks=Networks(generator, nn.Linear(2, 1), 100))
     with pytest.raises(UnstackableError, match="a step of two of them as one failed"):
-        members_that_fit(runs, NonSaturating("non_saturating"))
+        members_that_fit(runs)
 
 
 @pytest.mark.cuda
@@ -79,13 +79,11 @@ def test_what_cannot_be_stacked_is_found_out_beforehand(tmp_path: Path) -> None:
 def test_the_estimate_holds_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [run(tmp_path, "device=cuda", f"seed={seed}", "train.epochs=1") for seed in range(8)]
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10 * GIGABYTE, 0))
-    estimated = 0.8 * 10 * GIGABYTE / members_that_fit(runs, NonSaturating("non_saturating"))
+    estimated = 0.8 * 10 * GIGABYTE / members_that_fit(runs)
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
-    trainer = Trainer(
-        [r.member for r in runs], NonSaturating("non_saturating"), runs[0].dataset, device=runs[0].device
-    )
+    trainer = Trainer([each.member for each in runs], runs[0].dataset, device=runs[0].device)
     for _ in trainer.events():
         pass
     assert torch.cuda.max_memory_allocated() - before < 1.25 * estimated * len(runs)

@@ -22,6 +22,8 @@ def of(*overrides: str) -> str:
         "train.generator_lr=1e-3",
         "train.discriminator_lr=1e-3",
         "train.betas=[0.5,0.9]",
+        "train.instance_noise=0.1",
+        "train.instance_noise_epochs=3",
         "train.resume=auto",
         "model.latent_dim=3",
         "model.generator_widths=[1,2,3]",
@@ -45,6 +47,7 @@ def test_values_may_differ(override: str) -> None:
         "model.generator_widths=[1,2]",
         "model.discriminator_widths=[1,2]",
         "objective=minimax",
+        "penalty=r1",
         "train.epochs=3",
         "train.batch_size=3",
         "train.discriminator_steps=2",
@@ -63,6 +66,11 @@ def test_structure_may_not(override: str) -> None:
 
 def test_the_decay_of_an_average_may_differ() -> None:
     assert of("train.ema=0.9") == of("train.ema=0.99")
+
+
+def test_coefficients_may_differ() -> None:
+    one = ("objective=least_squares", "penalty=r1")
+    assert of(*one) == of(*one, "objective.real_target=0.9", "penalty.weight=3")
 
 
 def test_of_other_networks_nothing_is_known() -> None:

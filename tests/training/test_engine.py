@@ -11,6 +11,7 @@ from gan_experiments.errors import UserError
 from gan_experiments.models.mlp import build
 from gan_experiments.objectives import NonSaturating
 from gan_experiments.training.engine import REPLAYED, make_engine
+from gan_experiments.training.member import Member
 from gan_experiments.training.noise import step_keys
 from gan_experiments.training.step import AdversarialStep
 
@@ -27,8 +28,11 @@ def losses(name, device=CPU, members=1, steps=2 * REPLAYED + 13, precision="fp32
     for pair in networks:
         pair.generator.to(device)
         pair.discriminator.to(device)
-    trains = [TrainConfig(batch_size=B, precision=precision, lr=2e-4 * (k + 1)) for k in range(members)]
-    step = AdversarialStep(networks, NonSaturating("n"), Dataset("d", samples), samples, trains)
+    runs = [
+        Member(pair, TrainConfig(batch_size=B, precision=precision, lr=2e-4 * (k + 1)), k, NonSaturating("n"))
+        for k, pair in enumerate(networks)
+    ]
+    step = AdversarialStep(runs, Dataset("d", samples), samples)
     engine = make_engine(name, step, device)
     indices = torch.randint(0, 40, (steps, 1, B), generator=generator).to(device)
     keys = step_keys(3, 0, steps).to(device)

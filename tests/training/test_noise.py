@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan_experiments.training.noise import MaskSpec, StepNoise, fixed_latents, step_keys
+from gan_experiments.training.noise import FieldNoise, MaskSpec, StepNoise, fixed_latents, step_keys
 
 CPU = torch.device("cpu")
 
@@ -82,4 +82,6 @@ def test_a_member_of_a_stack_draws_what_it_draws_alone_whatever_its_neighbours_w
 
 def test_no_two_elements_of_a_step_share_a_counter():
     noise = StepNoise(16, 6, [MaskSpec(32, (10,), 0.3), MaskSpec(16, (3, 5), 0.2)], CPU)
-    assert len(torch.unique(noise._counter)) == len(noise._counter)
+    fields = FieldNoise((32, 36), [(16, 1), (16, 37), (0, 0)], CPU)
+    counters = torch.cat((noise._words._counter, fields._words._counter))
+    assert len(torch.unique(counters)) == len(counters)

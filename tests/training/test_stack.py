@@ -19,7 +19,8 @@ from gan_experiments.training.events import (
     StepsFinished,
     Stopped,
 )
-from gan_experiments.training.trainer import Member, Trainer
+from gan_experiments.training.member import Member
+from gan_experiments.training.trainer import Trainer
 
 SHAPE = (1, 6, 6)
 
@@ -33,7 +34,8 @@ def dataset():
 def member(seed=0, latent_dim=12, g=(24, 40), d=(40, 24), slope=0.2, dropout=0.3, **train):
     torch.manual_seed(seed)
     networks = build(SHAPE, "mlp", latent_dim, list(g), list(d), slope, dropout)
-    return Member(networks, TrainConfig(**({"epochs": 9, "batch_size": 8, "checkpoint_every": 3} | train)), seed)
+    settings = TrainConfig(**({"epochs": 9, "batch_size": 8, "checkpoint_every": 3} | train))
+    return Member(networks, settings, seed, NonSaturating("n"))
 
 
 OTHERS = [
@@ -47,7 +49,7 @@ OTHERS = [
 
 
 def train(dataset, members):
-    trainer = Trainer(members, NonSaturating("n"), dataset, device=torch.device("cpu"), samples=4, sample_every=3)
+    trainer = Trainer(members, dataset, device=torch.device("cpu"), samples=4, sample_every=3)
     events = [[] for _ in members]
     for k, event in trainer.events():
         events[k].append(event)
@@ -115,7 +117,6 @@ def test_members_continue_from_their_checkpoints_alone_or_together(dataset, aver
 
     first = Trainer(
         [member(**spec) for spec in specs],
-        NonSaturating("n"),
         dataset,
         device=torch.device("cpu"),
         samples=4,
@@ -132,7 +133,6 @@ def test_members_continue_from_their_checkpoints_alone_or_together(dataset, aver
 
     together = Trainer(
         [member(**spec) for spec in specs],
-        NonSaturating("n"),
         dataset,
         device=torch.device("cpu"),
         samples=4,
@@ -145,9 +145,7 @@ def test_members_continue_from_their_checkpoints_alone_or_together(dataset, aver
         after[k].append(event)
     for k, spec in enumerate(specs):
         np.testing.assert_array_equal(np.concatenate((losses(before[k]), losses(after[k])), 1), losses(whole[k]))
-        alone = Trainer(
-            [member(**spec)], NonSaturating("n"), dataset, device=torch.device("cpu"), samples=4, sample_every=3
-        )
+        alone = Trainer([member(**spec)], dataset, device=torch.device("cpu"), samples=4, sample_every=3)
         alone.load(states[k])
         np.testing.assert_allclose(losses([e for _, e in alone.events()]), losses(after[k]), rtol=1e-3, atol=1e-3)
 
@@ -181,9 +179,8 @@ def foreign(seed, last=None):
 
 def test_a_user_s_networks_stack_through_vmap(dataset):
     def make(seed):
-        return Member(
-            foreign(seed), TrainConfig(epochs=9, batch_size=8, checkpoint_every=3, lr=1e-4 * (seed + 1)), seed
-        )
+        settings = TrainConfig(epochs=9, batch_size=8, checkpoint_every=3, lr=1e-4 * (seed + 1))
+        return Member(foreign(seed), settings, seed, NonSaturating("n"))
 
     trainer, stacked = train(dataset, [make(seed) for seed in range(3)])
     for seed in range(3):

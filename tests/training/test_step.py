@@ -9,6 +9,7 @@ from gan_experiments.data.dataset import Dataset
 from gan_experiments.models.mlp import build
 from gan_experiments.models.networks import Networks
 from gan_experiments.objectives import Minimax, NonSaturating
+from gan_experiments.training.member import Member
 from gan_experiments.training.noise import StepNoise, step_keys
 from gan_experiments.training.step import AdversarialStep
 
@@ -24,6 +25,11 @@ def dataset():
 def networks(dropout=0.0):
     torch.manual_seed(0)
     return build((1, 4, 4), "mlp", LATENT, [10, 12], [12, 10], 0.2, dropout)
+
+
+def step_of(pair, dataset, objective=None, train=None, **settings):
+    train = train or TrainConfig(batch_size=B, **settings)
+    return AdversarialStep([Member(pair, train, 0, objective or NonSaturating("n"))], dataset, dataset.samples)
 
 
 def plain(network, last):
@@ -48,7 +54,7 @@ def test_equals_the_tutorial_s_loop(dataset, objective, updates):
     ours = networks()
     generator, discriminator = plain(ours.generator, [nn.Tanh()]), plain(ours.discriminator, [nn.Sigmoid()])
     train = TrainConfig(batch_size=B, lr=1e-2, generator_lr=5e-3, betas=[0.5, 0.99], discriminator_steps=updates)
-    step = AdversarialStep([ours], objective("o"), dataset, dataset.samples, [train])
+    step = step_of(ours, dataset, objective("o"), train)
     indices, keys, statistics = take_steps(step, 5, updates)
 
     adam_g = torch.optim.Adam(generator.parameters(), lr=5e-3, betas=(0.5, 0.99))
@@ -80,9 +86,7 @@ def test_generator_s_update_leaves_the_discriminator_alone(dataset):
     """With a D learning rate that is nil in effect, only G's weights move."""
     ours = networks()
     before = [p.clone() for p in ours.discriminator.parameters()]
-    step = AdversarialStep(
-        [ours], NonSaturating("n"), dataset, dataset.samples, [TrainConfig(batch_size=B, discriminator_lr=1e-30)]
-    )
+    step = step_of(ours, dataset, discriminator_lr=1e-30)
     take_steps(step, 3)
     for a, b in zip(ours.discriminator.parameters(), before, strict=True):
         assert torch.equal(a, b)
@@ -91,9 +95,7 @@ def test_generator_s_update_leaves_the_discriminator_alone(dataset):
 def test_dropout_follows_the_step_s_noise_and_not_the_global_generator(dataset):
     runs = []
     for global_seed in (1, 2):
-        step = AdversarialStep(
-            [networks(0.3)], NonSaturating("n"), dataset, dataset.samples, [TrainConfig(batch_size=B)]
-        )
+        step = step_of(networks(0.3), dataset)
         torch.manual_seed(global_seed)
         runs.append(torch.stack([s.discriminator_loss for s in take_steps(step, 4)[2]]))
     assert torch.equal(*runs)
@@ -129,7 +131,7 @@ def foreign():
 
 def test_a_user_s_networks_train_with_separate_passes_for_real_and_fake(dataset):
     nets = foreign()
-    step = AdversarialStep([nets], NonSaturating("n"), dataset, dataset.samples, [TrainConfig(batch_size=B)])
+    step = step_of(nets, dataset)
     batches = []
     nets.discriminator.body[2].register_forward_hook(lambda _m, inputs, _o: batches.append(len(inputs[0])))
     statistics = take_steps(step, 2)[2]
@@ -140,7 +142,7 @@ def test_a_user_s_networks_train_with_separate_passes_for_real_and_fake(dataset)
 def test_a_user_s_dropout_follows_the_step_s_noise(dataset):
     runs = []
     for global_seed in (1, 2):
-        step = AdversarialStep([foreign()], NonSaturating("n"), dataset, dataset.samples, [TrainConfig(batch_size=B)])
+        step = step_of(foreign(), dataset)
         torch.manual_seed(global_seed)
         runs.append(torch.stack([s.generator_loss for s in take_steps(step, 4)[2]]))
     assert torch.equal(*runs)
@@ -149,9 +151,7 @@ def test_a_user_s_dropout_follows_the_step_s_noise(dataset):
 def test_average_follows_the_generator(dataset):
     ours = networks()
     start = [p.clone() for p in ours.generator.parameters()]
-    step = AdversarialStep(
-        [ours], NonSaturating("n"), dataset, dataset.samples, [TrainConfig(batch_size=B, ema=0.75)]
-    )
+    step = step_of(ours, dataset, ema=0.75)
     take_steps(step, 1)
     averages = step.sampler(0).parameters()
     for average, before, after in zip(averages, start, ours.generator.parameters(), strict=True):
@@ -162,9 +162,7 @@ def test_bfloat16_keeps_float32_weights_and_stays_near(dataset):
     losses = []
     for precision in ("fp32", "bf16"):
         ours = networks()
-        step = AdversarialStep(
-            [ours], NonSaturating("n"), dataset, dataset.samples, [TrainConfig(batch_size=B, precision=precision)]
-        )
+        step = step_of(ours, dataset, precision=precision)
         losses.append(torch.stack([s.discriminator_loss for s in take_steps(step, 5)[2]]))
         assert {p.dtype for p in ours.generator.parameters()} == {torch.float32}
     assert not torch.equal(*losses)

@@ -17,7 +17,8 @@ from gan_experiments.training.events import (
     StepsFinished,
     Stopped,
 )
-from gan_experiments.training.trainer import Member, Trainer
+from gan_experiments.training.member import Member
+from gan_experiments.training.trainer import Trainer
 
 N, B = 45, 8
 
@@ -29,8 +30,7 @@ def make(seed=0, dropout=0.3, networks=None, **train):
     networks = networks or build((1, 4, 4), "mlp", 6, [10], [12, 10], 0.2, dropout)
     settings = TrainConfig(**({"epochs": 4, "batch_size": B, "checkpoint_every": 2} | train))
     return Trainer(
-        [Member(networks, settings, seed)],
-        NonSaturating("n"),
+        [Member(networks, settings, seed, NonSaturating("n"))],
         dataset,
         device=torch.device("cpu"),
         samples=9,

@@ -1,0 +1,29 @@
+"""A run as it enters training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gan_experiments.config import TrainConfig
+from gan_experiments.models.networks import Networks
+from gan_experiments.objectives import Objective
+from gan_experiments.penalties import Penalty
+
+
+@dataclass(frozen=True)
+class Member:
+    """A run as it enters training, by itself or in a stack.
+
+    Attributes:
+        networks: Its generator and discriminator, initialised from its own seed.
+        train: Its settings. Members of a stack agree in all but learning rates, betas and the decay of the EMA.
+        seed: Seed of its batches' order and of all its noise.
+        objective: Its losses. Members of a stack share the class; the coefficients may differ.
+        penalty: What D's loss has on top, or None; likewise.
+    """
+
+    networks: Networks
+    train: TrainConfig
+    seed: int
+    objective: Objective
+    penalty: Penalty | None = None

@@ -1,0 +1,83 @@
+"""The members' objectives, or their penalties, computed together."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_experiments.models.stacking import UnstackableError
+
+
+class Terms:
+    """One term of the losses for every member of a stack, or for a run by itself.
+
+    A run by itself calls its own object. For a stack, coefficients that differ (numbers among the objects'
+    attributes) become tensors ``[K]``, and the first member's object is evaluated under ``torch.vmap`` with each
+    member's coefficients in place of its own.
+
+    Args:
+        kind: What the objects are, in the plural, for people.
+        members: An object for each member; all that their methods depend on are their attributes.
+        device: Where the coefficients go.
+
+    Raises:
+        UnstackableError: The objects differ in class, or in an attribute that is not a number.
+    """
+
+    def __init__(self, kind: str, members: Sequence[Any], device: torch.device) -> None:
+        self._kind, self._count, self._stacked = kind, len(members), len(members) > 1
+        self._first = members[0]
+        classes = {type(member) for member in members}
+        if len(classes) > 1:
+            raise UnstackableError(f"the {kind} differ: {', '.join(sorted(each.__name__ for each in classes))}")
+        self._coefficients: dict[str, Tensor] = {}
+        for name in vars(self._first) if self._stacked else ():
+            values = [getattr(member, name) for member in members]
+            if name == "name" or all(_equal(value, values[0]) for value in values):
+                continue
+            if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+                raise UnstackableError(f"the {kind} differ in {name}, which is not a number")
+            self._coefficients[name] = torch.tensor(values, dtype=torch.float32, device=device)
+
+    def __call__(self, method: str, *tensors: Tensor) -> Tensor:
+        """The method's value for tensors ``[...]``; for a stack, all of them and the result have K in front."""
+        if not self._stacked:
+            return getattr(self._first, method)(*tensors)
+        return torch.vmap(self._of_one, in_dims=(None, *(0,) * (len(tensors) + 1)))(
+            method, self._coefficients, *tensors
+        )
+
+    def _of_one(self, method: str, coefficients: dict[str, Tensor], *tensors: Tensor) -> Tensor:
+        member = self._first
+        if coefficients:
+            member = copy.copy(member)
+            vars(member).update(coefficients)
+        return getattr(member, method)(*tensors)
+
+    def probe(self, method: str, *tensors: Tensor) -> Tensor:
+        """The method's value for tensors of one member, which every member gets.
+
+        Raises:
+            UnstackableError: It cannot be computed for several members at once.
+        """
+        if not self._stacked:
+            return self(method, *tensors)
+        try:
+            return self(method, *(tensor.expand(self._count, *tensor.shape) for tensor in tensors))
+        except Exception as error:  # the class may be a user's own, and raise anything
+            line = str(error).strip().partition("\n")[0]
+            raise UnstackableError(f"{method} of the {self._kind} cannot be vectorised: {line}") from error
+
+    def attribute(self, name: str, otherwise: Any = None) -> Any:
+        """An attribute's value that all members share, or a tensor ``[K]`` where they differ."""
+        return self._coefficients.get(name, getattr(self._first, name, otherwise))
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return torch.equal(a, b)
+    return type(a) is type(b) and bool(a == b)
