@@ -70,6 +70,27 @@ class MLPConfig:
     dropout: float = setting(
         0.3, "probability that a hidden unit of D is dropped in training", at_least(0) & below(1)
     )
+    spectral_norm: bool = setting(False, "whether D's weights are divided by their largest singular value")
+
+
+@dataclass
+class DCGANConfig:
+    """Strided convolutions for both players, on images."""
+
+    _target_: str = setting("gan_experiments.models.dcgan.build", "function that builds the networks")
+    name: str = setting("dcgan", "the architecture's name")
+    latent_dim: int = setting(100, "dimension of z ~ N(0, I)", at_least(1))
+    generator_widths: list[int] = setting(
+        [128, 64], "channels before each of G's convolutions, which double the image", each(at_least(1))
+    )
+    discriminator_widths: list[int] = setting(
+        [64, 128], "channels after each of D's convolutions, which halve the image", each(at_least(1))
+    )
+    negative_slope: float = setting(0.2, "LeakyReLU's slope for negative inputs, in D")
+    dropout: float = setting(
+        0.0, "probability that a hidden unit of D is dropped in training", at_least(0) & below(1)
+    )
+    spectral_norm: bool = setting(False, "spectral normalisation of D in place of its batch norm")
 
 
 @dataclass
@@ -220,6 +241,7 @@ SCHEMAS: tuple[tuple[str, str, type], ...] = (
     ("data", "schema_image_folder_data", ImageFolderDataConfig),
     ("data", "schema_mixture_data", MixtureDataConfig),
     ("model", "schema_mlp", MLPConfig),
+    ("model", "schema_dcgan", DCGANConfig),
     ("objective", "schema_objective", ObjectiveConfig),
     ("objective", "schema_value_function", ValueFunctionConfig),
     ("objective", "schema_least_squares", LeastSquaresConfig),

@@ -9,8 +9,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
 from gan_experiments import keys, targets
-from gan_experiments.config import Config, fields_of
+from gan_experiments.config import Config, DCGANConfig, fields_of
 from gan_experiments.errors import UserError
+from gan_experiments.models.sample_shapes import check_strided
 from gan_experiments.settings import describe, is_allowed
 
 
@@ -29,6 +30,16 @@ def validate(cfg: DictConfig) -> None:
             _check_value(name, _resolved(cfg, name), kind, spec)
         else:
             _check_group(name, cfg)
+    _check_sense(cfg)
+
+
+def _check_sense(cfg: DictConfig) -> None:
+    """Whether groups that are right by themselves go together."""
+    if OmegaConf.get_type(cfg.model) is DCGANConfig and targets.is_own(cfg.model) and targets.is_own(cfg.data):
+        size = cfg.data.get("image_size")
+        check_strided(
+            (2,) if size is None else (1, size, size), cfg.model.generator_widths, cfg.model.discriminator_widths
+        )
 
 
 def _check_group(group: str, cfg: DictConfig) -> None:

@@ -49,7 +49,7 @@ REFUSED = {
     "tracking.tags.me=1": "tracking.tags has none yet; a new one is added with +tracking.tags.me=1",
     "~train.lr": "~train.lr: cannot be deleted; every key of the schema is needed",
     "~seed": "seed: is missing; it must be a whole number",
-    "model=nope": "model=nope: no such option; model has mlp, mlp_large, mlp_small",
+    "model=nope": "model=nope: no such option; model has dcgan, mlp, mlp_large, mlp_small",
     "experiment=nope": "experiment=nope: no such option; experiment has article, quickstart",
     "model=null": "model=null: must name one of the options of model",
     # types
@@ -75,6 +75,18 @@ REFUSED = {
     "train.epochs=-1": "train.epochs=-1: must be a whole number, at least 1",
     "train.betas=[0.5,1]": "train.betas=[0.5, 1.0]: must be a list of numbers, exactly 2 of them, each at",
     "seed=-1": "seed=-1: must be a whole number, at least 0 and at most 2147483647",
+    "objective=wasserstein objective.clip=0": "objective.clip=0.0: must be a number, above 0, or null",
+    "objective.label_smoothing=1": "objective.label_smoothing=1.0: must be a number, at least 0 and below 1",
+    "objective=relativistic objective.pairing=all": "objective.pairing=all: must be pairs or mean",
+    "objective=hinge objective.margin=2": "objective.margin=2: no such key; objective has name",
+    "penalty=r3": "penalty=r3: no such option; penalty has dragan, gradient, none, r1, r1_r2, r2",
+    "penalty=r1 penalty.weight=-1": "penalty.weight=-1.0: must be a number, at least 0",
+    "penalty.weight=1": "penalty.weight=1: no such key; penalty has name",
+    "train.instance_noise=-1": "train.instance_noise=-1.0: must be a number, at least 0",
+    # across groups
+    "model=dcgan data=ring": "model=dcgan: needs images, such as data=digits; these samples are points, 2-D",
+    "model=dcgan data.image_size=30": "sides must be multiples of 4; they are 30 and 30 (data.image_size)",
+    "model=dcgan model.discriminator_widths=[4,4,4]": "model.discriminator_widths=[4, 4, 4]: each entry halves the",
     # this machine
     "device=tpu": "device=tpu: must be auto, cpu, cuda, cuda:N or mps",
     "device=cuda:99": "device=cuda:99: this machine lacks it; it has cpu",
@@ -104,7 +116,7 @@ REFUSED = {
     # sweeps: one bad run, and none starts
     "-m train.lr=1e-3,1e-4,-3": "train.lr=-3.0: must be a number, above 0",
     "-m 'seed=range(3)' train.lrr=1,2": "train.lrr=1: no such key; did you mean train.lr?",
-    "-m model=mlp,nope": "model=nope: no such option; model has mlp, mlp_large, mlp_small",
+    "-m model=mlp,nope": "model=nope: no such option; model has dcgan, mlp, mlp_large, mlp_small",
     "-m train.batch_size=10,2000": "train.batch_size=2000: must be at most 1797",
     "-m seed=1,2 'train.epochs=${hydra:job.num}'": "train.epochs=0: must be a whole number",
     "-m train.resume=somewhere seed=1,2": "train.resume=somewhere: must be auto or null in a sweep",

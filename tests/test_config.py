@@ -32,6 +32,7 @@ ARTICLE_MODEL = {
     "discriminator_widths": [1024, 512, 256],
     "negative_slope": 0.2,
     "dropout": 0.3,
+    "spectral_norm": False,
 }
 ARTICLE_TRAIN = {
     "epochs": 100,

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from gan_experiments.models.dense import dense_stack
 from gan_experiments.models.dropout import Dropout
 from gan_experiments.models.networks import Networks
+from gan_experiments.models.spectral_norm import normalise_spectrum
 
 
 class Generator(nn.Module):
@@ -55,10 +56,16 @@ class Discriminator(nn.Module):
         widths: Hidden widths.
         negative_slope: LeakyReLU's slope.
         dropout: Probability that a hidden unit is dropped in training.
+        spectral_norm: Whether every layer's weight is divided by its largest singular value.
     """
 
     def __init__(
-        self, sample_shape: Sequence[int], widths: Sequence[int], negative_slope: float, dropout: float
+        self,
+        sample_shape: Sequence[int],
+        widths: Sequence[int],
+        negative_slope: float,
+        dropout: float,
+        spectral_norm: bool,
     ) -> None:
         super().__init__()
         self.sample_shape = tuple(sample_shape)
@@ -66,6 +73,8 @@ class Discriminator(nn.Module):
         sizes = (math.prod(sample_shape), *widths, 1)
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.dropouts = nn.ModuleList(Dropout(dropout) for _ in widths)
+        for layer in self.layers if spectral_norm else ():
+            normalise_spectrum(layer)
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, *sample_shape]`` -> logits ``[B]``."""
@@ -89,6 +98,7 @@ def build(
     discriminator_widths: Sequence[int],
     negative_slope: float,
     dropout: float,
+    spectral_norm: bool = False,
 ) -> Networks:
     """Both perceptrons, initialised as ``nn.Linear`` is, from torch's global generator.
 
@@ -100,10 +110,11 @@ def build(
         discriminator_widths: Hidden widths of the discriminator.
         negative_slope: LeakyReLU's slope, in both.
         dropout: Dropout after every hidden layer of the discriminator.
+        spectral_norm: Whether the discriminator has spectral normalisation.
     """
     return Networks(
         generator=Generator(latent_dim, generator_widths, sample_shape, negative_slope),
-        discriminator=Discriminator(sample_shape, discriminator_widths, negative_slope, dropout),
+        discriminator=Discriminator(sample_shape, discriminator_widths, negative_slope, dropout, spectral_norm),
         latent_dim=latent_dim,
         per_sample=True,
         constant_rows=True,

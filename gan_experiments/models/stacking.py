@@ -23,8 +23,8 @@ def stack(members: Sequence[Networks]) -> Networks:
 
     Perceptrons may differ in widths, latent dimension, slope and dropout: a member narrower than the widest is
     padded with zeros, which stay exactly zero (no gradient reaches them). Networks of any other architecture must
-    agree in every shape; they run under ``torch.vmap`` (Horace He and Richard Zou, functorch, 2021). The idea of
-    training a sweep as one array program is HFTA's (Wang et al., MLSys 2021).
+    agree in every shape and setting but dropout; they run under ``torch.vmap`` (Horace He and Richard Zou,
+    functorch, 2021). The idea of training a sweep as one array program is HFTA's (Wang et al., MLSys 2021).
 
     Raises:
         UnstackableError: The members differ in structure, or draw random numbers of their own.
@@ -47,14 +47,15 @@ def stack_modules(modules: Sequence[nn.Module]) -> nn.Module:
     """One module for several of the same class.
 
     Raises:
-        UnstackableError: They differ in class, in the names of their tensors, or (but for perceptrons) in shapes.
+        UnstackableError: They differ in class, in the names of their tensors, or (but for perceptrons) in shapes or
+            in settings such as an activation's slope.
     """
     kinds = {type(module) for module in modules}
     if len(kinds) > 1:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise UnstackableError(f"the networks are of different classes: {names}")
     if len({tuple(name for name, _ in _tensors(module)) for module in modules}) > 1:
-        raise UnstackableError("the networks differ in depth")
+        raise UnstackableError("the networks differ in depth or in the kind of their layers")
     dense = kinds <= {Generator, Discriminator}
     stacked = copy.deepcopy(modules[0])
     for name, tensor in list(_tensors(stacked)):
@@ -73,6 +74,9 @@ def stack_modules(modules: Sequence[nn.Module]) -> nn.Module:
         sites[0].p_of_members = [site.p for site in sites[1:]]
         sites[0].p = max(sites[0].p_of_members)
     if not dense:
+        for name, value in _settings(modules[0]).items():
+            if not all(is_equal(_settings(module).get(name), value) for module in modules):
+                raise UnstackableError(f"the networks differ in {name}")
         return Vmapped(stacked)
     slopes = [float(module.negative_slope) for module in modules]  # type: ignore[arg-type]
     del stacked.negative_slope
@@ -111,6 +115,27 @@ def pad_and_stack(tensors: Sequence[Tensor]) -> Tensor:
     for target, tensor in zip(stacked, tensors, strict=True):
         target[tuple(slice(size) for size in tensor.shape)].copy_(tensor)
     return stacked
+
+
+def is_equal(a: Any, b: Any) -> bool:
+    """Whether two attributes are the same value of the same type; no, where that cannot be told."""
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return torch.equal(a, b)
+    try:
+        return type(a) is type(b) and bool(a == b)
+    except (RuntimeError, ValueError):
+        return False
+
+
+def _settings(module: nn.Module) -> dict[str, Any]:
+    """What decides how a network computes, besides its tensors and the places where it drops units."""
+    return {
+        f"{name}.{key}".lstrip("."): value
+        for name, part in module.named_modules()
+        if not isinstance(part, Dropout)
+        for key, value in vars(part).items()
+        if key != "training" and not key.startswith("_")
+    }
 
 
 def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:

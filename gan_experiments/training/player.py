@@ -115,7 +115,7 @@ class Player:
                     parameter.copy_(named[name])
             stacked = dict(self.network.named_buffers())
             for name, buffer in network.named_buffers():
-                buffer.copy_(stacked[self._inner(name)][k] if self._lead else stacked[name])
+                buffer.copy_(_corner(stacked[self._inner(name)][k], buffer) if self._lead else stacked[name])
         return network
 
     def load_member(self, k: int, state: Mapping[str, Tensor]) -> None:
@@ -126,14 +126,14 @@ class Player:
         self.assign(k, self.flat, state)
         stacked = dict(self.network.named_buffers())
         for name, buffer in self._members[k].named_buffers():
-            stacked[self._inner(name)][k].copy_(buffer)
+            _corner(stacked[self._inner(name)][k], buffer).copy_(buffer)
 
     def named(self, k: int, flat: Tensor) -> dict[str, Tensor]:
         """Member ``k``'s part of a tensor laid out as ``flat``, by parameter name, in the member's own shapes."""
         own = dict(self._members[k].named_parameters())
         parts = unflatten(flat, self._parameters, self._lead)
         return {
-            name: (part[k] if self._lead else part)[tuple(slice(size) for size in own[name].shape)]
+            name: _corner(part[k] if self._lead else part, own[name])
             for name, part in zip(self._names, parts, strict=True)
         }
 
@@ -183,6 +183,11 @@ def unflatten(flat: Tensor, like: Sequence[Tensor], lead: int) -> list[Tensor]:
     """Views into ``flat`` in the shapes of ``like``, as ``flatten`` lays them out."""
     starts = accumulate((_padded(t, lead) for t in like), initial=0)
     return [flat[..., a : a + prod(t.shape[lead:])].view(t.shape) for a, t in zip(starts, like, strict=False)]
+
+
+def _corner(padded: Tensor, own: Tensor) -> Tensor:
+    """The part of a padded tensor that a member's own one fills."""
+    return padded[tuple(slice(size) for size in own.shape)]
 
 
 def _padded(tensor: Tensor, lead: int) -> int:

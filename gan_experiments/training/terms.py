@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_experiments.models.stacking import UnstackableError
+from gan_experiments.models.stacking import UnstackableError, is_equal
 
 
 class Terms:
@@ -37,7 +37,7 @@ class Terms:
         self._coefficients: dict[str, Tensor] = {}
         for name in vars(self._first) if self._stacked else ():
             values = [getattr(member, name) for member in members]
-            if name == "name" or all(_equal(value, values[0]) for value in values):
+            if name == "name" or all(is_equal(value, values[0]) for value in values):
                 continue
             if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
                 raise UnstackableError(f"the {kind} differ in {name}, which is not a number")
@@ -75,9 +75,3 @@ class Terms:
     def attribute(self, name: str, otherwise: Any = None) -> Any:
         """An attribute's value that all members share, or a tensor ``[K]`` where they differ."""
         return self._coefficients.get(name, getattr(self._first, name, otherwise))
-
-
-def _equal(a: Any, b: Any) -> bool:
-    if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return torch.equal(a, b)
-    return type(a) is type(b) and bool(a == b)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from gan_experiments.config import TrainConfig
 from gan_experiments.data.dataset import Dataset
+from gan_experiments.models import dcgan
 from gan_experiments.models.mlp import build
 from gan_experiments.models.stacking import UnstackableError
 from gan_experiments.objectives import (
@@ -37,9 +38,11 @@ def dataset():
     return Dataset("tiny", torch.randint(0, 256, (45, *SHAPE), generator=generator, dtype=torch.uint8))
 
 
-def member(objective, penalty=None, seed=0, latent_dim=LATENT, g=(10,), d=(12, 10), dropout=0.3, **train):
+def member(
+    objective, penalty=None, seed=0, latent_dim=LATENT, g=(10,), d=(12, 10), dropout=0.3, spectral_norm=False, **train
+):
     torch.manual_seed(seed)
-    networks = build(SHAPE, "mlp", latent_dim, list(g), list(d), 0.2, dropout)
+    networks = build(SHAPE, "mlp", latent_dim, list(g), list(d), 0.2, dropout, spectral_norm)
     settings = TrainConfig(**({"epochs": 4, "batch_size": B, "checkpoint_every": 2, "lr": 1e-3} | train))
     return Member(networks, settings, seed, objective, penalty)
 
@@ -140,6 +143,44 @@ def test_every_member_equals_its_solo_run(dataset, name, updates):
     def make():
         pairs = zip(STACKS[name], SPECS, strict=False)
         return [member(o, p, **spec, discriminator_steps=updates, instance_noise=0.1) for (o, p), spec in pairs]
+
+    for own, alone in zip(trained(dataset, *make()), make(), strict=True):
+        np.testing.assert_allclose(own, trained(dataset, alone)[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("spectral_norm", [False, True])
+def test_dcgan_s_members_equal_their_solo_runs(dataset, spectral_norm):
+    """Batch norm's running statistics included; with a penalty, so that convolutions are differentiated twice."""
+
+    def make():
+        members = []
+        for seed in range(2):
+            torch.manual_seed(seed)
+            pair = dcgan.build(SHAPE, "dcgan", LATENT, [4, 3], [3, 4], 0.2, 0.2 * seed, spectral_norm)
+            settings = TrainConfig(epochs=2, batch_size=B, lr=1e-3 * (seed + 1))
+            members.append(Member(pair, settings, seed, NonSaturating("n"), R1("r", 0.5 + seed)))
+        return members
+
+    together = trainer(dataset, *make())
+    events = [[], []]
+    for k, event in together.events():
+        events[k].append(event)
+    for k, alone in enumerate(make()):
+        solo = trainer(dataset, alone)
+        np.testing.assert_allclose(losses(events[k]), losses([e for _, e in solo.events()]), rtol=1e-3, atol=1e-3)
+        for player in ("generator", "discriminator"):
+            mine, theirs = (run.state(i)["step_state"][player] for run, i in ((together, k), (solo, 0)))
+            assert mine.keys() == theirs.keys()
+            for name in mine:
+                torch.testing.assert_close(mine[name], theirs[name], rtol=1e-2, atol=2e-3, msg=name)
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_spectral_norm_stacks_with_widths_that_differ(dataset, others):
+    def make():
+        more = {"spectral_norm": True}
+        members = [member(Hinge("h"), None, **more), member(Hinge("h"), None, seed=1, d=(6, 20), **more)]
+        return [*members, member(Hinge("h"), None, seed=2, dropout=0.0, **more)] if others else members
 
     for own, alone in zip(trained(dataset, *make()), make(), strict=True):
         np.testing.assert_allclose(own, trained(dataset, alone)[0], rtol=1e-4, atol=1e-4)
