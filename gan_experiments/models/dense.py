@@ -2,9 +2,11 @@
 
 One step of a GAN of the article's size spends as long on bookkeeping as on arithmetic when every linear layer,
 activation and dropout is an operation of its own. This function runs the whole stack, keeps only what its
-derivative needs, computes only the gradients that are asked for, and writes them where they are wanted: a
-parameter may carry a tensor of its shape as ``gradient_target``, which the next derivative fills and returns
-instead of a new tensor. A target serves once, so that two uses of a parameter in one graph still add up.
+derivative needs, and computes only the gradients that are asked for.
+
+Two attributes of a parameter are for whoever owns it. ``gradient_target``: the next derivative is written there,
+and autograd is told of none; so it serves once, and what two uses of a parameter contribute can be added up.
+``low_precision``: a copy of the parameter in autocast's type, taken instead of a new one.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_leaky_relu_backward = torch.ops.aten.leaky_relu_backward
+_leaky_relu_backward = torch.ops.aten.leaky_relu_backward.grad_input
 
 
 def dense_stack(
@@ -84,75 +86,93 @@ class _DenseStack(torch.autograd.Function):
         x: Tensor,
         *parameters: Tensor,
     ) -> Tensor:
-        ctx.slope, ctx.dtype, ctx.constant_rows, ctx.layers = slope, dtype, constant_rows, layers
+        ctx.slope, ctx.constant_rows, ctx.layers = slope, constant_rows, layers
         ctx.save_for_backward(x, *parameters)
         ctx.parameters = parameters
-        ctx.masks = tuple(None if mask is None else mask.to(dtype) for mask in masks)
-        weights = [weight.to(dtype) for weight in parameters[:layers]]
-        biases = [bias.to(dtype) for bias in parameters[layers:]]
-        inputs, derivatives = [x.to(dtype)], []
-        for weight, bias, mask in zip(weights[:-1], biases[:-1], ctx.masks, strict=True):
-            activation, derivative = _activate(_linear(inputs[-1], weight, bias), slope)
+        # Dropout's multipliers are drawn in the type that they are needed in.
+        ctx.masks = masks = tuple(None if mask is None else mask.to(dtype) for mask in masks)
+        converted = parameters if parameters[0].dtype == dtype else _converted(parameters, dtype)
+        weights, biases = converted[:layers], converted[layers:]
+        inputs, signs = [x.to(dtype)], []
+        for weight, bias, mask in zip(weights[:-1], biases[:-1], masks, strict=True):
+            activation, sign = _activate(_linear(inputs[-1], weight, bias), slope)
+            signs.append(sign)
             inputs.append(activation if mask is None else activation.mul_(mask))
-            derivatives.append(derivative)
-        ctx.inputs, ctx.derivatives, ctx.weights = inputs, derivatives, weights
+        ctx.inputs, ctx.signs, ctx.weights = inputs, signs, weights
         return _linear(inputs[-1], weights[-1], biases[-1])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        layers = ctx.layers
-        rows = (..., slice(ctx.constant_rows, None), slice(None))
-        gradient = gradients[0][rows]
-        masks = [None if mask is None else mask[rows] for mask in ctx.masks]
-        _, _, _, _, _, *needs = ctx.needs_input_grad
+        layers, first = ctx.layers, ctx.constant_rows
+        gradient, inputs, signs, masks = gradients[0], ctx.inputs, ctx.signs, ctx.masks
+        if first:
+            gradient = gradient[..., first:, :]
+            inputs, signs = ([t[..., first:, :] for t in kept] for kept in (inputs, signs))
+            masks = [None if mask is None else mask[..., first:, :] for mask in masks]
+        _, _, _, _, _, needs_x, *needs = ctx.needs_input_grad
         if torch.is_grad_enabled():
             # Somebody wants to differentiate this gradient again (a gradient penalty): compose it of
             # operations that autograd can follow.
             x, *parameters = ctx.saved_tensors
             with torch.enable_grad():
-                y = _composed(x[rows], parameters[:layers], parameters[layers:], ctx.slope, masks)
-            wanted = [t for t, need in zip((x, *parameters), needs, strict=True) if need]
+                y = _composed(x[..., first:, :], parameters[:layers], parameters[layers:], ctx.slope, masks)
+            wanted = [t for t, need in zip((x, *parameters), (needs_x, *needs), strict=True) if need]
             found = iter(torch.autograd.grad(y, wanted, gradient, create_graph=True))
-            return (None,) * 5 + tuple(next(found) if need else None for need in needs)
-        needs_x, *needs = needs
-        of_weights: list[Tensor | None] = [None] * layers
-        of_biases: list[Tensor | None] = [None] * layers
-        of_x: Tensor | None = None
-        gradient = gradient.to(ctx.dtype)
+            return (None,) * 5 + tuple(next(found) if need else None for need in (needs_x, *needs))
+        results: list[Tensor | None] = [None] * (1 + 2 * layers)
+        gradient = gradient.to(ctx.weights[0].dtype)
         for i in reversed(range(layers)):
             if needs[i]:
-                of_weights[i] = _weight_gradient(gradient, ctx.inputs[i][rows], ctx.parameters[i])
+                results[1 + i] = _deliver(ctx.parameters[i], torch.matmul, _transposed(gradient), inputs[i])
             if needs[layers + i]:
-                of_biases[i] = torch.sum(gradient, -2, out=_take_target(ctx.parameters[layers + i]))
+                results[1 + layers + i] = _deliver(ctx.parameters[layers + i], torch.sum, gradient, -2)
             if i:
                 gradient = torch.matmul(gradient, ctx.weights[i])
                 mask = masks[i - 1]
                 if mask is not None:
                     gradient.mul_(mask)
-                gradient = ctx.derivatives[i - 1](gradient, rows)
+                gradient = _back(gradient, signs[i - 1], ctx.slope)
             elif needs_x:
-                of_x = torch.matmul(gradient, ctx.weights[0])
-        return None, None, None, None, None, of_x, *of_weights, *of_biases
+                results[0] = torch.matmul(gradient, ctx.weights[0])
+        return None, None, None, None, None, *results
 
 
-def _activate(before: Tensor, slope: float | Tensor) -> tuple[Tensor, Callable[[Tensor, Any], Tensor]]:
-    """LeakyReLU, and what turns a gradient of its output into one of (some rows of) its input."""
+def _converted(parameters: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:
+    copies = (vars(parameter).get("low_precision", parameter) for parameter in parameters)
+    return [copy.to(dtype) for copy in copies]
+
+
+def _activate(before: Tensor, slope: float | Tensor) -> tuple[Tensor, Tensor]:
+    """LeakyReLU, where possible in place, and what tells its derivative."""
     if isinstance(slope, float):
-        return F.leaky_relu(before, slope), lambda g, rows: _leaky_relu_backward(g, before[rows], slope, False)
+        if slope < 0:  # the result does not tell the sign of what it came from
+            return F.leaky_relu(before, slope), before
+        after = F.leaky_relu_(before, slope)
+        return after, after
     # 1 where the input is positive, else the slope. The comparison writes floats at once: on the CPU a choice
     # between two tensors by a bool costs ten times as much.
     factor = torch.empty_like(before)
     torch.gt(before, 0, out=factor).mul_(1 - slope).add_(slope)
-    return before.mul_(factor), lambda g, rows: g.mul_(factor[rows])
+    return before.mul_(factor), factor
 
 
-def _weight_gradient(gradient: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    target = _take_target(weight)
-    if gradient.dtype == target.dtype:
-        return torch.matmul(gradient.mT, x, out=target)
-    return target.copy_(torch.matmul(gradient.mT, x))
+def _back(gradient: Tensor, sign: Tensor, slope: Any) -> Tensor:
+    """LeakyReLU's derivative, in place. What dropout has set to 0 since has a gradient of 0 already."""
+    if isinstance(slope, float):
+        return _leaky_relu_backward(gradient, sign, slope, slope >= 0, grad_input=gradient)
+    return gradient.mul_(sign)
 
 
-def _take_target(parameter: Tensor) -> Tensor:
+def _transposed(gradient: Tensor) -> Tensor:
+    # The CPU's products in bfloat16 take twice as long where the left factor lies transposed in memory.
+    is_slow = gradient.dtype == torch.bfloat16 and gradient.device.type == "cpu"
+    return gradient.mT.contiguous() if is_slow else gradient.mT
+
+
+def _deliver(parameter: Tensor, function: Callable[..., Tensor], *arguments: Any) -> Tensor | None:
+    """A parameter's gradient: into its target, where it has one."""
     target = vars(parameter).pop("gradient_target", None)
-    return torch.empty_like(parameter, requires_grad=False) if target is None else target
+    if target is None:
+        return function(*arguments)
+    function(*arguments, out=target)
+    return None

@@ -21,7 +21,7 @@ from gan_experiments.models.spectral_norm import normalise_spectrum
 
 
 class Generator(nn.Module):
-    """z -> Linear, LeakyReLU, … -> Linear -> Tanh.
+    """z -> Linear, LeakyReLU, … -> Linear -> Tanh; ``dense_stack`` computes it.
 
     Args:
         latent_dim: Dimension of z.
@@ -45,11 +45,13 @@ class Generator(nn.Module):
         No derivative of the first ``constant_rows`` samples is wanted.
         """
         flat = dense_stack(z, *_parameters(self.layers), self.negative_slope, constant_rows=constant_rows)
+        if flat.dtype == torch.bfloat16:
+            flat = flat.float()  # on a CPU the tangent takes a sixth of the time
         return torch.tanh(flat).unflatten(-1, self.sample_shape)
 
 
 class Discriminator(nn.Module):
-    """x -> (Linear, LeakyReLU, Dropout), … -> Linear -> one logit. The article's sigmoid is in the objective.
+    """x -> (Linear, LeakyReLU, Dropout), … -> Linear -> one logit; ``dense_stack`` computes it.
 
     Args:
         sample_shape: Shape of one sample.

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_experiments.models.dropout import Dropout
+from gan_experiments.models.mlp import Discriminator, Generator
 from gan_experiments.models.stacking import stack_modules
 
 
@@ -27,6 +28,8 @@ class Player:
     Args:
         networks: The networks of all members, with float32 parameters; one for a run by itself.
         examples: For each, a batch of two inputs.
+        low_precision: A type that perceptrons compute in, or None for the parameters' own. They then have copies
+            of their parameters, made once an update instead of at every use, and gradients of that type.
 
     Attributes:
         network: What computes: the one network itself, or the stack of all.
@@ -36,7 +39,12 @@ class Player:
         mask_probabilities: The drop probability at each site; in a stack, one a member.
     """
 
-    def __init__(self, networks: Sequence[nn.Module], examples: Sequence[Tensor]) -> None:
+    def __init__(
+        self,
+        networks: Sequence[nn.Module],
+        examples: Sequence[Tensor],
+        low_precision: torch.dtype | None = None,
+    ) -> None:
         self._members = [adopt_dropout(network) for network in networks]
         shapes = [_probe(network, example) for network, example in zip(networks, examples, strict=True)]
         self.network = self._members[0] if len(networks) == 1 else stack_modules(self._members)
@@ -56,6 +64,14 @@ class Player:
         self.gradient, self._gradients = flatten([torch.zeros_like(p) for p in self._parameters], self._lead)
         for parameter, view in zip(self._parameters, views, strict=True):
             parameter.data = view
+        dense = isinstance(self.network, Generator | Discriminator)
+        self._targets = self._gradients if dense else []
+        self._low: tuple[Tensor, Tensor] | None = None
+        if dense and low_precision is not None:
+            self._low = self.flat.to(low_precision), self.gradient.to(low_precision)
+            copies, self._targets = (unflatten(flat, self._parameters, self._lead) for flat in self._low)
+            for parameter, copy_ in zip(self._parameters, copies, strict=True):
+                vars(parameter)["low_precision"] = copy_
 
     def compile(self) -> None:
         """Have torch compile the network's forward and backward pass."""
@@ -86,13 +102,22 @@ class Player:
 
     def differentiate(self, loss: Tensor) -> None:
         """Fill ``gradient`` with the derivative of ``loss``, a scalar."""
-        for parameter, target in zip(self._parameters, self._gradients, strict=True):
+        for parameter, target in zip(self._parameters, self._targets, strict=False):
             vars(parameter)["gradient_target"] = target
-        found = torch.autograd.grad(loss, self._parameters, materialize_grads=True)
-        for parameter, target, gradient in zip(self._parameters, self._gradients, found, strict=True):
-            vars(parameter).pop("gradient_target", None)
-            if gradient.data_ptr() != target.data_ptr():
-                target.copy_(gradient)
+        found = torch.autograd.grad(loss, self._parameters, allow_unused=True)
+        if self._low is not None:
+            self.gradient.copy_(self._low[1])
+        for parameter, gradient, further in zip(self._parameters, self._gradients, found, strict=True):
+            is_there = bool(self._targets) and vars(parameter).pop("gradient_target", None) is None
+            if further is not None:
+                gradient.add_(further) if is_there else gradient.copy_(further)
+            elif not is_there:
+                gradient.zero_()
+
+    def refresh(self) -> None:
+        """Take notice that ``flat`` has changed."""
+        if self._low is not None:
+            self._low[0].copy_(self.flat)
 
     def require_gradients(self, required: bool) -> None:
         """Whether derivatives with respect to the parameters are computed from here on."""
@@ -122,8 +147,10 @@ class Player:
         """Take over the state dictionary of member ``k``'s own network."""
         self._members[k].load_state_dict(state)
         if self._lead == 0:
+            self.refresh()
             return
         self.assign(k, self.flat, state)
+        self.refresh()
         stacked = dict(self.network.named_buffers())
         for name, buffer in self._members[k].named_buffers():
             _corner(stacked[self._inner(name)][k], buffer).copy_(buffer)

@@ -70,8 +70,9 @@ class AdversarialStep:
         latent_dims = [pair.latent_dim for pair in networks]
         real = dataset.normalise(samples[:1].expand(2, *samples.shape[1:]))
         latents = [torch.zeros(2, latent_dim, device=device) for latent_dim in latent_dims]
-        self.generator = Player([pair.generator for pair in networks], latents)
-        self.discriminator = Player([pair.discriminator for pair in networks], [real] * len(networks))
+        low = torch.bfloat16 if self._autocast else None
+        self.generator = Player([pair.generator for pair in networks], latents, low)
+        self.discriminator = Player([pair.discriminator for pair in networks], [real] * len(networks), low)
         self._stacked = len(networks) > 1
         self._per_sample = networks[0].per_sample
         self._one_pass = self._per_sample and networks[0].constant_rows
@@ -169,9 +170,7 @@ class AdversarialStep:
         loss = self._objective("discriminator_loss", real, fake)
         for penalty, own in zip(self._penalties, for_penalties, strict=True):
             loss = loss + penalty(self.discriminator, x, generated, *own)
-        self._descend(self.discriminator, loss)
-        if self._clip is not None:
-            self.discriminator.flat.clamp_(-self._clip, self._clip)
+        self._descend(self.discriminator, loss, self._clip)
         return loss.detach(), real.detach(), fake.detach()
 
     def _update_generator(self, generated: Tensor, real: Tensor, masks: Masks) -> Tensor:
@@ -191,9 +190,12 @@ class AdversarialStep:
     def _logits(self, x: Tensor, masks: Masks) -> Tensor:
         return self.discriminator(x, masks).flatten(int(self._stacked)).float()
 
-    def _descend(self, player: Player, loss: Tensor) -> None:
+    def _descend(self, player: Player, loss: Tensor, clip: Any = None) -> None:
         player.differentiate(loss.sum() if self._stacked else loss)
         self._adams[player].update(player.gradient)
+        if clip is not None:
+            player.flat.clamp_(-clip, clip)
+        player.refresh()
 
     def _mixed_precision(self) -> AbstractContextManager[object]:
         return torch.autocast(self._samples.device.type, torch.bfloat16) if self._autocast else nullcontext()

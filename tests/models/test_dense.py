@@ -63,18 +63,29 @@ def test_constant_rows_add_nothing_to_the_gradients():
         torch.testing.assert_close(mine, reference)
 
 
-def test_a_gradient_target_is_filled_once_and_two_uses_still_add_up():
+def test_a_gradient_target_takes_one_use_and_autograd_the_others():
     x, weights, biases, masks = make()
-    reference = torch.autograd.grad(2 * layer_by_layer(x, weights, biases, masks).sum(), weights[0])[0]
+    reference = torch.autograd.grad(layer_by_layer(x, weights, biases, masks).sum(), weights[0])[0]
     target = torch.empty_like(weights[0])
     weights[0].gradient_target = target
-    twice = dense_stack(x, weights, biases, SLOPE, masks) + dense_stack(x, weights, biases, SLOPE, masks)
-    torch.testing.assert_close(torch.autograd.grad(twice.sum(), weights[0])[0], reference)
+    twice = dense_stack(x, weights, biases, SLOPE, masks) + 2 * dense_stack(x, weights, biases, SLOPE, masks)
+    (further,) = torch.autograd.grad(twice.sum(), weights[0])
+    torch.testing.assert_close(target + further, 3 * reference)
 
     weights[0].gradient_target = target
-    (gradient,) = torch.autograd.grad(dense_stack(x, weights, biases, SLOPE, masks).sum(), weights[0])
-    assert gradient.data_ptr() == target.data_ptr()
-    torch.testing.assert_close(target, reference / 2)
+    y = dense_stack(x, weights, biases, SLOPE, masks)
+    assert torch.autograd.grad(y.sum(), weights[0], allow_unused=True) == (None,)
+    torch.testing.assert_close(target, reference)
+
+
+def test_a_copy_in_low_precision_is_taken_where_autocast_wants_that():
+    x, weights, biases, masks = make(torch.float32)
+    expected = dense_stack(x, weights, biases, SLOPE, masks)
+    for parameter in (*weights, *biases):
+        parameter.low_precision = torch.zeros_like(parameter, dtype=torch.bfloat16)
+    torch.testing.assert_close(dense_stack(x, weights, biases, SLOPE, masks), expected)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not dense_stack(x, weights, biases, SLOPE, masks).any()
 
 
 def test_only_gradients_that_are_asked_for_are_computed():
