@@ -194,7 +194,7 @@ class Relativistic(Objective):
 
     Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from standard GAN", 2018. Pairs
     (RpGAN) with ``penalty=r1_r2`` are the objective of Huang et al., "The GAN is dead; long live the GAN! A Modern
-    Baseline GAN" (R3GAN), 2024, eq. 2; without a penalty they need not converge.
+    Baseline GAN" (R3GAN), 2024; without a penalty they need not converge.
 
     Args:
         name: The objective's name; for people.

@@ -46,8 +46,8 @@ class AdversarialStep:
     summed, never averaged, so that none reaches another's gradient.
 
     Args:
-        members: The runs. They may differ in learning rates and betas, in the decay of the EMA where all have one,
-            and in the coefficients of their objectives and penalties.
+        members: The runs. They may differ in learning rates, betas and instance noise, in the decay of the EMA
+            where all have one, and in the coefficients of their objectives and penalties.
         dataset: For normalisation.
         samples: The data set's samples, on the device.
 

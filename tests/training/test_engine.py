@@ -9,7 +9,8 @@ from gan_experiments.config import TrainConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
 from gan_experiments.models.mlp import build
-from gan_experiments.objectives import NonSaturating
+from gan_experiments.objectives import NonSaturating, Relativistic, Wasserstein, WassersteinGP
+from gan_experiments.penalties import Dragan
 from gan_experiments.training.engine import REPLAYED, make_engine
 from gan_experiments.training.member import Member
 from gan_experiments.training.noise import step_keys
@@ -19,7 +20,7 @@ B = 8
 CPU = torch.device("cpu")
 
 
-def losses(name, device=CPU, members=1, steps=2 * REPLAYED + 13, precision="fp32"):
+def losses(name, device=CPU, members=1, steps=2 * REPLAYED + 13, precision="fp32", **extras):
     """Losses of some windows of steps, and the weights that they end with."""
     generator = torch.Generator().manual_seed(0)
     samples = torch.randint(0, 256, (40, 1, 6, 6), generator=generator, dtype=torch.uint8).to(device)
@@ -28,8 +29,14 @@ def losses(name, device=CPU, members=1, steps=2 * REPLAYED + 13, precision="fp32
     for pair in networks:
         pair.generator.to(device)
         pair.discriminator.to(device)
+    noise = extras.pop("instance_noise", 0.0)
     runs = [
-        Member(pair, TrainConfig(batch_size=B, precision=precision, lr=2e-4 * (k + 1)), k, NonSaturating("n"))
+        Member(
+            pair,
+            TrainConfig(batch_size=B, precision=precision, lr=2e-4 * (k + 1), instance_noise=noise),
+            k,
+            **({"objective": NonSaturating("n")} | extras),
+        )
         for k, pair in enumerate(networks)
     ]
     step = AdversarialStep(runs, Dataset("d", samples), samples)
@@ -57,7 +64,8 @@ def test_a_graph_needs_cuda():
 # torch's own compiler warns of its own parts.
 @pytest.mark.filterwarnings("ignore")
 def test_compiled_networks_train_alike():
-    eager, compiled = losses("eager"), losses("compile")
+    extras = {"objective": Relativistic("r"), "penalty": Dragan("d", 1.0)}
+    eager, compiled = losses("eager", **extras), losses("compile", **extras)
     torch.testing.assert_close(compiled[0], eager[0], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(compiled[1], eager[1], rtol=1e-3, atol=1e-4)
 
@@ -70,6 +78,17 @@ def test_a_replayed_graph_trains_alike(members, precision):
     cuda = torch.device("cuda")
     eager = losses("eager", cuda, members, precision=precision)
     graph = losses("graph", cuda, members, precision=precision)
+    torch.testing.assert_close(graph[0], eager[0], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(graph[1], eager[1], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("objective", [Relativistic("r"), Wasserstein("w", 0.05), WassersteinGP("g")])
+def test_a_replayed_graph_takes_penalties_along(members, objective):
+    cuda, extras = torch.device("cuda"), {"objective": objective, "penalty": Dragan("d", 1.0), "instance_noise": 0.1}
+    eager, graph = (losses(name, cuda, members, **extras) for name in ("eager", "graph"))
     torch.testing.assert_close(graph[0], eager[0], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(graph[1], eager[1], rtol=1e-3, atol=1e-4)
 

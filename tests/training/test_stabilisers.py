@@ -194,6 +194,22 @@ def test_coefficients_reach_their_own_member(dataset):
     assert not np.array_equal(first, other)
 
 
+@pytest.mark.parametrize("objective", [Wasserstein("w", 0.05), Relativistic("r")])
+def test_padding_stays_exactly_zero(dataset, objective):
+    members = [
+        member(objective, R1R2("r", 1.0), seed=k, d=d, spectral_norm=True, instance_noise=0.1)
+        for k, d in enumerate([(12, 10), (5, 16), (9, 3)])
+    ]
+    run = trainer(dataset, *members)
+    list(run.events())
+    player = run._step.discriminator
+    padded = player.flat.clone()
+    for k in range(len(members)):
+        for part in player.named(k, padded).values():
+            part.zero_()
+    assert not padded.any()
+
+
 class Own:
     """A user's own objective, which asks a number of its own which way to go."""
 
