@@ -112,7 +112,9 @@ class GroupProgress(Progress):
         self.write(f"{self._names[k]} failed: {reason}; the other {len(self._alive)} go on")
 
     def _facts_of_steps(self, event: StepsFinished) -> str:
-        return self._facts_of_group(event.steps_per_second)
+        # The rate that the bar shows beside it, once it has one.
+        rate = self._bar.format_dict["rate"] if self._bar is not None else None
+        return self._facts_of_group(rate or event.steps_per_second)
 
     def _facts_of_epoch(self, event: EpochFinished) -> str:
         return self._facts_of_group(event.metrics["speed/steps_per_second"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import threading
@@ -114,7 +115,8 @@ class Recording:
             line = f"run       {run_id} ({where})" if run_id else f"run       {recorder.name}, not in MLflow"
             print(line if len(self._recorders) == 1 or status == "FINISHED" else f"{line}: {status}, {reason}")
         if len(self._recorders) > 1:
-            print(f"pictures  {self._recorders[0].directory.path.parent}/*/artifacts")
+            folder = os.path.commonpath([recorder.directory.path for recorder in self._recorders])
+            print(f"pictures  {folder}, in each run's artifacts")
         if tracking.uri is not None:
             print(f"browse    {browse_command(tracking.uri)}", flush=True)
 

@@ -184,6 +184,12 @@ def test_a_group_is_no_larger_than_asked_for(command: Command) -> None:
     assert all(f"sweep/{n}/checkpoint.pt" in answer.files for n in range(5))
 
 
+def test_a_sweeper_that_asks_in_batches_gets_groups_of_them(command: Command) -> None:
+    answer = command(*SHORT, "seed=range(4)", "hydra.sweeper.max_batch_size=2")
+    assert answer.status == 0, answer.err
+    assert groups(answer.out) == ["#0, #1", "#2, #3"]
+
+
 def test_too_many_for_the_memory_go_on_in_halves(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     class Small(trainer.Trainer):
         """A trainer on a device that has room for two members in its second window; no real one can be provoked."""
