@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any, cast
 
 import torch
@@ -30,8 +30,21 @@ from gan_experiments.training.events import CheckpointDue, Diverged, EpochFinish
 from gan_experiments.training.trainer import Member, Trainer
 
 
-def run_session(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> float:
+def run_session(
+    cfg: DictConfig,
+    run_dir: Path,
+    overrides: list[str],
+    name: str | None = None,
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> float:
     """Train the run that ``cfg`` describes in ``run_dir``, from its checkpoint where ``train.resume`` is set.
+
+    Args:
+        cfg: The composed configuration.
+        run_dir: The run's folder.
+        overrides: What the person asked for, as Hydra lists it.
+        name: The run's name where ``tracking.run_name`` is null; by default what is special about the run.
+        tags: Further tags for MLflow.
 
     Returns:
         G's mean loss over the last epoch: a number for whoever asked for the run.
@@ -46,6 +59,8 @@ def run_session(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> float:
     tracking = cast(TrackingConfig, OmegaConf.to_object(cfg.tracking))
     if tracking.uri is not None:
         tracking.uri = check_uri(tracking.uri)
+    tracking.tags = {**tags, **tracking.tags}
+    name = tracking.run_name or name
     directory = RunDirectory(run_dir)
     state = state_to_resume(cfg, run_dir)
     device = resolve_device(cfg.device)
@@ -68,7 +83,7 @@ def run_session(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> float:
         tracking,
         dataset,
         total_steps=trainer.schedule.total_steps,
-        name=tracking.run_name or run_name(overrides, otherwise=f"{dataset.name} {cfg.model.get('name', 'model')}"),
+        name=name or run_name(overrides, otherwise=f"{dataset.name} {cfg.model.get('name', 'model')}"),
         overrides=overrides,
         device=_device_name(device),
         resumed_from=trainer.step,

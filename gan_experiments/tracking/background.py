@@ -35,16 +35,13 @@ class Background:
 
     def start(self) -> None:
         """Start it. It ends by itself when this process does, however that comes about."""
-        # This package first: a model loaded through MLflow puts a part of it on the path.
-        path = [str(Path(gan_experiments.__file__).parent.parent), *map(os.path.abspath, sys.path)]
         with self._directory.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gan_experiments.tracking.worker", str(self._directory.path)],
                 stdin=subprocess.PIPE,  # its end tells the worker that this process is through
                 stdout=subprocess.PIPE,
                 stderr=log,
-                # Whatever it computes is small; its threads would only take turns with those of training.
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"},
+                env=environment(),
                 # Ctrl-C is for training, which then ends the run in good order. A session of its own would keep it
                 # off too, but Linux shares processors out by session, and niceness would count for nothing.
                 process_group=0,
@@ -74,6 +71,14 @@ class Background:
         log = self._directory.log
         what = f"{self._uri} did not take everything" if status == UNDELIVERED else f"tracking broke off (see {log})"
         return f"{what}; to complete it: {sync_command(self._directory.path)}"
+
+
+def environment() -> dict[str, str]:
+    """Variables for a process that imports what this one can import, and computes little."""
+    # This package first: a model loaded through MLflow puts a part of it on the path.
+    path = [str(Path(gan_experiments.__file__).parent.parent), *map(os.path.abspath, sys.path)]
+    # Its threads would only take turns with those of training.
+    return os.environ | {"PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"}
 
 
 def sync_command(run_directory: Path) -> str:
