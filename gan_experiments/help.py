@@ -24,6 +24,8 @@ Examples:
   python -m gan_experiments.run experiment=quickstart                  half a minute on a CPU
   python -m gan_experiments.run model.latent_dim=64 train.lr=1e-4      a single run of your own
   python -m gan_experiments.run -m train.lr=1e-4,2e-4 'seed=range(4)'  a sweep: eight runs
+  python -m gan_experiments.run -m +sweep=widths 'seed=range(3)'       a sweep that a file describes
+  python -m gan_experiments.run -m sweep.resume=SWEEP_DIR              go on with a sweep
   python -m gan_experiments.run train.resume=RUN_DIR train.epochs=200  go on with a run
   mlflow ui                                                            look at the runs in a browser
 """
@@ -45,7 +47,9 @@ def text(config_dir: Path, overrides: Sequence[str]) -> str:
         cfg = compose("config", overrides=list(overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(cfg)
     sections = [_HEAD, "Groups, with the option taken by default marked *:\n"]
-    sections += [_options(config_dir / name, cfg.hydra.runtime.choices) for name in (*_groups(cfg), "experiment")]
+    sections += [
+        _options(config_dir / name, cfg.hydra.runtime.choices) for name in (*_groups(cfg), "experiment", "sweep")
+    ]
     sections += ["Keys, with their defaults:\n", "\n".join(_keys("", cfg, Config)) + "\n"]
     groups = ["\n".join(_keys(name, cfg[name], OmegaConf.get_type(cfg[name]))) for name in _groups(cfg)]
     return "\n".join([*sections, *(f"{keys}\n" for keys in groups if keys), _TAIL])

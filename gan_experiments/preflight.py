@@ -26,6 +26,8 @@ class Preflight(Callback):
         """Check a single run."""
         with not_swallowed(), user_errors():
             HydraConfig.instance().set_config(config)
+            if "sweep" in config.hydra.runtime.choices:
+                raise UserError(f"+sweep={config.hydra.runtime.choices.sweep}: needs -m, which makes a sweep of it")
             cfg = plan.without_hydra(config)
             check(cfg)
             check_folder("hydra.run.dir", config.hydra.run.dir)

@@ -81,7 +81,6 @@ def _run(cfg: DictConfig) -> float | None:
         return run_session(cfg, folder, overrides)
     job = join(settings.sweep.dir, folder, overrides)
     if job.result is not None:
-        print(f"finished  {folder}, before; not run again")
         return job.result
     cfg.train.resume = "auto"
     return run_session(cfg, folder, overrides, name=job.name, tags=job.tags)

@@ -30,6 +30,11 @@ from gan_experiments.tracking.destination import check_uri
 from gan_experiments.tracking.naming import shortest
 from gan_experiments.tracking.run_directory import write_json
 
+_SINGLE = {
+    "tracking": "a sweep is recorded in one place",
+    "sweep": "what varies has to be known before the first run",
+}
+"""Groups that a sweep cannot vary, and why."""
 _open: list[tuple[SweepDirectory, filelock.FileLock]] = []
 """The sweep that this process is launching, if any."""
 
@@ -139,8 +144,8 @@ def _start(config: DictConfig, resume: bool) -> tuple[SweepDirectory, filelock.F
         )
     varied = plan.varied(config)
     for key in varied:
-        if key.split(".")[0] == "tracking":
-            raise UserError(f"{key}={varied[key]}: must be one value, for a sweep is recorded in one place")
+        if key.split(".")[0] in _SINGLE:
+            raise UserError(f"{key}={varied[key]}: must be one value, for {_SINGLE[key.split('.')[0]]}")
     jobs = plan.jobs(config)
     first = next(iter(plan.compose(config, jobs[:1])))
     uri = None if first.tracking.uri is None else check_uri(first.tracking.uri)

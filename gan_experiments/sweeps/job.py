@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,9 @@ from pathlib import Path
 from gan_experiments.errors import UserError
 from gan_experiments.sweeps.outcome import outcome, result
 from gan_experiments.sweeps.sweep_directory import JobDirectory, SweepDirectory
+from gan_experiments.tracking.background import environment
 from gan_experiments.tracking.naming import run_name
+from gan_experiments.tracking.run_directory import read_json
 
 SWEEP_TAG, SUMMARY_TAG, ROLE_TAG = "sweep", "summary_run", "role"
 
@@ -34,6 +38,7 @@ def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Job:
     """The place of the job in ``run_dir`` in the sweep of ``sweep_dir``, in any process and on any machine.
 
     A job always goes on from its own checkpoint, if it has one (``train.resume=auto``): a queue may start it again.
+    One that has finished before is not run again; MLflow gets what it still lacks of it.
 
     Args:
         sweep_dir: ``hydra.sweep.dir`` of the job.
@@ -55,8 +60,18 @@ def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Job:
         tags[SUMMARY_TAG] = sweep["run_id"]
     varied = [line for line in overrides if line.partition("=")[0].lstrip("+") in sweep["varied"]]
     run = JobDirectory(run_dir)
-    return Job(
-        name=run_name(varied, otherwise="") or None,
-        tags=tags,
-        result=result(run) if outcome(run).finished else None,
-    )
+    finished = outcome(run).finished
+    if finished:
+        print(f"finished  {run.path}, before; not run again", flush=True)
+        _complete(run)
+    name = run_name(varied, otherwise="") or None
+    return Job(name, tags, result(run) if finished else None)
+
+
+def _complete(run: JobDirectory) -> None:
+    """Deliver what a machine that went down has left undelivered; whatever hinders it is said, and no failure."""
+    uri = read_json(run.run)["uri"]
+    delivered = read_json(run.delivered) if run.delivered.is_file() else {}
+    if uri is not None and delivered.get(uri, {}).get("position", 0) < run.journal.stat().st_size:
+        command = [sys.executable, "-m", "gan_experiments.sync", str(run.path)]
+        subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, check=False)

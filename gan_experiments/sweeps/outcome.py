@@ -42,7 +42,10 @@ def outcome(run: JobDirectory) -> Outcome:
     if _is_held(run):
         return Outcome("running", "")
     if run.failure.is_file():
-        return Outcome("failed", read_json(run.failure)["reason"])
+        reason = read_json(run.failure)["reason"]
+        # What training itself wrote down is the same without where and how.
+        briefer = last is not None and last["kind"] == "status" and last["reason"] in reason
+        return Outcome("failed", last["reason"] if last is not None and briefer else reason)
     if last is None:
         started = run.job.is_file()
         return Outcome("died" if started else "waiting", "ended before its first step" if started else "not started")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from gan_experiments.sweeps.comparison.factors import Setting
+from gan_experiments.sweeps.comparison.factors import SEED, Setting
 from gan_experiments.sweeps.comparison.measure import Measure
 from gan_experiments.sweeps.comparison.record import Record
 
@@ -56,9 +56,9 @@ def rank(settings: Sequence[Setting], measure: Measure) -> list[Ranked]:
     sign = -1 if measure.larger_is_better else 1
     ranked = []
     for setting in settings:
-        pairs = [
-            (value, run) for run in setting.runs if run.outcome.finished if (value := measure.value(run)) is not None
-        ]
+        # Of runs of one seed the last one counts: the same again is no repetition.
+        runs = {run.params.get(SEED): run for run in setting.runs if run.outcome.finished}.values()
+        pairs = [(value, run) for run in runs if (value := measure.value(run)) is not None]
         pairs.sort(key=lambda pair: sign * pair[0])
         if pairs:
             ranked.append(_summarise(setting, pairs))

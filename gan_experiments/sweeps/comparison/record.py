@@ -81,14 +81,14 @@ def records(folder: Path) -> list[Record]:
     sweep = SweepDirectory(folder)
     if not sweep.sweep.is_file():
         runs = sorted(file.parent for file in folder.rglob("journal.jsonl"))
-        return [_record(JobDirectory(run), number) for number, run in enumerate(runs)]
-    started = [_record(job, job.number()) for job in sweep.jobs()]
+        return [_record(JobDirectory(run), number, {}) for number, run in enumerate(runs)]
+    content = sweep.content()
+    started = [_record(job, job.number(), content["varied"]) for job in sweep.jobs()]
     known = {record.number for record in started}
-    planned: Sequence[Sequence[str]] = sweep.content()["jobs"] or ()
-    varied = sweep.content()["varied"]
+    planned: Sequence[Sequence[str]] = content["jobs"] or ()
     not_started = Outcome("waiting", "not started")
     waiting = [
-        Record(JobDirectory(folder / str(number)), number, _name(overrides, varied), not_started)
+        Record(JobDirectory(folder / str(number)), number, _name(overrides, content["varied"]), not_started)
         for number, overrides in enumerate(planned)
         if number not in known
     ]
@@ -100,11 +100,11 @@ def _name(overrides: Sequence[str], varied: dict[str, str]) -> str:
     return run_name(special, otherwise="the only job")
 
 
-def _record(directory: JobDirectory, number: int) -> Record:
+def _record(directory: JobDirectory, number: int, varied: dict[str, str]) -> Record:
     if directory.run.is_file():
         name = read_json(directory.run)["name"]
     else:  # it failed before it was anything
-        name = run_name(read_json(directory.job)["overrides"], otherwise=f"job {number}")
+        name = _name(read_json(directory.job)["overrides"], varied)
     record = Record(directory, number, name, outcome(directory))
     if not directory.journal.is_file():
         return record
