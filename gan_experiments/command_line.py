@@ -82,6 +82,16 @@ def user_errors() -> Iterator[None]:
         raise SystemExit(1 if isinstance(error, RunFailedError) else 2) from error
 
 
+@contextmanager
+def not_swallowed() -> Iterator[None]:
+    """Hydra turns a callback's exceptions into warnings; a defect of ours must end the program all the same."""
+    try:
+        yield
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)
+
+
 def describe(error: Exception) -> str | None:
     """One line for an error that is no defect of the program; None for every other."""
     match error:

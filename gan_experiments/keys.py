@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from gan_experiments.config import SCHEMAS, Config, fields_of, schemas
 from gan_experiments.settings import describe
 
-GROUPS = (*dict.fromkeys(group for group, _, _ in SCHEMAS), "experiment")
+GROUPS = (*dict.fromkeys(group for group, _, _ in SCHEMAS), "experiment", "sweep")
 """The groups of options."""
-_FURTHER = ("experiment", "hydra", "hydra/launcher", "hydra/sweeper")
+_FURTHER = ("experiment", "+sweep", "hydra", "hydra/launcher", "hydra/sweeper")
 """What may stand left of "=" on the command line beside the schema's keys."""
 _ALIKE = 0.65
 """Least similarity of a suggestion (difflib's ratio); at its default, betas would be suggested for extra."""

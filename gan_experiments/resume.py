@@ -87,26 +87,20 @@ def _find(reference: str, config_dir: Path, own: Sequence[str]) -> tuple[Path, P
     return folder, checkpoint
 
 
-def state_to_resume(cfg: DictConfig, run_dir: Path, *, goes_on: bool = False) -> dict[str, Any] | None:
+def state_to_resume(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
     """The state from which the run in ``run_dir`` goes on, or None where it starts anew.
-
-    Args:
-        cfg: Its configuration.
-        run_dir: Its folder.
-        goes_on: Whether it was this very process that trained there: then it goes on as with ``auto``.
 
     Raises:
         UserError: The checkpoint cannot be read, it is one of a run with other settings, or a new run would
             overwrite another.
     """
     directory = RunDirectory(run_dir)
-    resume = "auto" if goes_on else cfg.train.resume
-    if resume is None:
+    if cfg.train.resume is None:
         if directory.journal.exists():
             raise UserError(f"hydra.run.dir={run_dir}: holds a run already; train.resume=auto goes on with it")
         return None
-    path = directory.checkpoint if resume == "auto" else Path(resume)
-    if resume == "auto" and not path.exists():
+    path = directory.checkpoint if cfg.train.resume == "auto" else Path(cfg.train.resume)
+    if cfg.train.resume == "auto" and not path.exists():
         return None
     from gan_experiments.tracking.metadata import flatten
     from gan_experiments.training import checkpoint

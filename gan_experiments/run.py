@@ -18,6 +18,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments import command_line, config
+from gan_experiments.sweeps.frame import seen_out
+from gan_experiments.sweeps.job import join
+from gan_experiments.sweeps.resume import continued as continued_sweep
 from gan_experiments.validation import validate
 
 _HERE = Path(__file__).resolve().parent
@@ -41,6 +44,7 @@ def main() -> None:
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
     # Hydra would print its own account of an error, and exit, unless it is asked for the full one.
     with command_line.user_errors(), env_override({"HYDRA_FULL_ERROR": "1"}):
+        sys.argv[1:] = continued_sweep(sys.argv[1:])
         arguments = command_line.parse(sys.argv[1:])
         if arguments.help:
             from gan_experiments import help
@@ -53,7 +57,8 @@ def main() -> None:
             sys.argv[1:] = continued(sys.argv[1:], CONFIG_DIR)
             arguments = command_line.parse(sys.argv[1:])
         command_line.check_options(arguments.overrides)
-        hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")(_train)()
+        with seen_out():
+            hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name="config")(_train)()
 
 
 def _train(cfg: DictConfig) -> float | None:
@@ -74,7 +79,15 @@ def _run(cfg: DictConfig) -> float | None:
 
     settings = HydraConfig.get()
     overrides = cast("list[str]", OmegaConf.to_container(cast(Any, settings.overrides.task), resolve=False))
-    return run_session(cfg, Path(settings.runtime.output_dir), overrides)
+    folder = Path(settings.runtime.output_dir)
+    if settings.mode != RunMode.MULTIRUN:
+        return run_session(cfg, folder, overrides)
+    # With hydra.job.chdir a job works elsewhere.
+    job = join(Path(settings.runtime.cwd, settings.sweep.dir), folder, overrides)
+    if job.result is not None:
+        return job.result
+    cfg.train.resume = "auto"
+    return run_session(cfg, folder, overrides, name=job.name, tags=job.tags)
 
 
 if __name__ == "__main__":

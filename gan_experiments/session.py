@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any, cast
 
 import torch
@@ -38,13 +38,15 @@ class Run:
         cfg: Its composed configuration.
         run_dir: Its folder.
         overrides: What the person asked for, as Hydra lists it.
-        goes_on: Whether it was training just now: it then continues from its checkpoint, if there is one.
+        name: Its name where ``tracking.run_name`` is null; by default what is special about it.
+        tags: Further tags for MLflow.
 
     Attributes:
         cfg: As given.
         overrides: As given.
         config: The configuration as plain values.
         tracking: Its ``tracking`` group, with an absolute URI.
+        name: Its name.
         directory: Its folder.
         dataset: What it learns.
         device: What it computes on.
@@ -55,19 +57,29 @@ class Run:
         UserError: Something that the configuration asks for can't be had.
     """
 
-    def __init__(self, cfg: DictConfig, run_dir: Path, overrides: Sequence[str], *, goes_on: bool = False) -> None:
+    def __init__(
+        self,
+        cfg: DictConfig,
+        run_dir: Path,
+        overrides: Sequence[str],
+        name: str | None = None,
+        tags: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.cfg, self.overrides = cfg, overrides
         self.config = cast("dict[str, Any]", OmegaConf.to_container(cfg, resolve=True))
         self.tracking = cast(TrackingConfig, OmegaConf.to_object(cfg.tracking))
         if self.tracking.uri is not None:
             self.tracking.uri = check_uri(self.tracking.uri)
+        self.tracking.tags = {**tags, **self.tracking.tags}
         self.directory = RunDirectory(run_dir)
-        self.state = state_to_resume(cfg, run_dir, goes_on=goes_on)
+        self.state = state_to_resume(cfg, run_dir)
         self.device = resolve_device(cfg.device)
         self.dataset = load_data(cfg.data)
         train = cast(TrainConfig, OmegaConf.to_object(cfg.train))
         torch.manual_seed(cfg.seed)
         networks: Networks = build(cfg.model, sample_shape=self.dataset.sample_shape)
+        otherwise = f"{self.dataset.name} {cfg.model.get('name', 'model')}"
+        self.name = self.tracking.run_name or name or run_name(overrides, otherwise)
         self.member = Member(networks, train, cfg.seed, build(cfg.objective), build(cfg.penalty))
 
     @property
@@ -77,14 +89,13 @@ class Run:
 
     def recorder(self, total_steps: int) -> Recorder:
         """What records it."""
-        otherwise = f"{self.dataset.name} {self.cfg.model.get('name', 'model')}"
         return Recorder(
             self.directory,
             self.config,
             self.tracking,
             self.dataset,
             total_steps=total_steps,
-            name=self.tracking.run_name or run_name(self.overrides, otherwise),
+            name=self.name,
             overrides=self.overrides,
             device=_device_name(self.device),
             resumed_from=self.step,
@@ -178,16 +189,29 @@ class Session:
         return epoch > 0 and event.step == self._trainer.schedule.end_of(epoch)
 
     def _say_how_to_resume(self, stopped: str) -> None:
+        if len(self._runs) > 1:
+            print(f"stopped   {len(self._runs)} runs {stopped}", flush=True)  # who launched them says how to go on
+            return
+        folder = shlex.quote(str(self._runs[0].directory.path))
         print(f"stopped   {stopped}; to continue:")
-        if len(self._runs) == 1:
-            folder = shlex.quote(str(self._runs[0].directory.path))
-            print(f"resume    python -m gan_experiments.run train.resume={folder}", flush=True)
-        else:
-            print("resume    the sweep's own command with train.resume=auto and its hydra.sweep.dir", flush=True)
+        print(f"resume    python -m gan_experiments.run train.resume={folder}", flush=True)
 
 
-def run_session(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> float:
+def run_session(
+    cfg: DictConfig,
+    run_dir: Path,
+    overrides: list[str],
+    name: str | None = None,
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> float:
     """Train the run that ``cfg`` describes in ``run_dir``, from its checkpoint where ``train.resume`` is set.
+
+    Args:
+        cfg: Its composed configuration.
+        run_dir: Its folder.
+        overrides: What the person asked for, as Hydra lists it.
+        name: Its name where ``tracking.run_name`` is null; by default what is special about it.
+        tags: Further tags for MLflow.
 
     Returns:
         G's mean loss over the last epoch: a number for whoever asked for the run.
@@ -197,7 +221,7 @@ def run_session(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> float:
         RunFailedError: Training diverged; the message has the step and the reason.
         SystemExit: A signal stopped the run, after a checkpoint; the status is 128 + the signal's number.
     """
-    (outcome,) = Session([Run(cfg, run_dir, overrides)]).train()
+    (outcome,) = Session([Run(cfg, run_dir, overrides, name, tags)]).train()
     if isinstance(outcome, RunFailedError):
         raise outcome
     return outcome

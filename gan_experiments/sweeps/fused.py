@@ -19,8 +19,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from gan_experiments.models.stacking import UnstackableError
 from gan_experiments.session import Run, Session
+from gan_experiments.sweeps.job import join
 from gan_experiments.sweeps.memory import members_that_fit
+from gan_experiments.sweeps.outcome import outcome
 from gan_experiments.sweeps.partition import chunks, structure
+from gan_experiments.sweeps.sweep_directory import JobDirectory
 from gan_experiments.validation import validate
 
 # Hydra's own loggers are the ones that its configuration shows to the person.
@@ -46,6 +49,11 @@ class Job:
     overrides: list[str]
     run: Run | None = None
     returned: JobReturn | None = None
+
+    @property
+    def directory_of_sweep(self) -> Path:
+        """The sweep's folder, wherever the job works."""
+        return Path(self.config.hydra.runtime.cwd, self.config.hydra.sweep.dir)
 
     @property
     def number(self) -> int:
@@ -102,7 +110,8 @@ class FusedJobs:
 
     def _run_group(self, jobs: Sequence[Job]) -> None:
         for part in chunks(jobs, self._max_members):
-            ready = [job for job in part if len(part) > 1 and self._prepare(job) is None]
+            new = [job for job in part if not outcome(JobDirectory(job.directory)).finished]
+            ready = [job for job in new if len(new) > 1 and self._prepare(job) is None]
             self._run_alone([job for job in part if job not in ready])
             if len(ready) > 1:
                 self._run_ready(ready)
@@ -124,11 +133,13 @@ class FusedJobs:
             for part in chunks([job for job in jobs if job.run is not None and job.run.step == step], fit):
                 self._train(part)
 
-    def _prepare(self, job: Job, *, goes_on: bool = False) -> Exception | None:
-        """Set up the job's run; what is wrong with it, if anything is."""
+    def _prepare(self, job: Job) -> Exception | None:
+        """Set up the job's run, from its checkpoint if it has one; what is wrong with it, if anything is."""
         assert job.cfg is not None
         try:
-            job.run = Run(job.cfg, job.directory, job.overrides, goes_on=goes_on)
+            place = join(job.directory_of_sweep, job.directory, job.overrides)
+            job.cfg.train.resume = "auto"
+            job.run = Run(job.cfg, job.directory, job.overrides, place.name, place.tags)
         except Exception as error:
             return error
         return None
@@ -149,8 +160,8 @@ class FusedJobs:
             outcomes = []  # an exception holds on to everything that it passed
             self._halve(jobs)
             return
-        for job, outcome in zip(jobs, outcomes, strict=True):
-            self._end(job, outcome)
+        for job, returned in zip(jobs, outcomes, strict=True):
+            self._end(job, returned)
 
     def _outcomes(self, jobs: Sequence[Job]) -> Sequence[float | Exception]:
         try:
@@ -165,7 +176,7 @@ class FusedJobs:
             torch.cuda.empty_cache()
         log.info(f"{_count(jobs)} were too many for the memory; they go on in halves, from their checkpoints")
         for half in chunks(jobs, -(-len(jobs) // 2)):
-            errors = [(job, self._prepare(job, goes_on=True)) for job in half]
+            errors = [(job, self._prepare(job)) for job in half]
             for job, error in errors:
                 if error is not None:
                     self._end(job, error)

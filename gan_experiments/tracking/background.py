@@ -52,8 +52,6 @@ class _Process:
 
     def __init__(self, directories: Sequence[RunDirectory], uri: str | None, say: Callable[[str], None]) -> None:
         self._directories, self._uri, self._say = directories, uri, say
-        # This package first: a model loaded through MLflow puts a part of it on the path.
-        path = [str(Path(gan_experiments.__file__).parent.parent), *map(os.path.abspath, sys.path)]
         for directory in directories:
             directory.log.touch()
         with directories[0].log.open("ab") as log:
@@ -62,8 +60,7 @@ class _Process:
                 stdin=subprocess.PIPE,  # its end tells the worker that this process is through
                 stdout=subprocess.PIPE,
                 stderr=log,
-                # Whatever it computes is small; its threads would only take turns with those of training.
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"},
+                env=environment(),
                 # Ctrl-C is for training, which then ends the run in good order. A session of its own would keep it
                 # off too, but Linux shares processors out by session, and niceness would count for nothing.
                 process_group=0,
@@ -100,6 +97,14 @@ class _Process:
             return False
         position = read_json(directory.delivered).get(self._uri, {}).get("position", 0)
         return position == directory.journal.stat().st_size
+
+
+def environment() -> dict[str, str]:
+    """Variables for a process that imports what this one can import, and computes little."""
+    # This package first: a model loaded through MLflow puts a part of it on the path.
+    path = [str(Path(gan_experiments.__file__).parent.parent), *map(os.path.abspath, sys.path)]
+    # Its threads would only take turns with those of training.
+    return os.environ | {"PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"}
 
 
 def sync_command(*run_directories: Path) -> str:

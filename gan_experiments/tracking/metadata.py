@@ -9,9 +9,10 @@ import subprocess
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gan_experiments.data.dataset import Dataset
+if TYPE_CHECKING:
+    from gan_experiments.data.dataset import Dataset
 
 _PACKAGES = ("torch", "torchvision", "mlflow", "hydra-core", "numpy", "gan-experiments")
 _DIGEST_LENGTH = 36  # as many as MLflow takes: 144 bits of a SHA-256
@@ -49,7 +50,7 @@ def origin(overrides: Sequence[str], device: str, run_directory: Path) -> dict[s
         "run_directory": str(run_directory),
         "version.python": platform.python_version(),
         "version.cuda": torch.version.cuda or "none",
-        "mlflow.user": _user(),
+        "mlflow.user": user(),
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": "gan_experiments.run",
     }
@@ -58,17 +59,18 @@ def origin(overrides: Sequence[str], device: str, run_directory: Path) -> dict[s
             tags[f"version.{package}"] = version(package)
         except PackageNotFoundError:  # a source tree on the path
             continue
-    return tags | _commit()
+    return tags | commit()
 
 
-def _user() -> str:
+def user() -> str:
+    """Who runs this."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container whose user has no name
         return "unknown"
 
 
-def _commit() -> dict[str, str]:
+def commit() -> dict[str, str]:
     """The commit of the working directory's repository, else of the one that this package lies in."""
     for folder in (Path.cwd(), Path(__file__).parent):
         commit = _git(folder, "rev-parse", "HEAD")

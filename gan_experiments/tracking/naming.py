@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_SILENT_GROUPS = ("hydra", "tracking", "evaluate", "fused")
+_SILENT_GROUPS = ("hydra", "tracking", "evaluate", "sweep", "fused")
 """Where or how a run is watched does not make it another experiment."""
 _SILENT_KEYS = ("train.resume", "data.root", "data.download", "device")
 _LONGEST = 250
@@ -25,16 +25,23 @@ def run_name(overrides: Sequence[str], otherwise: str) -> str:
     for override in overrides:
         key, _, value = override.partition("=")
         key = key.lstrip("+~").partition("@")[0]
-        if key.split(".")[0] not in _SILENT_GROUPS and key not in _SILENT_KEYS:
+        if not is_silent(key):
             values.pop(key, None)  # the last of several settles both value and place
             values[key] = _plain(value.strip("'\""))
-    shorts = [key.rpartition(".")[2] for key in values]
-    parts = [
-        f"{short if shorts.count(short) == 1 else key}={value}"
-        for (key, value), short in zip(values.items(), shorts, strict=True)
-    ]
+    parts = [f"{key}={value}" for key, value in zip(shortest(list(values)), values.values(), strict=True)]
     name = " ".join(parts) or otherwise
     return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+
+
+def is_silent(key: str) -> bool:
+    """Whether a key only says where a run is recorded, how it is watched, or on what it computes."""
+    return key.split(".")[0] in _SILENT_GROUPS or key in _SILENT_KEYS
+
+
+def shortest(keys: Sequence[str]) -> list[str]:
+    """Dotted keys without their groups, where that leaves no doubt among them."""
+    shorts = [key.rpartition(".")[2] for key in keys]
+    return [short if shorts.count(short) == 1 else key for short, key in zip(shorts, keys, strict=True)]
 
 
 def _plain(value: str) -> str:

@@ -19,10 +19,14 @@ class ServedGenerator:
     Args:
         networks: The pair of networks, the generator with its final weights.
         data: Knows the data's range.
+
+    Attributes:
+        latent_dim: Dimension of z.
     """
 
     def __init__(self, networks: Networks, data: Dataset) -> None:
         self._generator, self._data = networks.generator.eval(), data
+        self.latent_dim = networks.latent_dim
 
     def predict(self, latents: np.ndarray, params: object = None) -> np.ndarray:
         """float32 ``[N, latent_dim]`` -> uint8 ``[N, C, H, W]`` or float32 ``[N, D]``."""
@@ -31,9 +35,8 @@ class ServedGenerator:
             return self._data.denormalise(samples).numpy()
 
 
-def _load_pyfunc(folder: str) -> ServedGenerator:
-    """MLflow's hook: a generator from the folder that ``model.save`` filled. The weights are read without code."""
-    path = Path(folder)
+def load_generator(path: Path) -> ServedGenerator:
+    """A run's final generator, from the folder where it keeps it. The weights are read without code."""
     description = json.loads((path / "generator.json").read_text(encoding="utf-8"))
     shape = tuple(description["sample_shape"])
     networks: Networks = instantiate(description["model"], sample_shape=shape)
@@ -42,3 +45,8 @@ def _load_pyfunc(folder: str) -> ServedGenerator:
     return ServedGenerator(
         networks, Dataset("range", torch.zeros((1, *shape), dtype=kind), scale=description["scale"])
     )
+
+
+def _load_pyfunc(folder: str) -> ServedGenerator:
+    """MLflow's hook: a generator from the folder that ``model.save`` filled."""
+    return load_generator(Path(folder))

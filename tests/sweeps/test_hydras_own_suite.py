@@ -8,11 +8,20 @@ from hydra.test_utils.launcher_common_tests import (
     IntegrationTestSuite,
     LauncherTestSuite,
 )
+from hydra.version import VersionBase
+from packaging.version import Version
 
 from gan_experiments.run import CONFIG_DIR
 
 # Hydra's test programs name no version of Hydra to be compatible with.
 pytestmark = pytest.mark.filterwarnings("ignore:Future Hydra versions will no longer change working directory")
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_new_process(hydra_restore_singletons: None) -> None:
+    VersionBase.instance().setbase(Version("1.1"))  # what Hydra assumes for them
+
+
 HERE = f"hydra.searchpath=[file://{CONFIG_DIR}]"
 
 

@@ -1,0 +1,77 @@
+"""The command ``python -m gan_experiments.compare``: which setting won, by how much, and whether that is noise."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gan_experiments.command_line import user_errors
+from gan_experiments.errors import UserError
+from gan_experiments.preflight import check_folder
+from gan_experiments.sweeps.summary import deliver
+from gan_experiments.sweeps.sweep_directory import SweepDirectory
+from gan_experiments.tracking.locate import folder_of_run, is_run_id
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command.
+
+    Raises:
+        SystemExit: Status 2 for what the person can mend, after one line on stderr; 1 if MLflow did not take it.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m gan_experiments.compare",
+        description="Compare a sweep's runs: one HTML page that needs no network, and its tables.",
+    )
+    parser.add_argument(
+        "sweep",
+        metavar="SWEEP_DIR_OR_RUN_ID",
+        help="a sweep's folder, any folder with runs below it, or the MLflow id of the summary or of one of the runs",
+    )
+    parser.add_argument(
+        "--metric", help="what to rank by (default: a score eval/…, else how balanced the game was at its end)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="where to write (default: report/ in the sweep's folder, and MLflow's summary of the sweep)",
+    )
+    parser.add_argument(
+        "--uri", default="sqlite:///mlflow.db", help="where an id is looked up (default: %(default)s)"
+    )
+    options = parser.parse_args(arguments)
+    with user_errors():
+        folder, directory = _find(options.sweep, options.uri)
+        out: Path = options.out or SweepDirectory(folder).report
+        check_folder("--out", str(out))
+        # After the checks, which need none of it.
+        from gan_experiments.sweeps.comparison.study import study
+        from gan_experiments.sweeps.comparison.write import write
+
+        found = study(folder, options.metric)
+        page = write(found, out.absolute())
+    print(found.headline)
+    print(f"report    {page}")
+    if directory is not None and options.out is None:
+        complaint = deliver(directory)
+        if complaint is not None:
+            sys.stderr.write(f"{complaint}\n")
+            raise SystemExit(1)
+
+
+def _find(reference: str, uri: str) -> tuple[Path, SweepDirectory | None]:
+    """The folder whose runs are compared, and the sweep that it is of."""
+    path = Path(reference)
+    if is_run_id(reference) and not path.exists():
+        path = folder_of_run(reference, uri)
+    if not path.is_dir():
+        raise UserError(f"{reference}: must be a sweep's folder, a folder of runs, or an MLflow run id")
+    directory = SweepDirectory.around(path)
+    return (directory.path if directory else path.absolute()), directory
+
+
+if __name__ == "__main__":
+    main()

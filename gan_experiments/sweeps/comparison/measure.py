@@ -1,0 +1,105 @@
+"""What runs are ranked by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gan_experiments.errors import UserError
+from gan_experiments.sweeps.comparison.record import Record
+
+_SCORES = "eval/"
+_FIRST = ("fcd", "kl", "class_kl", "mnist_score")
+"""Scores to rank by, the most telling one first, where runs have several."""
+_LARGER = ("precision", "recall", "density", "coverage", "modes", "quality", "score", "confidence", "parzen", "share")
+"""Words in the names of scores of which more is better; of all others less is."""
+EQUILIBRIUM = "equilibrium_distance"
+_LAST = 0.1
+"""Share of the epochs, the last ones, over which a metric that is no score is averaged."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What runs are ranked by.
+
+    Attributes:
+        name: Its name; MLflow's where MLflow has it.
+        larger_is_better: Whether more of it is better.
+        meaning: What it is, and why it was chosen: one sentence.
+        value: Its value of a run, or None where the run has none.
+        caveat: What the ranking does not say; mostly nothing.
+    """
+
+    name: str
+    larger_is_better: bool
+    meaning: str
+    value: Callable[[Record], float | None]
+    caveat: str = ""
+
+    @property
+    def direction(self) -> str:
+        """Which way is better."""
+        return "larger is better" if self.larger_is_better else "smaller is better"
+
+
+def choose(records: Sequence[Record], asked: str | None) -> Measure:
+    """The measure that was asked for; else a score that the runs have; else how balanced the game was at its end.
+
+    Raises:
+        UserError: No run has what was asked for.
+    """
+    names = sorted({name for record in records for name in record.metrics})
+    if asked is not None and asked != EQUILIBRIUM:
+        if asked not in names:
+            raise UserError(f"--metric {asked}: no run has it; there are {', '.join([*names, EQUILIBRIUM])}")
+        return _named(asked, "Asked for with --metric.")
+    scores = [name for name in names if name.startswith(_SCORES)]
+    if asked is None and scores:
+        best = min(scores, key=lambda name: (*(word != name.removeprefix(_SCORES) for word in _FIRST), name))
+        return _named(best, "The first of the scores that these runs have.")
+    return Measure(
+        EQUILIBRIUM,
+        larger_is_better=False,
+        meaning=(
+            "|mean D(x) − ½| + |mean D(G(z)) − ½| over the last tenth of the epochs: 0 where D cannot tell real from"
+            " generated. Players that have learnt nothing are balanced too: look at the samples, or rank by a score"
+            " (--metric eval/…)."
+        ),
+        value=_distance,
+        caveat="These runs have no score (eval/…): this says how balanced the game was, not how good samples are.",
+    )
+
+
+def _named(name: str, why: str) -> Measure:
+    if name.startswith(_SCORES):
+        return Measure(name, any(word in name for word in _LARGER), why, lambda record: _last(record, name))
+    if name.startswith(("prob/", "accuracy/")):
+        meaning = f"The distance of {name} from ½, where D cannot tell real from generated. {why}"
+        return Measure(f"|{name} − ½|", False, meaning, lambda record: _from_half(record, name))
+    meaning = f"The mean over the last tenth of the epochs. {why}"
+    return Measure(name, name.startswith("speed/"), meaning, lambda record: _tail(record, name))
+
+
+def _last(record: Record, name: str) -> float | None:
+    points = record.metrics.get(name)
+    return points[-1][1] if points and math.isfinite(points[-1][1]) else None
+
+
+def _tail(record: Record, name: str) -> float | None:
+    points = record.metrics.get(name)
+    if not points:
+        return None
+    values = [value for _, value in points[-math.ceil(_LAST * len(points)) :]]
+    mean = sum(values) / len(values)
+    return mean if math.isfinite(mean) else None
+
+
+def _from_half(record: Record, name: str) -> float | None:
+    value = _tail(record, name)
+    return None if value is None else abs(value - 0.5)
+
+
+def _distance(record: Record) -> float | None:
+    real, fake = _from_half(record, "prob/real"), _from_half(record, "prob/fake")
+    return None if real is None or fake is None else real + fake

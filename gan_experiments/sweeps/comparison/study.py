@@ -1,0 +1,93 @@
+"""A comparison of runs, computed from their folders."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gan_experiments.errors import UserError
+from gan_experiments.sweeps.comparison.factors import Factor, Setting, find_factors, find_settings
+from gan_experiments.sweeps.comparison.importance import Share, importance
+from gan_experiments.sweeps.comparison.measure import Measure, choose
+from gan_experiments.sweeps.comparison.ranking import CLEAR, NOISE, UNKNOWN, Ranked, rank
+from gan_experiments.sweeps.comparison.record import Record, records
+from gan_experiments.sweeps.sweep_directory import SweepDirectory
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a comparison found.
+
+    Attributes:
+        title: The sweep's name, or the folder's.
+        sweep: What sweep.json says; empty where the folder is not a sweep's.
+        records: All runs, by number.
+        measure: What they are ranked by.
+        factors: What differs.
+        settings: Runs grouped over seeds.
+        ranked: Settings that can be ranked, the best first.
+        shares: What accounts for the differences.
+    """
+
+    title: str
+    sweep: dict[str, Any]
+    records: Sequence[Record]
+    measure: Measure
+    factors: Sequence[Factor]
+    settings: Sequence[Setting]
+    ranked: Sequence[Ranked]
+    shares: Sequence[Share]
+
+    @property
+    def unfinished(self) -> list[Record]:
+        """Runs that have not reached their last step."""
+        return [record for record in self.records if not record.outcome.finished]
+
+    @property
+    def in_order(self) -> list[Record]:
+        """All runs, the best setting's first, those that can't be ranked last."""
+        placed = [run for place in self.ranked for run in place.runs]
+        return [*placed, *(record for record in self.records if all(record is not run for run in placed))]
+
+    @property
+    def headline(self) -> str:
+        """What came of it, in a few sentences."""
+        if not self.ranked:
+            return "No run has finished yet, so there is nothing to rank."
+        best, others = self.ranked[0], self.ranked[1:]
+        parts = [f"{best.setting.label} has the best {self.measure.name}: {shown(best)}."]
+        count = Counter(place.verdict for place in others)
+        if others and count[UNKNOWN] == len(others):
+            parts.append("Whether that is more than seed noise takes two seeds a setting to tell.")
+        elif others:
+            found = ", ".join(f"{count[verdict]} {verdict}" for verdict in (CLEAR, NOISE, UNKNOWN) if count[verdict])
+            parts.append(f"Of {len(others)} other settings: {found}.")
+        return " ".join([*parts, self.measure.caveat]).strip()
+
+
+def shown(place: Ranked) -> str:
+    """A setting's mean with its confidence interval."""
+    if place.margin is None:
+        return f"{place.mean:.4g} (one seed)"
+    return f"{place.mean:.4g} ± {place.margin:.2g} (95 %, {len(place.values)} seeds)"
+
+
+def study(folder: Path, metric: str | None = None) -> Study:
+    """Compare the runs of a sweep, or all below any folder.
+
+    Raises:
+        UserError: There are no runs, or none has the metric.
+    """
+    found = records(folder)
+    if not found:
+        raise UserError(f"{folder}: there is no run in it or below it")
+    directory = SweepDirectory(folder)
+    sweep = directory.content() if directory.sweep.is_file() else {}
+    measure, factors = choose(found, metric), find_factors(found, list(sweep.get("varied", ())))
+    settings = find_settings(found, factors)
+    ranked = rank(settings, measure)
+    title = sweep.get("name", folder.name)
+    return Study(title, sweep, found, measure, factors, settings, ranked, importance(ranked, factors))

@@ -1,0 +1,77 @@
+"""A run's place in its sweep: what every launcher asks for each job before it trains."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gan_experiments.errors import UserError
+from gan_experiments.sweeps.outcome import outcome, result
+from gan_experiments.sweeps.sweep_directory import JobDirectory, SweepDirectory
+from gan_experiments.tracking.background import environment
+from gan_experiments.tracking.naming import run_name
+from gan_experiments.tracking.run_directory import read_json
+
+SWEEP_TAG, SUMMARY_TAG, ROLE_TAG = "sweep", "summary_run", "role"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run's place in its sweep.
+
+    Attributes:
+        name: The run's name: what varies in the sweep, with this run's values; None where nothing does.
+        tags: MLflow tags by which the run is found with its sweep.
+        result: What the run returned, if it has finished before: then it is not run again.
+    """
+
+    name: str | None
+    tags: dict[str, str]
+    result: float | None
+
+
+def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Job:
+    """The place of the job in ``run_dir`` in the sweep of ``sweep_dir``, in any process and on any machine.
+
+    A job always goes on from its own checkpoint, if it has one (``train.resume=auto``): a queue may start it again.
+    One that has finished before is not run again; MLflow gets what it still lacks of it.
+
+    Args:
+        sweep_dir: ``hydra.sweep.dir`` of the job.
+        run_dir: ``hydra.runtime.output_dir`` of the job.
+        overrides: ``hydra.overrides.task`` of the job.
+
+    Raises:
+        UserError: The sweep's folder is not here.
+    """
+    directory = SweepDirectory(sweep_dir)
+    if not directory.sweep.is_file():
+        raise UserError(
+            f"hydra.sweep.dir={sweep_dir}: {directory.path} is not the folder of a sweep on {socket.gethostname()};"
+            " jobs on other machines need it on a file system that they share"
+        )
+    sweep = directory.content()
+    tags = {SWEEP_TAG: sweep["name"]}
+    if sweep["run_id"] is not None:
+        tags[SUMMARY_TAG] = sweep["run_id"]
+    varied = [line for line in overrides if line.partition("=")[0].lstrip("+") in sweep["varied"]]
+    run = JobDirectory(run_dir)
+    finished = outcome(run).finished
+    if finished:
+        print(f"finished  {run.path}, before; not run again", flush=True)
+        _complete(run)
+    name = run_name(varied, otherwise="") or None
+    return Job(name, tags, result(run) if finished else None)
+
+
+def _complete(run: JobDirectory) -> None:
+    """Deliver what a machine that went down has left undelivered; whatever hinders it is said, and no failure."""
+    uri = read_json(run.run)["uri"]
+    delivered = read_json(run.delivered) if run.delivered.is_file() else {}
+    if uri is not None and delivered.get(uri, {}).get("position", 0) < run.journal.stat().st_size:
+        command = [sys.executable, "-m", "gan_experiments.sync", str(run.path)]
+        subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, check=False)

@@ -1,0 +1,77 @@
+"""Where things lie in a sweep's folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
+
+
+class SweepDirectory:
+    """A sweep's folder: the truth about the sweep, of which MLflow gets a summary.
+
+    Args:
+        path: The folder, as ``hydra.sweep.dir`` names it; it need not exist yet.
+
+    Attributes:
+        path: The folder, absolute.
+        sweep: What the sweep is: name, destination, what varies, its jobs. The jobs of other processes and machines
+            find their sweep by it.
+        report: The folder of the report and its tables.
+        log: What MLflow had to say; absent unless something went wrong.
+        lock: Held by the process that launches.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).absolute()
+        self.sweep = self.path / "sweep.json"
+        self.report = self.path / "report"
+        self.log = self.path / "tracking.log"
+        self.lock = self.path / ".lock"
+
+    @classmethod
+    def around(cls, path: Path) -> SweepDirectory | None:
+        """The sweep whose folder ``path`` is, or lies in; None where there is none."""
+        folders = (path.absolute(), *path.absolute().parents)
+        return next((cls(folder) for folder in folders if (folder / "sweep.json").is_file()), None)
+
+    def content(self) -> dict[str, Any]:
+        """What sweep.json says."""
+        return read_json(self.sweep)
+
+    def create(self, content: dict[str, Any]) -> None:
+        """Write sweep.json of a new sweep."""
+        write_json(self.sweep, content)
+
+    def remove(self) -> None:
+        """Take back a sweep that could not be opened."""
+        shutil.rmtree(self.path)
+
+    def remember(self, **changes: Any) -> None:
+        """Write changes to sweep.json."""
+        write_json(self.sweep, self.content() | changes)
+
+    def jobs(self) -> list[JobDirectory]:
+        """The folders of the jobs that were started, by their numbers."""
+        found = (JobDirectory(file.parent) for file in self.path.rglob("job.json"))
+        return sorted(found, key=lambda job: (job.number(), str(job.path)))
+
+
+class JobDirectory(RunDirectory):
+    """The folder of a sweep's run.
+
+    Attributes:
+        job: Which of the sweep's jobs this is, and its overrides.
+        failure: Why the last attempt failed; absent unless it did.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path)
+        self.job = self.path / "job.json"
+        self.failure = self.path / "failure.json"
+
+    def number(self) -> int:
+        """Hydra's number of the job."""
+        return read_json(self.job)["number"] if self.job.is_file() else 0

@@ -1,0 +1,144 @@
+"""What a comparison finds, on runs whose values are known beforehand."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from scipy import stats
+
+from gan_experiments.errors import UserError
+from gan_experiments.sweeps.comparison.factors import find_factors, find_settings
+from gan_experiments.sweeps.comparison.importance import COMBINED, NOISE, importance
+from gan_experiments.sweeps.comparison.measure import EQUILIBRIUM, choose
+from gan_experiments.sweeps.comparison.ranking import BEST, CLEAR, UNKNOWN, Ranked, rank
+from gan_experiments.sweeps.comparison.ranking import NOISE as WITHIN
+from gan_experiments.sweeps.comparison.record import Record
+from gan_experiments.sweeps.outcome import Outcome
+from gan_experiments.sweeps.sweep_directory import JobDirectory
+
+FINISHED = Outcome("finished", "")
+
+
+def record(number: int = 0, outcome: Outcome = FINISHED, params: dict | None = None, **metrics: list) -> Record:
+    """A run; its metrics are values at epochs 1, 2, …."""
+    points = {name.replace("__", "/"): list(enumerate(map(float, values), 1)) for name, values in metrics.items()}
+    named = {key: str(value) for key, value in (params or {}).items()}
+    return Record(JobDirectory(Path(str(number))), number, f"run {number}", outcome, named, points)
+
+
+def grid(values: dict[tuple[object, ...], Sequence[float]], keys: Sequence[str]) -> list[Record]:
+    """A run for each value; the values of a setting are those of its seeds."""
+    runs = [
+        ({**dict(zip(keys, setting, strict=True)), "seed": seed}, value)
+        for setting, seeds in values.items()
+        for seed, value in enumerate(seeds)
+    ]
+    return [record(number, params=params, eval__fcd=[value]) for number, (params, value) in enumerate(runs)]
+
+
+def ranking(runs: Sequence[Record], metric: str | None = None) -> list[Ranked]:
+    return rank(find_settings(runs, find_factors(runs)), choose(runs, metric))
+
+
+def test_seeds_are_repetitions_of_a_setting() -> None:
+    runs = grid({(0.1,): [3, 5], (0.2,): [1, 2]}, ["train.lr"])
+    best, other = ranking(runs)
+    assert best.setting.values == {"train.lr": "0.2"}
+    assert (best.mean, other.mean) == (1.5, 4.0)
+    assert [run.params["seed"] for run in other.runs] == ["0", "1"]
+
+
+def test_only_what_differs_is_a_factor_and_what_changes_together_is_one() -> None:
+    same = {"train.epochs": 3, "tracking.uri": "a", "seed": 0}
+    runs = [
+        record(params=same | {"model.widths": "[8]", "model.name": "small", "train.lr": 1}),
+        record(params=same | {"model.widths": "[9]", "model.name": "large", "train.lr": 1, "seed": 1}),
+        record(params=same | {"model.widths": "[9]", "model.name": "large", "train.lr": 2, "tracking.uri": "b"}),
+    ]
+    model, rate = find_factors(runs)
+    assert (model.key, model.label, model.companions) == ("model.name", "model", ("model.widths",))
+    assert (rate.key, rate.label, rate.levels) == ("train.lr", "lr", ("1", "2"))
+
+
+def test_the_interval_is_student_s() -> None:
+    values = [1.0, 2.0, 4.0]
+    (place,) = ranking(grid({(1,): values}, ["a"]))
+    low, high = stats.t.interval(0.95, 2, loc=place.mean, scale=stats.sem(values))
+    assert place.margin == pytest.approx((high - low) / 2)
+
+
+def test_what_seeds_can_and_cannot_tell() -> None:
+    runs = grid({(1,): [1, 1.1, 0.9], (2,): [1.05, 1.2, 0.95], (3,): [9, 9.1, 8.9], (4,): [5]}, ["a"])
+    found = {place.setting.values["a"]: place.verdict for place in ranking(runs)}
+    assert found == {"1": BEST, "2": WITHIN, "3": CLEAR, "4": UNKNOWN}
+
+
+def test_many_comparisons_are_allowed_for() -> None:
+    """One of two settings that one test would call different is not, beside nineteen others."""
+    near = {(0,): [0.0, 0.2, 0.4], (1,): [0.6, 0.8, 1.0]}
+    (_, alone) = ranking(grid(near, ["a"]))
+    many = ranking(grid(near | {(k,): [0.1, 0.3, 0.5] for k in range(2, 20)}, ["a"]))
+    (crowded,) = (place for place in many if place.setting.values["a"] == "1")
+    assert alone.verdict == CLEAR
+    assert crowded.verdict == WITHIN
+
+
+def test_seeds_without_any_noise_can_be_told_apart() -> None:
+    same, worse = ranking(grid({(1,): [1, 1], (2,): [1, 1], (3,): [2, 2]}, ["a"]))[1:]
+    assert (same.verdict, worse.verdict) == (WITHIN, CLEAR)
+
+
+def test_a_run_that_is_repeated_exactly_is_no_second_seed() -> None:
+    runs = [record(n, params={"a": 1, "seed": 0}, eval__fcd=[2]) for n in range(3)]
+    (place,) = ranking(runs)
+    assert (len(place.values), place.margin) == (1, None)
+
+
+def test_failed_runs_are_in_no_mean_but_counted() -> None:
+    runs = grid({(1,): [1, 2, 3]}, ["a"])
+    runs[0].outcome = Outcome("failed", "it diverged")
+    (place,) = ranking(runs)
+    assert place.mean == 2.5
+    assert (len(place.values), len(place.setting.runs)) == (2, 3)
+
+
+def test_variance_is_shared_out_as_it_was_made() -> None:
+    """a moves the value by ±3, b by ±1, both together by ±1, a seed by ±1: shares 9, 1, 1 and 1 of 12."""
+    values = {(a, b): [3 * a + b + a * b + seed for seed in (-1, 1)] for a, b in itertools.product((-1, 1), repeat=2)}
+    runs = grid(values, ["a", "b"])
+    shares = {share.label: share.share for share in importance(ranking(runs), find_factors(runs))}
+    expected = {"a": 9 / 12, "b": 1 / 12, COMBINED: 1 / 12, NOISE: 1 / 12}
+    assert shares == pytest.approx(expected)
+
+
+def test_a_factor_of_a_value_a_run_does_not_explain_everything() -> None:
+    noise = [0, 5, 1, 7, 2, 6, 3, 4, 9, 8, 2, 5, 1, 3, 7, 0]
+    runs = grid({(0.01 * k + 0.01,): [value] for k, value in enumerate(noise)}, ["a"])
+    (share,) = importance(ranking(runs), find_factors(runs))
+    assert share.share < 0.5
+
+
+def test_a_score_goes_before_losses() -> None:
+    with_score = record(loss__generator=[1], eval__fcd=[3], eval__coverage=[0.5], prob__real=[0.5], prob__fake=[0.5])
+    assert choose([with_score], None).name == "eval/fcd"
+    assert choose([with_score], "eval/coverage").larger_is_better
+
+
+def test_without_a_score_the_balance_counts_and_the_report_says_so() -> None:
+    run = record(prob__real=[0.9] * 10 + [0.7] * 2, prob__fake=[0.0] * 10 + [0.4, 0.2])
+    measure = choose([run], None)
+    assert measure.name == EQUILIBRIUM
+    assert measure.value(run) == pytest.approx(0.2 + 0.2)
+    assert "not how good" in measure.caveat
+
+
+def test_a_metric_that_no_run_has_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UserError, match=r"--metric eval/x: no run has it; there are loss/generator, equilibrium"):
+        choose([record(loss__generator=[1])], "eval/x")
+
+
+def test_a_metric_that_is_not_finite_ranks_nothing() -> None:
+    assert ranking([record(params={"a": 1}, eval__fcd=[float("nan")])]) == []

@@ -1,0 +1,77 @@
+"""A sweep that was stopped or killed goes on: no job is run twice, none is missing."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import filelock
+
+from gan_experiments.sweeps.outcome import outcome
+from gan_experiments.sweeps.sweep_directory import JobDirectory, SweepDirectory
+from tests.conftest import Command
+from tests.real_runs import TINY, Ended, call, lines, succeed
+from tests.sweeps.conftest import EPOCHS
+
+JOBS = 4
+
+
+def test_it_says_how_to_go_on(interrupted_sweep: tuple[SweepDirectory, Ended, Ended]) -> None:
+    sweep, stopped, _ = interrupted_sweep
+    assert stopped.status == 130
+    assert shlex.split(stopped.out[-1])[-2:] == ["-m", f"sweep.resume={sweep.path}"]
+
+
+def test_no_job_is_run_twice_and_none_is_missing(interrupted_sweep: tuple[SweepDirectory, Ended, Ended]) -> None:
+    sweep, *_ = interrupted_sweep
+    assert [job.number() for job in sweep.jobs()] == list(range(JOBS))
+    for job in sweep.jobs():
+        assert outcome(job).finished
+        epochs = [line["epoch"] for line in lines(job, "metrics", "epoch")]
+        assert epochs == list(range(1, EPOCHS + 1))
+    sessions = [[line["step"] for line in lines(job, "session")] for job in sweep.jobs()]
+    assert [len(steps) for steps in sessions] == [2, 2, 1, 1]
+    assert sessions[0][1] > 0  # from a checkpoint, not from the start
+    assert sessions[1][1] > 0
+
+
+def test_the_report_has_all_runs(interrupted_sweep: tuple[SweepDirectory, Ended, Ended]) -> None:
+    sweep, _, last = interrupted_sweep
+    assert f"{JOBS} of {JOBS} runs have finished" in " ".join(last.out)
+    assert sweep.content()["status"] == "FINISHED"
+    assert (sweep.report / "report.html").is_file()
+
+
+def test_a_failed_run_is_tried_again_and_a_finished_one_is_not(tmp_path: Path) -> None:
+    """What it lacked the first time is there the second time."""
+    (tmp_path / "own_data.py").write_text(
+        "import pathlib\n"
+        "from gan_experiments.data import digits\n"
+        "def load(name):\n"
+        "    if name == 'late' and not pathlib.Path('here').exists() and pathlib.Path('sweep/0').exists():\n"
+        "        raise OSError('the disk is not mounted')\n"
+        "    return digits.load('digits', '', 28, False)\n"
+    )
+    data = ("~data", "+data={_target_: own_data.load, name: early}", "data.name=early,late")
+    ended = call(tmp_path, "-m", *TINY, "tracking=off", "train.epochs=1", *data, "hydra.sweep.dir=sweep")
+    assert ended.status == 1
+    assert ended.err[-1].startswith("failed    name=late: OSError: the disk is not mounted")
+    (tmp_path / "here").touch()
+    again = succeed(tmp_path, "sweep.resume=sweep")
+    early, late = (JobDirectory(tmp_path / "sweep" / str(number)) for number in (0, 1))
+    assert len(lines(early, "session")) == len(lines(late, "session")) == 1
+    assert f"finished  {early.path}, before; not run again" in again.out
+    assert not late.failure.exists()
+
+
+def test_a_sweep_goes_on_as_it_was(whole_sweep: SweepDirectory, command: Command) -> None:
+    answer = command(f"sweep.resume={whole_sweep.path}", "train.lr=1e-3")
+    assert answer.status == 2
+    assert answer.err.startswith("error: train.lr=1e-3: does not go with sweep.resume; a sweep goes on as it was")
+
+
+def test_a_sweep_is_run_by_one_process_at_a_time(whole_sweep: SweepDirectory, command: Command) -> None:
+    with filelock.FileLock(whole_sweep.lock):
+        answer = command(f"sweep.resume={whole_sweep.path}")
+    assert answer.status == 2
+    assert "another process is running" in answer.err
