@@ -67,7 +67,7 @@ def main() -> None:
     if sweep["status"] == "RUNNING":
         client.update_run(sweep["run_id"], status="RUNNING")
     else:
-        mlflow_run.end_run(client, sweep["run_id"], sweep["status"], sweep["reason"])
+        mlflow_run.end_run(client, sweep["run_id"], sweep["status"], sweep["reason"], sweep["ended"])
 
 
 def _tags(directory: SweepDirectory, sweep: dict[str, Any]) -> Iterator[tuple[str, str]]:
