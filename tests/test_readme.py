@@ -41,12 +41,14 @@ def test_a_misspelt_key_of_an_own_architecture(command: Command, own_files: list
     assert sorted(answer.files) == sorted({*own_files, "my_conf", "my_conf/model", "my_conf/data"})
 
 
-@pytest.mark.parametrize("group", ["data", "model", "objective", "penalty", "train", "tracking", "experiment"])
+@pytest.mark.parametrize(
+    "group", ["data", "model", "objective", "penalty", "train", "tracking", "experiment", "sweep"]
+)
 def test_the_table_names_every_option_and_key(group: str) -> None:
     from gan_experiments.config import SCHEMAS, fields_of
     from gan_experiments.run import CONFIG_DIR
 
-    row = re.search(rf"^\| `{group}` \|.*$", README, re.MULTILINE)
+    row = re.search(rf"^\| `\+?{group}` \|.*$", README, re.MULTILINE)
     assert row is not None
     words = set(re.findall(r"\w+", row[0]))
     assert {file.stem for file in (CONFIG_DIR / group).glob("*.yaml")} <= words

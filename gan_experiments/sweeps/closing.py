@@ -20,7 +20,7 @@ def close(directory: SweepDirectory) -> list[str]:
     missing = [f"{run.outcome.state:<9} {run.name}: {run.outcome.reason}" for run in found.unfinished]
     done = len(found.records) - len(missing)
     reason = f"{done} of {len(found.records)} runs have finished"
-    directory.remember(status="FAILED" if missing else "FINISHED", reason=reason)
+    directory.end("FAILED" if missing else "FINISHED", reason)
     complaint = deliver(directory)
     sweep = directory.content()
     print(f"sweep     {found.title}: {reason}")

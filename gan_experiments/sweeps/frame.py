@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import signal
 import sys
 import time
 import traceback
@@ -11,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from types import FrameType
 from typing import Any
 
 import filelock
@@ -91,16 +93,12 @@ def seen_out() -> Iterator[None]:
     Raises:
         SystemExit: Status 1, if the launcher failed; a signal's own, if one stopped the sweep.
     """
+    before = signal.signal(signal.SIGTERM, _terminate)  # a run that trains meets it in its own way
     try:
         yield
     except (SystemExit, KeyboardInterrupt):
         if _open:
-            directory, lock = _open.pop()
-            directory.remember(status="KILLED", reason="stopped")
-            deliver(directory)
-            lock.release()
-            print(f"stopped   sweep {directory.content()['name']}; to continue:")
-            print(f"resume    {resume_command(directory)}", flush=True)
+            _stop()
         raise
     except Exception:
         if not _open:
@@ -108,6 +106,22 @@ def seen_out() -> Iterator[None]:
         traceback.print_exc()
         _close()
         raise SystemExit(1) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _stop() -> None:
+    """Leave a sweep that a signal stopped as it is, and say how to go on with it."""
+    directory, lock = _open.pop()
+    directory.end("KILLED", "stopped by a signal")
+    deliver(directory)
+    lock.release()
+    print(f"stopped   sweep {directory.content()['name']}; to continue:")
+    print(f"resume    {resume_command(directory)}", flush=True)
 
 
 def resume_command(directory: SweepDirectory) -> str:

@@ -16,7 +16,7 @@ from gan_experiments.tracking.background import environment
 from gan_experiments.tracking.naming import run_name
 from gan_experiments.tracking.run_directory import read_json
 
-SWEEP_TAG, SUMMARY_TAG, ROLE_TAG = "sweep", "summary_run", "role"
+SWEEP_TAG, SUMMARY_TAG, SETTING_TAG, ROLE_TAG = "sweep", "summary_run", "setting", "role"
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Job:
     if sweep["run_id"] is not None:
         tags[SUMMARY_TAG] = sweep["run_id"]
     varied = [line for line in overrides if line.partition("=")[0].lstrip("+") in sweep["varied"]]
+    # MLflow's pages group runs by a tag, and then draw the mean of those that differ in their seeds alone.
+    tags[SETTING_TAG] = run_name([line for line in varied if not line.startswith("seed=")], otherwise="the only one")
     run = JobDirectory(run_dir)
     finished = outcome(run).finished
     if finished:

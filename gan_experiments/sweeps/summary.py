@@ -67,7 +67,7 @@ def main() -> None:
     if sweep["status"] == "RUNNING":
         client.update_run(sweep["run_id"], status="RUNNING")
     else:
-        mlflow_run.end_run(client, sweep["run_id"], sweep["status"], sweep["reason"])
+        mlflow_run.end_run(client, sweep["run_id"], sweep["status"], sweep["reason"], sweep["ended"])
 
 
 def _tags(directory: SweepDirectory, sweep: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -86,26 +86,25 @@ def _log_results(client: MlflowClient, sweep: dict[str, Any], report: dict[str, 
     from mlflow.entities import Metric
 
     run_id, best = sweep["run_id"], report["best"]
-    values = {f"runs/{state}": float(count) for state, count in report["states"].items()}
-    tags = {"metric": report["metric"]["name"]}
+    tags = {"metric": report["metric"]["name"], "headline": report["headline"]}
+    tags |= {f"runs.{state}": str(count) for state, count in report["states"].items()}
     if best is not None:
-        values |= {f"best/{name}": value for name, value in best["metrics"].items()}
         tags |= {"best_run": best["run_id"] or "", "best_run_name": best["name"]}
         tags |= {f"best.{key}": value for key, value in best["params"].items()}
-    time = report["time"]
-    client.log_batch(run_id, metrics=[Metric(name, value, time, 0) for name, value in values.items()])
+        metrics = [Metric(f"best/{name}", value, report["time"], 0) for name, value in best["metrics"].items()]
+        client.log_batch(run_id, metrics=metrics)
     mlflow_run.log_tags(client, run_id, tags | {"mlflow.note.content": _note(sweep, report)})
 
 
 def _note(sweep: dict[str, Any], report: dict[str, Any]) -> str:
     """The description on the summary's page: Markdown."""
-    lines = [report["headline"], ""]
+    page = f"#/experiments/{sweep['experiment_id']}/runs"
+    query = quote(f"tags.{SWEEP_TAG} = '{sweep['name']}'")
+    links = [f"[all runs of this sweep]({page}?workflowType=machine_learning&searchFilter={query})"]
     best = report["best"]
     if best is not None and best["run_id"] is not None:
-        lines.append(f"Best run: [{best['name']}](#/experiments/{sweep['experiment_id']}/runs/{best['run_id']})  ")
-    query = quote(f"tags.{SWEEP_TAG} = '{sweep['name']}'")
-    page = f"#/experiments/{sweep['experiment_id']}/runs?workflowType=machine_learning&searchFilter={query}"
-    lines += [f"All runs of this sweep: [filtered]({page})  ", "Report: artifact `report/report.html`", ""]
+        links.insert(0, f"[best run: {best['name']}]({page}/{best['run_id']})")
+    lines = [" · ".join(links), "", report["headline"], "", "The report is the artifact `report/report.html`.", ""]
     if report["failures"]:
         lines += ["Not finished:", "", *(f"- {each['name']}: {each['reason']}" for each in report["failures"])]
     return "\n".join(lines)

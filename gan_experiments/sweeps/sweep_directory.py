@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,10 @@ class SweepDirectory:
     def remember(self, **changes: Any) -> None:
         """Write changes to sweep.json."""
         write_json(self.sweep, self.content() | changes)
+
+    def end(self, status: str, reason: str) -> None:
+        """Write down how the sweep ended: a status of MLflow's, and why, in one line."""
+        self.remember(status=status, reason=reason, ended=time.time_ns() // 1_000_000)
 
     def jobs(self) -> list[JobDirectory]:
         """The folders of the jobs that were started, by their numbers."""

@@ -122,8 +122,11 @@ def test_a_factor_of_a_value_a_run_does_not_explain_everything() -> None:
 
 
 def test_a_score_goes_before_losses() -> None:
-    with_score = record(loss__generator=[1], eval__fcd=[3], eval__coverage=[0.5], prob__real=[0.5], prob__fake=[0.5])
-    assert choose([with_score], None).name == "eval/fcd"
+    scores = {"eval__frechet_classifier_distance": [3], "eval__coverage": [0.5], "eval__coverage_error": [0.1]}
+    with_score = record(loss__generator=[1], prob__real=[0.5], prob__fake=[0.5], **scores)
+    assert choose([with_score], None).name == "eval/frechet_classifier_distance"
+    with_score.metrics.pop("eval/frechet_classifier_distance")
+    assert choose([with_score], None).name == "eval/coverage"
     assert choose([with_score], "eval/coverage").larger_is_better
 
 

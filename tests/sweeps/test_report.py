@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from gan_experiments import compare
 from gan_experiments.sweeps.sweep_directory import SweepDirectory
@@ -41,26 +41,31 @@ def test_tables_say_the_same_in_csv_and_json(whole_sweep: SweepDirectory) -> Non
     assert content["best"]["metrics"]["loss/generator"] in [float(run["last loss/generator"]) for run in runs]
 
 
-@pytest.fixture(params=["light", "dark"])
-def page(request: pytest.FixtureRequest, whole_sweep: SweepDirectory) -> Iterator[Page]:
-    """The report in a browser without network, in either theme."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
     if shutil.which("chromium") is None:
         pytest.skip("needs the program chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        context = browser.new_context(
-            offline=True, color_scheme=request.param, viewport={"width": 1366, "height": 768}
-        )
-        page = context.new_page()
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        asked: list[str] = []
-        page.on("request", lambda asking: asked.append(asking.url))
-        page.goto((whole_sweep.report / "report.html").as_uri())
-        yield page
-        assert errors == []
-        assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+        yield browser
         browser.close()
+
+
+@pytest.fixture(params=["light", "dark"])
+def page(request: pytest.FixtureRequest, browser: Browser, whole_sweep: SweepDirectory) -> Iterator[Page]:
+    """The report in a browser without network, in either theme."""
+    size = ViewportSize(width=1366, height=768)
+    context = browser.new_context(offline=True, color_scheme=request.param, viewport=size)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    asked: list[str] = []
+    page.on("request", lambda asking: asked.append(asking.url))
+    page.goto((whole_sweep.report / "report.html").as_uri())
+    yield page
+    assert errors == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    context.close()
 
 
 def test_the_page_shows_everything(page: Page, request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> None:

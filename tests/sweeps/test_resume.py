@@ -10,8 +10,8 @@ import filelock
 from gan_experiments.sweeps.outcome import outcome
 from gan_experiments.sweeps.sweep_directory import JobDirectory, SweepDirectory
 from tests.conftest import Command
-from tests.real_runs import TINY, Ended, call, lines, succeed
-from tests.sweeps.conftest import EPOCHS
+from tests.real_runs import Ended, lines
+from tests.sweeps.conftest import EPOCHS, SETTINGS
 
 JOBS = 4
 
@@ -42,23 +42,24 @@ def test_the_report_has_all_runs(interrupted_sweep: tuple[SweepDirectory, Ended,
     assert (sweep.report / "report.html").is_file()
 
 
-def test_a_failed_run_is_tried_again_and_a_finished_one_is_not(tmp_path: Path) -> None:
+def test_a_failed_run_is_tried_again_and_a_finished_one_is_not(command: Command) -> None:
     """What it lacked the first time is there the second time."""
-    (tmp_path / "own_data.py").write_text(
+    Path("late_data.py").write_text(
         "import pathlib\n"
         "from gan_experiments.data import digits\n"
         "def load(name):\n"
-        "    if name == 'late' and not pathlib.Path('here').exists() and pathlib.Path('sweep/0').exists():\n"
+        "    if name == 'late' and not pathlib.Path('mounted').exists() and pathlib.Path('sweep/0').exists():\n"
         "        raise OSError('the disk is not mounted')\n"
         "    return digits.load('digits', '', 28, False)\n"
     )
-    data = ("~data", "+data={_target_: own_data.load, name: early}", "data.name=early,late")
-    ended = call(tmp_path, "-m", *TINY, "tracking=off", "train.epochs=1", *data, "hydra.sweep.dir=sweep")
-    assert ended.status == 1
-    assert ended.err[-1].startswith("failed    name=late: OSError: the disk is not mounted")
-    (tmp_path / "here").touch()
-    again = succeed(tmp_path, "sweep.resume=sweep")
-    early, late = (JobDirectory(tmp_path / "sweep" / str(number)) for number in (0, 1))
+    data = ("~data", "+data={_target_: late_data.load, name: early}", "data.name=early,late")
+    answer = command("-m", *SETTINGS, "train.epochs=1", "tracking=off", *data, "hydra.sweep.dir=sweep")
+    assert answer.status == 1
+    assert answer.err.splitlines()[-1] == "failed    name=late: OSError: the disk is not mounted"
+    Path("mounted").touch()
+    again = command("sweep.resume=sweep")
+    assert again.status == 0, again.err
+    early, late = (JobDirectory(f"sweep/{number}") for number in (0, 1))
     assert len(lines(early, "session")) == len(lines(late, "session")) == 1
     assert f"finished  {early.path}, before; not run again" in again.out
     assert not late.failure.exists()
