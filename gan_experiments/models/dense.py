@@ -61,7 +61,8 @@ def _composed(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor], sl
     """The same function as ordinary differentiable operations."""
     for weight, bias, mask in zip(weights[:-1], biases[:-1], masks, strict=True):
         x = _linear(x, weight, bias)
-        x = F.leaky_relu(x, slope) if isinstance(slope, float) else torch.where(x > 0, x, x * slope)
+        # The slope is locally constant: as a factor without a graph it leaves out second derivatives that are zero.
+        x = x * ((x.detach() > 0).to(x.dtype) * (1 - slope) + slope)
         x = x if mask is None else x * mask
     return _linear(x, weights[-1], biases[-1])
 
@@ -105,27 +106,16 @@ class _DenseStack(torch.autograd.Function):
         gradient = gradients[0][rows]
         masks = [None if mask is None else mask[rows] for mask in ctx.masks]
         _, _, _, _, _, *needs = ctx.needs_input_grad
-        needs_x, *needs = needs
-        if torch.is_grad_enabled() and not any(needs):
-            # A gradient penalty asks for the input's gradient alone, to differentiate it. A LeakyReLU's slope is
-            # locally constant, so only the weights that the gradient passes on its way back have a part in it.
-            _, *parameters = ctx.saved_tensors
-            gradient = gradient.to(ctx.dtype)
-            for i in reversed(range(layers)):
-                gradient = torch.matmul(gradient, parameters[i].to(ctx.dtype))
-                if i:
-                    mask = masks[i - 1]
-                    gradient = ctx.derivatives[i - 1](gradient if mask is None else gradient * mask, rows)
-            return (None,) * 5 + (gradient,) + (None,) * len(parameters)
         if torch.is_grad_enabled():
-            # Somebody wants to differentiate these gradients again: compose them of operations that autograd can
-            # follow.
+            # Somebody wants to differentiate this gradient again (a gradient penalty): compose it of
+            # operations that autograd can follow.
             x, *parameters = ctx.saved_tensors
             with torch.enable_grad():
                 y = _composed(x[rows], parameters[:layers], parameters[layers:], ctx.slope, masks)
-            wanted = [t for t, need in zip((x, *parameters), (needs_x, *needs), strict=True) if need]
+            wanted = [t for t, need in zip((x, *parameters), needs, strict=True) if need]
             found = iter(torch.autograd.grad(y, wanted, gradient, create_graph=True))
-            return (None,) * 5 + tuple(next(found) if need else None for need in (needs_x, *needs))
+            return (None,) * 5 + tuple(next(found) if need else None for need in needs)
+        needs_x, *needs = needs
         of_weights: list[Tensor | None] = [None] * layers
         of_biases: list[Tensor | None] = [None] * layers
         of_x: Tensor | None = None
