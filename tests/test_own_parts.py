@@ -1,4 +1,4 @@
-"""A person's own networks, data and objective, in files of theirs: treated in every respect as ours are."""
+"""A person's own networks, data, objective and penalty, in files of theirs: treated in every respect as ours are."""
 
 from __future__ import annotations
 
@@ -52,6 +52,21 @@ class LeastSquares:
     def generator_loss(self, real, fake):
         return ((fake - self.target) ** 2).mean()
 
+class Flat:
+    """Holds D's derivative near 0 halfway to a random point."""
+
+    def __init__(self, strength):
+        self.strength = strength
+
+    def uniforms(self, size):
+        return size
+
+    def points(self, real, generated, uniform):
+        return (real + uniform.view(real.shape)) / 2
+
+    def value(self, gradient):
+        return self.strength * gradient.square().mean()
+
 def stripes(count):
     """Colour pictures of two pixels' height and many lengths."""
     images = (torch.arange(count * 3 * 4 * 6) * 7919 % 256).view(count, 3, 4, 6).to(torch.uint8)
@@ -60,9 +75,17 @@ def stripes(count):
 OPTIONS = {
     "model/noisy": "_target_: own_gan.build\nlatent_dim: 5\nwidth: 16\n",
     "data/stripes": "_target_: own_gan.stripes\ncount: 300\n",
+    "penalty/flat": "_target_: own_gan.Flat\nstrength: 0.5\n",
     "objective/squares": "_target_: own_gan.LeastSquares\ntarget: 1.0\n",
 }
-OWN = ("--config-dir=own_conf", "model=noisy", "data=stripes", "objective=squares", "train.batch_size=20")
+OWN = (
+    "--config-dir=own_conf",
+    "model=noisy",
+    "data=stripes",
+    "objective=squares",
+    "penalty=flat",
+    "train.batch_size=20",
+)
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +105,10 @@ def test_the_whole_way_to_a_model_that_needs_none_of_their_files(folder: Path, t
     directory = RunDirectory(folder / "tracked")
     stored = client(database(folder)).get_run(run_id(directory))
     assert stored.info.status == "FINISHED"
-    assert stored.info.run_name == "model=noisy data=stripes objective=squares batch_size=20 epochs=2"
+    assert stored.info.run_name == "model=noisy data=stripes objective=squares penalty=flat batch_size=20 epochs=2"
     assert stored.data.params["model.width"] == "16"
     assert stored.data.params["objective.target"] == "1.0"
+    assert stored.data.params["penalty.strength"] == "0.5"
     assert stored.inputs.dataset_inputs[0].dataset.name == "stripes"
 
     script = """

@@ -35,7 +35,7 @@ class Window:
 
     @cached_property
     def probabilities(self) -> Tensor:
-        """D(x) and D(G(z)) at each step, float32 ``[W, 2, B]``."""
+        """D(x) and D(G(z)) at each step, float32 ``[W, 2, B]``: sigmoids, whatever the objective makes of logits."""
         return torch.sigmoid(self.logits)
 
     def before(self, step: int) -> Window:

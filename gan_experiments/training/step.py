@@ -60,8 +60,9 @@ class AdversarialStep:
         networks, trains = [member.networks for member in members], [member.train for member in members]
         train, device = trains[0], samples.device
         self._objective = Terms("objectives", [member.objective for member in members], device)
-        for loss in ("discriminator_loss", "generator_loss"):
-            self._objective.probe(loss, *torch.zeros(2, 2, device=device))
+        if len(members) > 1:
+            for loss in ("discriminator_loss", "generator_loss"):
+                self._objective.probe(loss, *torch.zeros(2, 2, device=device))
         self._real_for_g = bool(self._objective.attribute("generator_sees_real", False))
         clip = self._objective.attribute("clip")
         self._clip = clip[:, None] if isinstance(clip, Tensor) else clip

@@ -35,8 +35,9 @@ class Terms:
         if len(classes) > 1:
             raise UnstackableError(f"the {kind} differ: {', '.join(sorted(each.__name__ for each in classes))}")
         self._coefficients: dict[str, Tensor] = {}
-        for name in vars(self._first) if self._stacked else ():
-            values = [getattr(member, name) for member in members]
+        names = dict.fromkeys(name for member in members for name in vars(member)) if self._stacked else {}
+        for name in names:
+            values = [getattr(member, name, None) for member in members]
             if name == "name" or all(is_equal(value, values[0]) for value in values):
                 continue
             if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):

@@ -50,6 +50,26 @@ def test_first_and_second_derivatives_match_finite_differences(slope):
     assert torch.autograd.gradgradcheck(function, (x, *weights, *biases))
 
 
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("slope", [0.2, torch.tensor(-0.3, dtype=torch.float64)])
+def test_the_input_s_gradient_can_be_differentiated(slope, masked):
+    x, weights, biases, masks = make()
+    inputs = [*weights, *biases]
+    ours = dense_stack(x, weights, biases, slope, masks if masked else None)
+    h = x
+    for weight, bias, mask in zip(weights[:-1], biases[:-1], masks, strict=True):
+        h = h @ weight.T + bias
+        h = torch.where(h > 0, h, h * slope) * (mask if masked else 1)
+    literal = h @ weights[-1].T + biases[-1]
+    values = []
+    for y in (ours, literal):
+        (gradient,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+        norm = gradient.square().sum()
+        values += [(norm, *torch.autograd.grad(norm, inputs, materialize_grads=True, allow_unused=True))]
+    for mine, reference in zip(*values, strict=True):
+        torch.testing.assert_close(mine, reference)
+
+
 def test_constant_rows_add_nothing_to_the_gradients():
     x, weights, biases, masks = make()
     x = x.detach()

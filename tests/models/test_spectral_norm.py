@@ -40,6 +40,18 @@ def test_its_derivative_is_the_library_s():
     torch.testing.assert_close(*slopes, rtol=1e-4, atol=1e-4)
 
 
+def test_two_uses_have_one_derivative_together():
+    torch.manual_seed(0)
+    layer = nn.Linear(7, 5)
+    normalise_spectrum(layer)
+    weight = layer.parametrizations.weight.original
+    for _ in range(100):
+        first = layer.weight
+    (once,) = torch.autograd.grad(first.sum(), weight)
+    (twice,) = torch.autograd.grad((layer.weight + layer.weight).sum(), weight)
+    torch.testing.assert_close(twice, 2 * once, rtol=1e-4, atol=1e-5)
+
+
 def test_looking_in_evaluation_changes_nothing():
     layer = nn.Linear(7, 5)
     normalise_spectrum(layer)

@@ -47,6 +47,13 @@ def member(
     return Member(networks, settings, seed, objective, penalty)
 
 
+def convolutional(seed, spectral_norm):
+    torch.manual_seed(seed)
+    pair = dcgan.build(SHAPE, "dcgan", LATENT, [4, 3], [3, 4], 0.2, 0.2 * seed, spectral_norm)
+    settings = TrainConfig(epochs=3, batch_size=B, lr=1e-3 * (seed + 1))
+    return Member(pair, settings, seed, NonSaturating("n"), R1("r", 0.5 + seed))
+
+
 def trainer(dataset, *members):
     return Trainer(members, dataset, device=CPU, samples=4, sample_every=9)
 
@@ -153,13 +160,7 @@ def test_dcgan_s_members_equal_their_solo_runs(dataset, spectral_norm):
     """Batch norm's running statistics included; with a penalty, so that convolutions are differentiated twice."""
 
     def make():
-        members = []
-        for seed in range(2):
-            torch.manual_seed(seed)
-            pair = dcgan.build(SHAPE, "dcgan", LATENT, [4, 3], [3, 4], 0.2, 0.2 * seed, spectral_norm)
-            settings = TrainConfig(epochs=2, batch_size=B, lr=1e-3 * (seed + 1))
-            members.append(Member(pair, settings, seed, NonSaturating("n"), R1("r", 0.5 + seed)))
-        return members
+        return [convolutional(seed, spectral_norm) for seed in range(2)]
 
     together = trainer(dataset, *make())
     events = [[], []]
@@ -266,22 +267,28 @@ def test_a_relativistic_generator_is_held_against_d_as_it_is_now(dataset):
     torch.testing.assert_close(statistics.generator_loss, expected)
 
 
+NOISY = {"instance_noise": 0.2, "instance_noise_epochs": 3}
+RESUMED = {
+    "relativistic, dragan": lambda: member(Relativistic("r"), Dragan("d", 1.0), **NOISY),
+    "wasserstein, two penalties": lambda: member(WassersteinGP("w"), Gradient("g", 1.0), spectral_norm=True, **NOISY),
+    "dcgan": lambda: convolutional(0, False),
+    "dcgan, spectral norm": lambda: convolutional(1, True),
+}
+
+
 @pytest.mark.parametrize("stop_at", [3, 12])
-@pytest.mark.parametrize(
-    ("objective", "penalty"), [(Relativistic("r"), Dragan("d", 1.0)), (WassersteinGP("w"), Gradient("g", 1.0))]
-)
-def test_a_stopped_run_continues_bit_for_bit(dataset, monkeypatch, objective, penalty, stop_at):
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_stopped_run_continues_bit_for_bit(dataset, monkeypatch, name, stop_at):
     monkeypatch.setattr("gan_experiments.training.trainer.WINDOW", 1)
-    noise = {"instance_noise": 0.2, "instance_noise_epochs": 3}
-    (whole,) = trained(dataset, member(objective, penalty, **noise))
-    first, before = trainer(dataset, member(objective, penalty, **noise)), []
+    (whole,) = trained(dataset, RESUMED[name]())
+    first, before = trainer(dataset, RESUMED[name]()), []
     for _, event in first.events():
         before.append(event)
         if isinstance(event, StepsFinished) and event.step == stop_at:
             first.request_stop()
     assert isinstance(before[-1], Stopped)
     torch.manual_seed(99)
-    second = trainer(dataset, member(objective, penalty, **noise))
+    second = trainer(dataset, RESUMED[name]())
     second.load(next(event.state for event in reversed(before) if isinstance(event, CheckpointDue)))
     after = [event for _, event in second.events()]
     np.testing.assert_array_equal(np.concatenate((losses(before), losses(after)), 1), whole)
