@@ -27,14 +27,6 @@ _FREE = (
     "device",
     "data.download",
 )
-    "train.epochs",
-    "train.resume",
-    "train.checkpoint_every",
-    "evaluate.",
-    "tracking.",
-    "device",
-    "data.download",
-)
 """What may change when a run goes on: how long, on what, how it is judged and recorded, but not what is learnt."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +15,11 @@ from typing import Any, cast
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from gan_experiments.config import TrackingConfig, TrainConfig
+from gan_experiments.config import EvaluateConfig, TrackingConfig, TrainConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import RunFailedError
+from gan_experiments.evaluation.evaluator import Evaluator
+from gan_experiments.evaluation.features import missing
 from gan_experiments.models.networks import Networks
 from gan_experiments.resume import state_to_resume
 from gan_experiments.targets import build, load_data
@@ -28,6 +31,7 @@ from gan_experiments.training import checkpoint
 from gan_experiments.training.device import resolve_device
 from gan_experiments.training.events import CheckpointDue, Diverged, EpochFinished, Event, Stopped
 from gan_experiments.training.trainer import Member, Trainer
+from gan_experiments.watch import Watch
 
 
 def run_session(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> float:
@@ -50,6 +54,10 @@ def run_session(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> float:
     state = state_to_resume(cfg, run_dir)
     device = resolve_device(cfg.device)
     dataset = load_data(cfg.data)
+    evaluate = cast(EvaluateConfig, OmegaConf.to_object(cfg.evaluate))
+    evaluator = Evaluator(evaluate, dataset, device)
+    if notice := missing(evaluate, dataset):
+        print(notice, file=sys.stderr)
     torch.manual_seed(cfg.seed)
     networks: Networks = build(cfg.model, sample_shape=dataset.sample_shape)
     trainer = Trainer(
@@ -75,7 +83,15 @@ def run_session(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> float:
     )
     with _signals(trainer) as received:
         recorder.open()
-        last, loss = _record(trainer, recorder, directory, _description(config, dataset))
+        watch = Watch(
+            evaluate,
+            evaluator,
+            recorder,
+            objective=cfg.objective.get("name", ""),
+            latent_dim=networks.latent_dim,
+            total_steps=trainer.schedule.total_steps,
+        )
+        last, loss = _record(trainer, recorder, watch, directory, _description(config, dataset))
     if isinstance(last, Diverged):
         recorder.close("FAILED", last.reason)
         kept = f"; the checkpoint before it is {directory.checkpoint}" if directory.checkpoint.exists() else ""
@@ -91,7 +107,7 @@ def run_session(cfg: DictConfig, run_dir: Path, overrides: list[str]) -> float:
 
 
 def _record(
-    trainer: Trainer, recorder: Recorder, directory: RunDirectory, description: dict[str, Any]
+    trainer: Trainer, recorder: Recorder, watch: Watch, directory: RunDirectory, description: dict[str, Any]
 ) -> tuple[Event, float]:
     """Pass every event on; returns the last one, and G's latest mean loss."""
     event, loss = None, float("nan")
@@ -100,6 +116,7 @@ def _record(
             recorder.record(event)
             if isinstance(event, EpochFinished):
                 loss = event.metrics["loss/generator"]
+                watch.epoch(event, trainer.generator())
             elif isinstance(event, CheckpointDue):
                 # Last of all: what a checkpoint is ahead of is never made up for.
                 if event.epoch and event.step == trainer.schedule.end_of(event.epoch):

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from gan_experiments.config import EvaluateConfig
 from gan_experiments.data.dataset import Dataset
+from gan_experiments.errors import UserError
 from gan_experiments.evaluation import classes, frechet, memorisation, mixture, parzen, precision_recall
 from gan_experiments.evaluation.classifier import Classifier
-from gan_experiments.evaluation.features import extractor
+from gan_experiments.evaluation.features import BY_FEATURES, extractor
 from gan_experiments.evaluation.inception import Inception
 from gan_experiments.evaluation.reference import Reference
 from gan_experiments.evaluation.score import Score
@@ -21,7 +22,6 @@ from gan_experiments.training.noise import fixed_latents
 from gan_experiments.training.trainer import arithmetic
 
 _BATCH = 500
-_BY_FEATURES = {"frechet", "precision_recall", "classes"}
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,40 @@ class Evaluator:
     def __init__(self, config: EvaluateConfig, dataset: Dataset, device: torch.device) -> None:
         self._count, self._dataset, self._reference = config.samples, dataset, Reference(dataset)
         self._device = device if device.type != "mps" else torch.device("cpu")  # Metal has no float64
-        wanted = _BY_FEATURES & set(config.metrics)
+        wanted = BY_FEATURES & set(config.metrics)
         self._extractor = extractor(config.features, dataset) if wanted else None
         if self._extractor is not None:
             self._extractor.to(self._device)
         self.metrics = [name for name in config.metrics if self._applies(name)]
         self._floors: dict[int, dict[str, Score]] = {}
 
+    @property
+    def modes(self) -> int | None:
+        """How many modes or classes a generator should reach, or None where nobody knows."""
+        if self._dataset.mixture is not None:
+            return len(self._dataset.mixture.means)
+        if isinstance(self._extractor, Classifier):
+            return self._extractor.spec.classes ** (self._dataset.sample_shape[0] // self._extractor.spec.channels)
+        return None
+
     def _applies(self, name: str) -> bool:
         if name == "mixture" or not self._dataset.is_image:
             return name == "mixture" and self._dataset.mixture is not None
         if name == "classes":
             return isinstance(self._extractor, Classifier)
-        return self._extractor is not None or name not in _BY_FEATURES
+        return self._extractor is not None or name not in BY_FEATURES
+
+    def check(self) -> None:
+        """Make sure, before training, that what samples will be compared with is there.
+
+        Raises:
+            UserError: The test set is missing or damaged.
+        """
+        if self.metrics and self._dataset.test is not None:
+            try:
+                self._dataset.test()
+            except UserError as error:
+                raise UserError(f"{error}; evaluate=off does without the test set") from error
 
     @torch.no_grad()
     def score(self, generator: nn.Module, latent_dim: int) -> Scores:

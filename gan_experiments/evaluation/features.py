@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gan_experiments.config import EvaluateConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
 from gan_experiments.evaluation import classifier
 from gan_experiments.evaluation.classifier import Classifier
 from gan_experiments.evaluation.inception import Inception
 
-_CHANNELS = {"inception": (1, 3)}
+BY_FEATURES = {"frechet", "precision_recall", "classes"}
+"""Metrics that need features."""
 
 
 def extractor(features: str, dataset: Dataset) -> Classifier | Inception | None:
@@ -30,7 +32,7 @@ def extractor(features: str, dataset: Dataset) -> Classifier | Inception | None:
         return classifier.load() if dataset.name in classifier.SERVES else None
     channels = dataset.sample_shape[0]
     if features == "inception":
-        if channels not in _CHANNELS[features]:
+        if channels not in (1, 3):
             raise UserError(f"evaluate.features=inception: judges grey and colour images, not {channels} channels")
         return Inception()
     own = classifier.load(Path(features).expanduser())
@@ -42,11 +44,12 @@ def extractor(features: str, dataset: Dataset) -> Classifier | Inception | None:
     return own
 
 
-def missing(features: str, dataset: Dataset) -> str | None:
-    """One line for a person whose images are scored without features, or None."""
-    if features != "classifier" or not dataset.is_image or dataset.name in classifier.SERVES:
+def missing(config: EvaluateConfig, dataset: Dataset) -> str | None:
+    """One line for a person whose images are scored without the features that were asked for, or None."""
+    served = config.features != "classifier" or not dataset.is_image or dataset.name in classifier.SERVES
+    if served or not BY_FEATURES & set(config.metrics):
         return None
     return (
         f"data={dataset.name} has no classifier, so scores that need one are left out; to have them: "
-        f"python -m gan_experiments.evaluation.train_classifier data={dataset.name}, then evaluate.features=PATH"
+        "python -m gan_experiments.evaluation.train_classifier, then evaluate.features=PATH"
     )

@@ -28,18 +28,26 @@ from gan_experiments.validation import validate
 
 _BATCH = 128
 _LR = 2e-3
-_TURN, _ZOOM, _SHIFT = math.radians(10), 0.1, 2.0
-"""How far training images are turned (radians), enlarged or shrunk (share) and moved (pixels of 28)."""
+_TURN, _SHIFT = math.radians(10), 2.0
+"""How far training images are turned (radians) and moved (pixels of 28)."""
+_SCALE = (0.7, 1.1)
+"""Extremes of the part of the frame that an image fills with what it showed in all of it."""
+_COARSE, _COARSE_SHARE = 8, 0.25
+"""Pixels to which a quarter of them are coarsened: scikit-learn's digits have no more."""
 
 
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Each image turned, scaled and moved a little, by its own random amounts: floats ``[N, C, S, S]``."""
-    turn, zoom, right, down = (torch.rand(4, len(images), generator=generator) * 2 - 1).unbind()
-    angle, scale = turn * _TURN, 1 + zoom * _ZOOM
+    """Each image turned, scaled, moved and perhaps coarsened by its own random amounts: floats ``[N, C, S, S]``."""
+    turn, zoom, right, down, coarse = torch.rand(5, len(images), generator=generator).unbind()
+    angle, scale = (turn * 2 - 1) * _TURN, _SCALE[0] + zoom * (_SCALE[1] - _SCALE[0])
     cos, sin, shift = angle.cos() * scale, angle.sin() * scale, 2 * _SHIFT / 28
-    rows = torch.stack((cos, -sin, right * shift, sin, cos, down * shift), 1).view(-1, 2, 3)
+    rows = torch.stack((cos, -sin, (right * 2 - 1) * shift, sin, cos, (down * 2 - 1) * shift), 1).view(-1, 2, 3)
     grid = functional.affine_grid(rows, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    moved = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    chosen = coarse < _COARSE_SHARE
+    small = functional.interpolate(moved[chosen], size=_COARSE, mode="area")
+    moved[chosen] = functional.interpolate(small, size=images.shape[-2:], mode="bicubic")
+    return moved
 
 
 def train(dataset: Dataset, epochs: int, seed: int) -> Classifier:
@@ -94,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("overrides", nargs="*", metavar="data.KEY=VALUE", help="the data, as the run command has it")
     parser.add_argument("--out", type=Path, help="the file to write (default NAME.safetensors)")
-    parser.add_argument("--epochs", type=int, default=6, help="passes over the data (default 6)")
+    parser.add_argument("--epochs", type=int, default=8, help="passes over the data (default 8)")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
     options = parser.parse_args(arguments)
     with user_errors():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Collection
 
 from tqdm import tqdm
 
@@ -27,6 +28,7 @@ class Progress:
         self._total, self._epochs, self._first = total_steps, epochs, step
         self._started = time.monotonic()
         self._printed = -1
+        self._warnings = ""
         self._bar = (
             tqdm(
                 total=total_steps,
@@ -45,7 +47,8 @@ class Progress:
             return
         values = (event.discriminator_loss, event.generator_loss, event.prob_real, event.prob_fake)
         self._bar.set_description_str(self._epoch(event.epoch), refresh=False)
-        self._bar.set_postfix_str(_facts(*(float(v.mean()) for v in values)), refresh=False)
+        facts = _facts(*(float(v.mean()) for v in values))
+        self._bar.set_postfix_str(facts + self._warnings, refresh=False)
         self._bar.update(event.step - self._bar.n)
 
     def epoch(self, event: EpochFinished) -> None:
@@ -61,7 +64,13 @@ class Progress:
         facts = _facts(*(metrics[name] for name in names))
         left = (time.monotonic() - self._started) * (self._total - event.step) / max(event.step - self._first, 1)
         rate = f"{metrics['speed/steps_per_second']:.0f} steps/s"
-        self.write(f"{self._epoch(event.epoch)}, {rate}, {facts}, {tqdm.format_interval(left)} left")
+        self.write(f"{self._epoch(event.epoch)}, {rate}, {facts}, {tqdm.format_interval(left)} left{self._warnings}")
+
+    def warn(self, lights: Collection[str]) -> None:
+        """Show these warning lights from here on; a new one at once, where there is no bar."""
+        before, self._warnings = self._warnings, "".join(f", ! {name.replace('_', ' ')}" for name in sorted(lights))
+        if self._bar is None and len(self._warnings) > len(before):
+            self.write(f"warning{self._warnings.replace(', !', '', 1)}")
 
     def write(self, line: str) -> None:
         """Print a line without breaking the bar."""

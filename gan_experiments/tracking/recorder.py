@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import filelock
@@ -20,7 +20,7 @@ from gan_experiments.config import TrackingConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.background import Background
-from gan_experiments.tracking.journal import Journal
+from gan_experiments.tracking.journal import Journal, Line, read
 from gan_experiments.tracking.metadata import describe, flatten, origin
 from gan_experiments.tracking.progress import Progress
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_atomically, write_json
@@ -167,6 +167,24 @@ class Recorder:
 
     def _append(self, kind: str, *, key: str = "", **content: Any) -> None:
         self._journal.append(kind, key=key, step=self._step, epoch=self._epoch, **content)
+
+    def score(self, step: int, epoch: int, metrics: dict[str, float], tags: dict[str, str], details: Any) -> None:
+        """Take notice of scores, by their MLflow names, of what they were measured with, and of all there is."""
+        self._journal.append("metrics", key="eval", step=step, epoch=epoch, values=metrics, details=details)
+        self._journal.append("tags", key=" ".join(("eval", *tags.values())), step=0, epoch=0, values=tags)
+
+    def warn(self, step: int, epoch: int, new: Sequence[str], on: Collection[str]) -> None:
+        """Take notice of warning lights that came on for the first time, and of all that are on now."""
+        for name in new:
+            tags = {f"warning.{name}": f"since step {step}, epoch {epoch}"}
+            self._journal.append("tags", key=f"warning.{name}", step=step, epoch=epoch, values=tags)
+        self._progress.warn(on)
+
+    def history(self) -> list[Line]:
+        """The journal's metrics of epochs, and scores, up to the step that this process continues from."""
+        keys, last = ("epoch", "eval"), self._resumed_from
+        lines = [line for line, _ in read(self._directory.journal) if line["kind"] == "metrics"]
+        return [line for line in lines if line["key"] in keys and line["step"] <= last]
 
     def close(self, status: str, reason: str = "all epochs are done", generator: nn.Module | None = None) -> None:
         """End the run: final pictures, the model, MLflow's status; then say where everything is.
