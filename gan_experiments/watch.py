@@ -55,6 +55,13 @@ class Watch:
         last = event.step == self._total_steps
         if self._evaluator.metrics and (last or (self._every is not None and event.epoch % self._every == 0)):
             scores = self._evaluator.score(generator, self._latent_dim)
-            self._recorder.score(event.step, event.epoch, scores.metrics(), scores.tags(), scores.as_dict())
+            self._recorder.score(
+                event.step,
+                event.epoch,
+                metrics=scores.metrics(),
+                tags=scores.tags(),
+                details=scores.as_dict(),
+                neighbours=scores.neighbours,
+            )
             new += self._lights.scores(event.step, scores.metrics(), self._evaluator.modes)
         self._recorder.warn(event.step, event.epoch, new, self._lights.on)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +23,8 @@ from gan_experiments.training.noise import fixed_latents
 from gan_experiments.training.trainer import arithmetic
 
 _BATCH = 500
+_PAIRS = 50
+"""Generated images that are shown beside the training images nearest to them."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,14 @@ class Evaluator:
 
     Attributes:
         metrics: Those that are measured.
+        dataset: As given.
 
     Raises:
         UserError: The features that are asked for can't be had.
     """
 
     def __init__(self, config: EvaluateConfig, dataset: Dataset, device: torch.device) -> None:
-        self._count, self._dataset, self._reference = config.samples, dataset, Reference(dataset)
+        self._count, self.dataset, self._reference = config.samples, dataset, Reference(dataset)
         self._device = device if device.type != "mps" else torch.device("cpu")  # Metal has no float64
         wanted = BY_FEATURES & set(config.metrics)
         self._extractor = extractor(config.features, dataset) if wanted else None
@@ -66,15 +70,15 @@ class Evaluator:
     @property
     def modes(self) -> int | None:
         """How many modes or classes a generator should reach, or None where nobody knows."""
-        if self._dataset.mixture is not None:
-            return len(self._dataset.mixture.means)
+        if self.dataset.mixture is not None:
+            return len(self.dataset.mixture.means)
         if isinstance(self._extractor, Classifier):
-            return self._extractor.spec.classes ** (self._dataset.sample_shape[0] // self._extractor.spec.channels)
+            return self._extractor.spec.classes ** (self.dataset.sample_shape[0] // self._extractor.spec.channels)
         return None
 
     def _applies(self, name: str) -> bool:
-        if name == "mixture" or not self._dataset.is_image:
-            return name == "mixture" and self._dataset.mixture is not None
+        if name == "mixture" or not self.dataset.is_image:
+            return name == "mixture" and self.dataset.mixture is not None
         if name == "classes":
             return isinstance(self._extractor, Classifier)
         return self._extractor is not None or name not in BY_FEATURES
@@ -85,9 +89,9 @@ class Evaluator:
         Raises:
             UserError: The test set is missing or damaged.
         """
-        if self.metrics and self._dataset.test is not None:
+        if self.metrics and self.dataset.test is not None:
             try:
-                self._dataset.test()
+                self.dataset.test()
             except UserError as error:
                 raise UserError(f"{error}; evaluate=off does without the test set") from error
 
@@ -110,31 +114,43 @@ class Evaluator:
         with arithmetic("fp32"):
             judged = self._judge(samples)
             values = self._measure(judged, self._real)
+            pairs = None
             if "memorisation" in self.metrics:
-                distances, _ = self.nearest(samples[: memorisation.SEARCHED])
-                values |= memorisation.score(distances, self._real_distances)
+                copies, pairs = self._look_for_copies(samples[: memorisation.SEARCHED])
+                values |= copies
             if len(samples) not in self._floors:
                 self._floors[len(samples)] = self._floor(len(samples))
         shares = None
         if judged.probabilities is not None and "classes" in self.metrics:
             shares = (classes.histogram(judged.probabilities).double() / len(samples)).tolist()
-        features = self._extractor.version if self._extractor is not None else None
-        description = self._reference.description
-        return Scores(values, self._floors[len(samples)], len(samples), description, features, shares)
+        return Scores(
+            values,
+            self._floors[len(samples)],
+            samples=len(samples),
+            reference=self._reference.description,
+            features=self._extractor.version if self._extractor is not None else None,
+            histogram=shares,
+            neighbours=pairs,
+        )
 
-    def nearest(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Distance and index of the nearest training image of samples ``[N, C, H, W]`` in [-1, 1]: ``[N]`` each."""
-        images = self._dataset.denormalise(samples.to(self._device))
-        return memorisation.nearest(images, self._dataset.samples.to(self._device))
+    def _look_for_copies(self, samples: Tensor) -> tuple[dict[str, Score], np.ndarray]:
+        """Memorisation's scores, and the pairs that are most alike: uint8 ``[2, n, C, H, W]``."""
+        images, training = (
+            part.to(self._device) for part in (self.dataset.denormalise(samples), self.dataset.samples)
+        )
+        distances, found = memorisation.nearest(images, training)
+        closest = distances.argsort()[:_PAIRS]
+        pairs = torch.stack((images[closest], training[found[closest]])).cpu().numpy()
+        return memorisation.score(distances, self._real_distances), pairs
 
     def _judge(self, samples: Tensor) -> _Judged:
         samples = samples.to(self._device)
         if self._extractor is None:
             return _Judged(samples)
-        return _Judged(samples, *self._extractor(self._dataset.denormalise(samples)))
+        return _Judged(samples, *self._extractor(self.dataset.denormalise(samples)))
 
     def _normalised(self, samples: Tensor) -> Tensor:
-        return self._dataset.normalise(samples.to(self._device))
+        return self.dataset.normalise(samples.to(self._device))
 
     @cached_property
     def _real(self) -> _Judged:
@@ -143,8 +159,8 @@ class Evaluator:
     def _measure(self, judged: _Judged, real: _Judged) -> dict[str, Score]:
         """Every metric but the one that looks for copies."""
         values: dict[str, Score] = {}
-        if "mixture" in self.metrics and self._dataset.mixture is not None:
-            values |= mixture.score(judged.samples * self._dataset.scale, self._dataset.mixture)
+        if "mixture" in self.metrics and self.dataset.mixture is not None:
+            values |= mixture.score(judged.samples * self.dataset.scale, self.dataset.mixture)
         if judged.features is not None and real.features is not None:
             if "frechet" in self.metrics:
                 kind = "inception" if isinstance(self._extractor, Inception) else "classifier"
@@ -162,7 +178,7 @@ class Evaluator:
 
     def _floor(self, count: int) -> dict[str, Score]:
         stand_ins, others = (self._normalised(part) for part in self._reference.stand_ins(count))
-        values = self._measure(self._judge(stand_ins), self._real if self._dataset.test else self._judge(others))
+        values = self._measure(self._judge(stand_ins), self._real if self.dataset.test else self._judge(others))
         if "memorisation" in self.metrics:
             values |= memorisation.score(self._real_distances, self._real_distances)
         return values
@@ -170,7 +186,7 @@ class Evaluator:
     @cached_property
     def _real_distances(self) -> Tensor:
         """Of images that were not learnt to the nearest training image; of training images, to the nearest other."""
-        training, test = self._dataset.samples.to(self._device), self._dataset.test is not None
+        training, test = self.dataset.samples.to(self._device), self.dataset.test is not None
         images = self._reference.samples[: memorisation.SEARCHED].to(self._device)
         return memorisation.nearest(images, training, rank=1 if test else 2)[0]
 

@@ -14,7 +14,7 @@ _STANDSTILL = 0.001
 """Part of its largest value so far below which G's gradient is as good as none."""
 _SPAN = 8
 """Epochs over which a loss is looked at for oscillation."""
-_SWING = 0.25
+_SWING = 0.4
 """Mean change of G's loss from one epoch to the next, beside its mean, from which on it oscillates."""
 _LEAST_MODES, _LEAST_COVERAGE = 0.75, 0.05
 """Part of the modes, and of the real samples, that a generator has to reach."""
@@ -31,7 +31,7 @@ class WarningLights:
       knows those, 95% of the real samples (coverage);
     - ``saturated_discriminator``: for three epochs D(x) is above 0.95 and D(G(z)) below 0.05 on average, so that the
       generator learns little (not for critics);
-    - ``oscillation``: over eight epochs G's loss changes, from one to the next, by over a quarter of its mean and
+    - ``oscillation``: over eight epochs G's loss changes, from one to the next, by over 40% of its mean and
       gets nowhere;
     - ``generator_stopped``: for three epochs the norm of G's gradient is below a thousandth of its largest.
 

@@ -41,18 +41,23 @@ class Reference:
         part = "training" if self._test is None else "test"
         return f"{self._dataset.name}'s {part} set ({len(self.samples)})"
 
-    def stand_ins(self, count: int) -> tuple[Tensor, Tensor]:
-        """At most ``count`` real samples in a generator's place, and real ones to compare them with."""
-        if self._test is not None:
-            return _shuffled(self._dataset.samples)[:count], self.samples
-        count = min(count, len(self.samples) // 2)
-        return self.samples[:count], self.samples[count:]
+    @property
+    def _kept(self) -> int:
+        """Training samples before those that are held out."""
+        return len(self._dataset) * 5 // 6
 
     @property
     def held_out(self) -> Tensor:
         """The last sixth of the training set: for MNIST, what the 2014 paper kept for validation."""
-        samples = self._dataset.samples
-        return samples[len(samples) * 5 // 6 :]
+        return self._dataset.samples[self._kept :]
+
+    def stand_ins(self, count: int) -> tuple[Tensor, Tensor]:
+        """At most ``count`` real samples in a generator's place, none of them held out, and what to compare with."""
+        if self._test is not None:
+            return _shuffled(self._dataset.samples[: self._kept])[:count], self.samples
+        others = _shuffled(self._dataset.samples[: self._kept])
+        count = min(count, len(others) // 2)
+        return others[:count], others[count:]
 
 
 def _shuffled(samples: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from gan_experiments.evaluation.score import Score
 
 
@@ -19,6 +21,7 @@ class Scores:
         reference: What they were compared with, in words.
         features: Version of the feature extractor, or None where none was used.
         histogram: Share of samples taken for each class, or None.
+        neighbours: Generated images nearest to a training image, and those, uint8 ``[2, n, C, H, W]``, or None.
     """
 
     values: dict[str, Score]
@@ -27,23 +30,24 @@ class Scores:
     reference: str
     features: str | None
     histogram: list[float] | None = None
+    neighbours: np.ndarray | None = None
 
-    def metrics(self) -> dict[str, float]:
+    def metrics(self, prefix: str = "eval") -> dict[str, float]:
         """Values, and their errors as ``…_error``, by their MLflow names."""
-        named = {f"eval/{name}": score.value for name, score in self.values.items()}
-        errors = {f"eval/{name}_error": score.error for name, score in self.values.items()}
+        named = {f"{prefix}/{name}": score.value for name, score in self.values.items()}
+        errors = {f"{prefix}/{name}_error": score.error for name, score in self.values.items()}
         return named | {name: error for name, error in errors.items() if error is not None}
 
-    def tags(self) -> dict[str, str]:
+    def tags(self, prefix: str = "evaluate") -> dict[str, str]:
         """What has to be equal for scores to be comparable, and the floors, by the names of tags in MLflow."""
-        tags = {"evaluate.samples": str(self.samples), "evaluate.reference": self.reference}
+        tags = {f"{prefix}.samples": str(self.samples), f"{prefix}.reference": self.reference}
         if self.features is not None:
-            tags["evaluate.features"] = self.features
-        return tags | {f"evaluate.floor.{name}": f"{score.value:.6g}" for name, score in self.floors.items()}
+            tags[f"{prefix}.features"] = self.features
+        return tags | {f"{prefix}.floor.{name}": f"{score.value:.6g}" for name, score in self.floors.items()}
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+        """Plain values, for JSON; without the pictures."""
+        return {name: value for name, value in asdict(self).items() if name != "neighbours"}
 
     def table(self) -> str:
         """Lines for a person: what was judged, then each score with its error and its floor."""

@@ -66,11 +66,12 @@ class Progress:
         rate = f"{metrics['speed/steps_per_second']:.0f} steps/s"
         self.write(f"{self._epoch(event.epoch)}, {rate}, {facts}, {tqdm.format_interval(left)} left{self._warnings}")
 
-    def warn(self, lights: Collection[str]) -> None:
-        """Show these warning lights from here on; a new one at once, where there is no bar."""
-        before, self._warnings = self._warnings, "".join(f", ! {name.replace('_', ' ')}" for name in sorted(lights))
-        if self._bar is None and len(self._warnings) > len(before):
-            self.write(f"warning{self._warnings.replace(', !', '', 1)}")
+    def warn(self, new: Collection[str], on: Collection[str]) -> None:
+        """Show the warning lights that are on from here on; one that is new at once, where there is no bar."""
+        self._warnings = "".join(f", ! {_words(light)}" for light in sorted(on))
+        if self._bar is None:
+            for light in new:
+                self.write(f"warning   {_words(light)}")
 
     def write(self, line: str) -> None:
         """Print a line without breaking the bar."""
@@ -84,6 +85,10 @@ class Progress:
 
     def _epoch(self, epoch: float) -> str:
         return f"epoch {int(epoch):{len(str(self._epochs))}d}/{self._epochs}"
+
+
+def _words(light: str) -> str:
+    return light.replace("_", " ")
 
 
 def _is_terminal() -> bool:

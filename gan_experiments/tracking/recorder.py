@@ -24,6 +24,7 @@ from gan_experiments.tracking.journal import Journal, Line, read
 from gan_experiments.tracking.metadata import describe, flatten, origin
 from gan_experiments.tracking.progress import Progress
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_atomically, write_json
+from gan_experiments.tracking.scored import keep_neighbours, record_scores
 from gan_experiments.tracking.system_metrics import SystemMonitor
 from gan_experiments.training.events import (
     CheckpointDue,
@@ -168,17 +169,27 @@ class Recorder:
     def _append(self, kind: str, *, key: str = "", **content: Any) -> None:
         self._journal.append(kind, key=key, step=self._step, epoch=self._epoch, **content)
 
-    def score(self, step: int, epoch: int, metrics: dict[str, float], tags: dict[str, str], details: Any) -> None:
-        """Take notice of scores, by their MLflow names, of what they were measured with, and of all there is."""
-        self._journal.append("metrics", key="eval", step=step, epoch=epoch, values=metrics, details=details)
-        self._journal.append("tags", key=" ".join(("eval", *tags.values())), step=0, epoch=0, values=tags)
+    def score(
+        self,
+        step: int,
+        epoch: int,
+        *,
+        metrics: dict[str, float],
+        tags: dict[str, str],
+        details: dict[str, Any],
+        neighbours: np.ndarray | None,
+    ) -> None:
+        """Take notice of scores; arguments as those of ``scored.record_scores`` and ``scored.keep_neighbours``."""
+        record_scores(self._journal, key="eval", step=step, epoch=epoch, metrics=metrics, tags=tags, details=details)
+        if neighbours is not None:
+            keep_neighbours(self._journal, self._directory, step, epoch, neighbours)
 
     def warn(self, step: int, epoch: int, new: Sequence[str], on: Collection[str]) -> None:
         """Take notice of warning lights that came on for the first time, and of all that are on now."""
         for name in new:
             tags = {f"warning.{name}": f"since step {step}, epoch {epoch}"}
             self._journal.append("tags", key=f"warning.{name}", step=step, epoch=epoch, values=tags)
-        self._progress.warn(on)
+        self._progress.warn(new, on)
 
     def history(self) -> list[Line]:
         """The journal's metrics of epochs, and scores, up to the step that this process continues from."""
