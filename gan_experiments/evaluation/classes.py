@@ -7,8 +7,8 @@ from torch import Tensor
 
 from gan_experiments.evaluation.score import Score, jackknife
 
-_LEAST_SHARE = 0.1
-"""A class counts as covered from this part of its share in the reference on."""
+_LEAST = 10
+"""A class is covered if it has at least one in so many of the samples that the reference's shares give it."""
 
 
 def histogram(probabilities: Tensor) -> Tensor:
@@ -27,11 +27,11 @@ def score(probabilities: Tensor, reference: Tensor) -> dict[str, Score]:
       for training GANs", 2016) with this classifier; 1 at worst, K at best.
     """
     classes = probabilities.shape[1]
-    real = histogram(reference).double() / len(reference)
-    counts = histogram(probabilities).double()
-    covered = (counts >= _LEAST_SHARE * real * len(probabilities)) & (counts >= 1)
+    counts, real = histogram(probabilities), histogram(reference)
+    # In whole numbers, for a share of exactly a tenth counts.
+    covered = (counts * len(reference) * _LEAST >= real * len(probabilities)) & (counts >= 1)
     # A class that the reference lacks counts as if half a sample of it were there.
-    expected = (real * len(reference) + 0.5 * (real == 0)) / len(reference)
+    expected = real.double().clamp_min(0.5) / len(reference)
 
     def kl(taken: Tensor) -> float:
         shares = taken.bincount(minlength=classes).double() / len(taken)

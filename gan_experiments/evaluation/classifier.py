@@ -168,6 +168,7 @@ def load(path: Path | None = None) -> Classifier:
             f"evaluate.features={path}: was not made by python -m gan_experiments.evaluation.train_classifier"
         )
     spec = ClassifierSpec(**json.loads(description["spec"]))
-    network = Network(spec)
-    network.load_state_dict(weights)
+    with torch.device("meta"):  # no weights are drawn: that would take numbers from whoever is training
+        network = Network(spec)
+    network.load_state_dict(weights, assign=True)
     return Classifier(spec, network)

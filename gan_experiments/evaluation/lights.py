@@ -19,7 +19,7 @@ _SWING = 0.4
 _LEAST_MODES, _LEAST_COVERAGE = 0.75, 0.05
 """Part of the modes, and of the real samples, that a generator has to reach."""
 _SCORES = 3
-"""Scores in a row that have to show a collapse: the first are taken of a generator that has learnt little."""
+"""Scores in a row that have to show a collapse."""
 _CRITICS = ("wasserstein", "wasserstein_gp")
 """Objectives whose logits are no probabilities, and whose gradients do not vanish when they are far apart."""
 
@@ -28,7 +28,7 @@ class WarningLights:
     """Follows a run's metrics and says which lights come on.
 
     - ``mode_collapse``: three scores in a row miss more than a quarter of the modes or classes, or, where nobody
-      knows those, 95% of the real samples (coverage);
+      knows those, 95% of the real samples (coverage), and do not miss fewer than the score before;
     - ``saturated_discriminator``: for three epochs D(x) is above 0.95 and D(G(z)) below 0.05 on average, so that the
       generator learns little (not for critics);
     - ``oscillation``: over eight epochs G's loss changes, from one to the next, by over 40% of its mean and
@@ -48,7 +48,7 @@ class WarningLights:
     def __init__(self, objective: str) -> None:
         self._critic = objective in _CRITICS
         self._saturated = self._still = self._collapsed = 0
-        self._largest = 0.0
+        self._largest, self._reached = 0.0, float("inf")
         self._losses: deque[float] = deque(maxlen=_SPAN)
         self.on: set[str] = set()
         self.first: dict[str, int] = {}
@@ -80,10 +80,11 @@ class WarningLights:
             Lights that come on for the first time.
         """
         if modes is not None and "eval/modes" in metrics:
-            missed = metrics["eval/modes"] < _LEAST_MODES * modes
+            reached, enough = metrics["eval/modes"], _LEAST_MODES * modes
         else:
-            missed = metrics.get("eval/coverage", 1.0) < _LEAST_COVERAGE
-        self._collapsed = self._collapsed + 1 if missed else 0
+            reached, enough = metrics.get("eval/coverage", 1.0), _LEAST_COVERAGE
+        self._collapsed = self._collapsed + 1 if reached < enough and reached <= self._reached else 0
+        self._reached = reached
         return self._switch(step, mode_collapse=self._collapsed >= _SCORES)
 
     def _switch(self, step: int, **conditions: bool) -> list[str]:
