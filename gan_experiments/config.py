@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from gan_experiments.settings import above, at_least, at_most, below, each, matching, one_of, setting
+from gan_experiments.settings import above, any_of, at_least, at_most, below, each, matching, one_of, setting
 
 _SEED = at_least(0) & at_most(2**31 - 1)
 
@@ -196,6 +196,23 @@ class TrainConfig:
 
 
 @dataclass
+class EvaluateConfig:
+    """How good the generator is, measured while it trains and when it is through."""
+
+    name: str = setting(MISSING, "off, quick or full")
+    every: int | None = setting(None, "epochs between scores; null for the end of the run alone", at_least(1))
+    samples: int = setting(10_000, "generated samples that are scored; compare equal numbers alone", at_least(100))
+    metrics: list[str] = setting(
+        [],
+        "what is measured, where it makes sense for the data; empty for nothing",
+        any_of("frechet", "precision_recall", "classes", "mixture", "parzen", "memorisation"),
+    )
+    features: str = setting(
+        "classifier", "classifier (the one for digits that is shipped), inception, or the file of one of your own"
+    )
+
+
+@dataclass
 class TrackingConfig:
     """Where runs are recorded. The run's folder always holds everything; MLflow gets a copy."""
 
@@ -227,6 +244,7 @@ class Config:
     objective: Any = MISSING
     penalty: Any = MISSING
     train: TrainConfig = field(default_factory=TrainConfig)
+    evaluate: EvaluateConfig = MISSING
     tracking: TrackingConfig = MISSING
     fused: FusedConfig = field(default_factory=FusedConfig)
     seed: int = setting(0, "seed of everything random in the run", _SEED)
@@ -251,6 +269,7 @@ SCHEMAS: tuple[tuple[str, str, type], ...] = (
     ("penalty", "schema_penalty", PenaltyConfig),
     ("penalty", "schema_no_penalty", NoPenaltyConfig),
     ("train", "schema_train", TrainConfig),
+    ("evaluate", "schema_evaluate", EvaluateConfig),
     ("tracking", "schema_tracking", TrackingConfig),
 )
 """Group, name for defaults lists, and dataclass. The names belong to no group, so that nobody is offered them."""

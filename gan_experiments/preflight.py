@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.command_line import not_swallowed, user_errors
+from gan_experiments.config import EvaluateConfig
 from gan_experiments.errors import UserError
 from gan_experiments.resume import state_to_resume
 from gan_experiments.sweeps import plan
@@ -56,9 +57,14 @@ def check(cfg: DictConfig) -> None:
     if cfg.train.precision == "tf32" and device.type != "cuda":
         raise UserError(f"train.precision=tf32: is a matter of CUDA, and this run is on {device}; fp32 and bf16 work")
     _check_uri(cfg.tracking.uri)
-    size, batch = len(load_data(cfg.data)), cfg.train.batch_size
-    if batch > size:
-        raise UserError(f"train.batch_size={batch}: must be at most {size}, for that many samples has the data set")
+    dataset, batch = load_data(cfg.data), cfg.train.batch_size
+    if batch > len(dataset):
+        most = len(dataset)
+        raise UserError(f"train.batch_size={batch}: must be at most {most}, for that many samples has the data set")
+    if cfg.evaluate.metrics:
+        from gan_experiments.evaluation.evaluator import Evaluator
+
+        Evaluator(cast(EvaluateConfig, OmegaConf.to_object(cfg.evaluate)), dataset, device).check()
 
 
 @lru_cache

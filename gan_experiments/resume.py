@@ -18,8 +18,17 @@ from gan_experiments.tracking.run_directory import RunDirectory
 _KEY = "train.resume"
 _OVERRIDES = Path(".hydra") / "overrides.yaml"
 _CONFIG_DIR = ("--config-dir", "-cd")
-_FREE = ("train.epochs", "train.resume", "train.checkpoint_every", "tracking.", "device", "data.download", "fused.")
-"""What may change when a run goes on: how long, on what and where it is recorded, but not what is learnt."""
+_FREE = (
+    "train.epochs",
+    "train.resume",
+    "train.checkpoint_every",
+    "evaluate.",
+    "tracking.",
+    "fused.",
+    "device",
+    "data.download",
+)
+"""What may change when a run goes on: how long, on what, how it is judged and recorded, but not what is learnt."""
 
 
 def continued(arguments: Sequence[str], config_dir: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,8 +15,10 @@ from typing import Any, cast
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from gan_experiments.config import TrackingConfig, TrainConfig
+from gan_experiments.config import EvaluateConfig, TrackingConfig, TrainConfig
 from gan_experiments.errors import RunFailedError
+from gan_experiments.evaluation.evaluator import Evaluator
+from gan_experiments.evaluation.features import missing
 from gan_experiments.models.networks import Networks
 from gan_experiments.resume import state_to_resume
 from gan_experiments.targets import build, load_data
@@ -29,6 +32,7 @@ from gan_experiments.training.device import resolve_device
 from gan_experiments.training.events import CheckpointDue, Diverged, EpochFinished, Event, Stopped
 from gan_experiments.training.member import Member
 from gan_experiments.training.trainer import Trainer
+from gan_experiments.watch import Watch
 
 
 class Run:
@@ -127,6 +131,10 @@ class Session:
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self._runs, first = runs, runs[0]
+        self._evaluate = cast(EvaluateConfig, OmegaConf.to_object(first.cfg.evaluate))
+        self._evaluator = Evaluator(self._evaluate, first.dataset, first.device)
+        if notice := missing(self._evaluate, first.dataset):
+            print(notice, file=sys.stderr)
         self._trainer = Trainer(
             [run.member for run in runs],
             first.dataset,
@@ -137,7 +145,8 @@ class Session:
         for k, run in enumerate(runs):
             if run.state is not None:
                 self._trainer.load(run.state, k)
-        self._recording = Recording([run.recorder(self._trainer.schedule.total_steps) for run in runs])
+        self._recorders = [run.recorder(self._trainer.schedule.total_steps) for run in runs]
+        self._recording = Recording(self._recorders)
         for run in runs:
             run.state = None
 
@@ -157,12 +166,14 @@ class Session:
         with _signals(self._trainer) as received:
             self._recording.open()
             try:
+                watches = [self._watch(k) for k in range(len(self._runs))]
                 for k, event in self._trainer.events():
                     self._recording.record(event, k)
                     run = self._runs[k]
                     match event:
                         case EpochFinished():
                             outcomes[k] = event.metrics["loss/generator"]
+                            watches[k].epoch(event, self._trainer.generator(k))
                         case CheckpointDue():
                             # Last of all: what a checkpoint is ahead of is never made up for.
                             run.save(event, self._trainer.generator(k) if self._ends_epoch(event) else None)
@@ -183,6 +194,18 @@ class Session:
             if not isinstance(outcome, RunFailedError):
                 self._recording.close("FINISHED", generator=self._trainer.generator(k), k=k)
         return outcomes
+
+    def _watch(self, k: int) -> Watch:
+        run = self._runs[k]
+        return Watch(
+            self._evaluate,
+            self._evaluator,
+            self._recorders[k],
+            lambda new, on: self._recording.show_warnings(new, on, k),
+            objective=run.cfg.objective.get("name", ""),
+            latent_dim=run.member.networks.latent_dim,
+            total_steps=self._trainer.schedule.total_steps,
+        )
 
     def _ends_epoch(self, event: Event) -> bool:
         epoch = int(event.epoch)

@@ -69,6 +69,13 @@ def one_of(*values: Any) -> Allowed:
     return Allowed(f"{', '.join(most)} or {last}", lambda value: value in values, complete=True)
 
 
+def any_of(*values: str) -> Allowed:
+    """Lists, perhaps empty, of some of these values."""
+    return Allowed(
+        f"a list of any of {', '.join(values)}", lambda given: all(value in values for value in given), complete=True
+    )
+
+
 def matching(pattern: str, words: str) -> Allowed:
     """Text that ``pattern`` matches as a whole; ``words`` say so to a person."""
     return Allowed(words, lambda value: re.fullmatch(pattern, value) is not None, complete=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,19 @@ import torch
 from torch import Tensor
 
 from gan_experiments.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Where points come from: equally likely, round Gaussians.
+
+    Attributes:
+        means: float32 ``[K, D]``.
+        std: Standard deviation of each in every coordinate, in the units of ``means``.
+    """
+
+    means: Tensor
+    std: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +40,8 @@ class Dataset:
         source: Where the samples came from: a path, an address, or a sentence.
         scale: Points are divided by it before they are learnt, so that a generator that ends in Tanh reaches
             them; 1 for images, whose 0..255 always becomes [-1, 1].
+        test: Loads the samples that are kept for judging and never learnt, or None where there are none.
+        mixture: For points, the mixture that they were drawn from, where that is known.
 
     Raises:
         UserError: The tensors are not of these types and shapes, there is no sample, or a point is not finite.
@@ -36,6 +52,8 @@ class Dataset:
     labels: Tensor | None = None
     source: str = ""
     scale: float = 1.0
+    test: Callable[[], Dataset] | None = None
+    mixture: Mixture | None = None
 
     def __post_init__(self) -> None:
         allowed = "they must be a tensor, uint8 [N, C, H, W] (images) or float32 [N, D] (points)"

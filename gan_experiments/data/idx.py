@@ -14,7 +14,8 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from gan_experiments.data.resize import resize
 from gan_experiments.errors import UserError
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
 
 @dataclass(frozen=True)
@@ -36,29 +38,46 @@ class Release:
         folder: Name of its folder, and of its class in torchvision.
         shape: Shape of the training images.
         md5: Published checksums of its files, extracted or compressed.
+        test_shape: Shape of the test images.
     """
 
     folder: str
     shape: tuple[int, int, int]
     md5: Mapping[str, str]
+    test_shape: tuple[int, int, int] = (10_000, 28, 28)
 
 
 RELEASES = {
     "mnist": Release(
         "MNIST",
         (60_000, 28, 28),
-        {IMAGES: "6bbc9ace898e44ae57da46a324031adb", LABELS: "a25bea736e30d166cdddb491f175f624"},
+        {
+            IMAGES: "6bbc9ace898e44ae57da46a324031adb",
+            LABELS: "a25bea736e30d166cdddb491f175f624",
+            TEST_IMAGES: "2646ac647ad5339dbf082846283269ea",
+            TEST_LABELS: "27ae3e4e09519cfbb04c329615203637",
+        },
     ),
     "fashion_mnist": Release(
         "FashionMNIST",
         (60_000, 28, 28),
-        {IMAGES: "f4a8712d7a061bf5bd6d2ca38dc4d50a", LABELS: "9018921c3c673c538a1fc5bad174d6f9"},
+        {
+            IMAGES: "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+            LABELS: "9018921c3c673c538a1fc5bad174d6f9",
+            f"{TEST_IMAGES}.gz": "bef4ecab320f06d8554ea6380940ec79",
+            f"{TEST_LABELS}.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+        },
     ),
     # Published for the compressed files alone, which are therefore kept and read where they are there.
     "kmnist": Release(
         "KMNIST",
         (60_000, 28, 28),
-        {f"{IMAGES}.gz": "bdb82020997e1d708af4cf47b453dcf7", f"{LABELS}.gz": "e144d726b3acfaa3e44228e80efcd344"},
+        {
+            f"{IMAGES}.gz": "bdb82020997e1d708af4cf47b453dcf7",
+            f"{LABELS}.gz": "e144d726b3acfaa3e44228e80efcd344",
+            f"{TEST_IMAGES}.gz": "5c965bf0a639b31b8f53240b1b52f4d7",
+            f"{TEST_LABELS}.gz": "7320c461ea6c1c855c0b718fb2a4b134",
+        },
     ),
 }
 
@@ -77,7 +96,8 @@ def load(name: str, root: str, image_size: int, download: bool) -> Dataset:
         download: Whether torchvision may fetch files that are missing. Otherwise the network is not touched.
 
     Returns:
-        Images uint8 ``[60000, 1, image_size, image_size]``, white on black, with labels 0..9.
+        Images uint8 ``[60000, 1, image_size, image_size]``, white on black, with labels 0..9. Its ``test`` loads
+        the 10,000 test images from the files beside them, ``t10k-…``, in the same way.
 
     Raises:
         UserError: The name is none of these; files are missing and may not or cannot be fetched; or a file is
@@ -86,8 +106,23 @@ def load(name: str, root: str, image_size: int, download: bool) -> Dataset:
     if name not in RELEASES:
         raise UserError(f"data.name={name}: must be {', '.join(RELEASES)} for gan_experiments.data.idx.load")
     release = RELEASES[name]
+    train = _load(release, name, root, image_size, download, (IMAGES, LABELS), release.shape)
+    parts = (TEST_IMAGES, TEST_LABELS), release.test_shape
+    return replace(train, test=partial(_load, release, name, root, image_size, download, *parts))
+
+
+def _load(
+    release: Release,
+    name: str,
+    root: str,
+    image_size: int,
+    download: bool,
+    files: tuple[str, str],
+    shape: tuple[int, int, int],
+) -> Dataset:
+    """The training or the test set, from its two files."""
     raw = Path(root).expanduser() / release.folder / "raw"
-    missing = [file for file in (IMAGES, LABELS) if _find(raw, file, release) is None]
+    missing = [file for file in files if _find(raw, file, release) is None]
     if missing and not download:
         raise UserError(
             f"data.root={root}: no {' and no '.join(missing)} in {raw.absolute()}, and data.download=false; "
@@ -96,8 +131,8 @@ def load(name: str, root: str, image_size: int, download: bool) -> Dataset:
         )
     if missing:
         _download(release, root, raw)
-    images = _read(raw, IMAGES, release, release.shape)
-    labels = _read(raw, LABELS, release, release.shape[:1])
+    images = _read(raw, files[0], release, shape)
+    labels = _read(raw, files[1], release, shape[:1])
     return Dataset(name, resize(images.unsqueeze(1), image_size), labels.long(), source=str(raw.absolute()))
 
 

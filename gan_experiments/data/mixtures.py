@@ -12,7 +12,7 @@ from math import isqrt, pi
 import torch
 from torch import Tensor
 
-from gan_experiments.data.dataset import Dataset
+from gan_experiments.data.dataset import Dataset, Mixture
 from gan_experiments.errors import UserError
 
 
@@ -68,4 +68,4 @@ def _draw(name: str, means: Tensor, extent: float, std: float, samples: int, dat
     points = means[labels] + std * torch.randn(samples, 2, generator=generator)
     source = f"{samples} points from {len(means)} Gaussians, extent {extent}, std {std}, seed {data_seed}"
     # Four standard deviations beyond the outermost mean leave 3 coordinates in 100,000 out of Tanh's reach.
-    return Dataset(name, points, labels, source, scale=extent + 4 * std)
+    return Dataset(name, points, labels, source, scale=extent + 4 * std, mixture=Mixture(means, std))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _LINES_A_BATCH = 300
-_ON_THE_PAGE = ("samples", "losses", "histograms", "probabilities")
+_ON_THE_PAGE = ("samples", "losses", "histograms", "probabilities", "neighbours")
 """Figures that describe a run on its page in MLflow."""
 
 
@@ -134,6 +134,8 @@ class Delivery:
                 mlflow_run.log_tags(client, run_id, line["values"] | {"mlflow.loggedImages": "true"})
             case "dataset":
                 mlflow_run.log_dataset(client, run_id, line)
+            case "figure":
+                self._send_files([line["file"]])
             case "session":
                 client.update_run(run_id, status="RUNNING")  # it may have ended before it was resumed
             case "status":

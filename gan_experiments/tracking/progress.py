@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tqdm import tqdm
 
@@ -28,6 +28,7 @@ class Progress:
         self._total, self._epochs, self._first = total_steps, epochs, step
         self._started = time.monotonic()
         self._printed = -1
+        self._warnings = ""
         self._bar = (
             tqdm(
                 total=total_steps,
@@ -45,7 +46,7 @@ class Progress:
         if self._bar is None or event.step == self._bar.n:
             return
         self._bar.set_description_str(self._epoch(event.epoch), refresh=False)
-        self._bar.set_postfix_str(self._facts_of_steps(event), refresh=False)
+        self._bar.set_postfix_str(self._facts_of_steps(event) + self._warnings, refresh=False)
         self._bar.update(event.step - self._bar.n)
 
     def _facts_of_steps(self, event: StepsFinished) -> str:
@@ -63,11 +64,21 @@ class Progress:
         left = (time.monotonic() - self._started) * (self._total - event.step) / max(event.step - self._first, 1)
         rate = f"{event.metrics['speed/steps_per_second']:.0f} steps/s"
         facts = self._facts_of_epoch(event)
-        self.write(f"{self._epoch(event.epoch)}, {rate}, {facts}, {tqdm.format_interval(left)} left")
+        self.write(f"{self._epoch(event.epoch)}, {rate}, {facts}, {tqdm.format_interval(left)} left{self._warnings}")
 
     def _facts_of_epoch(self, event: EpochFinished) -> str:
         names = ("loss/discriminator", "loss/generator", "prob/real", "prob/fake")
         return _facts(*(event.metrics[name] for name in names))
+
+    def warn(self, new: Collection[str], on: Collection[str], k: int = 0) -> None:
+        """Show the warning lights that are on from here on; one that is new at once, where there is no bar."""
+        self._warnings = "".join(f", ! {_words(light)}" for light in sorted(on))
+        self._announce(new)
+
+    def _announce(self, new: Collection[str], whose: str = "") -> None:
+        if self._bar is None:
+            for light in new:
+                self.write(f"warning   {_words(light)}{whose}")
 
     def write(self, line: str) -> None:
         """Print a line without breaking the bar."""
@@ -81,6 +92,10 @@ class Progress:
 
     def _epoch(self, epoch: float) -> str:
         return f"epoch {int(epoch):{len(str(self._epochs))}d}/{self._epochs}"
+
+
+def _words(light: str) -> str:
+    return light.replace("_", " ")
 
 
 class GroupProgress(Progress):
@@ -98,6 +113,7 @@ class GroupProgress(Progress):
         self._names = names
         self._alive = set(range(len(names)))
         self._losses: dict[int, float] = {}
+        self._warned: set[int] = set()
 
     def epoch(self, event: EpochFinished, k: int = 0) -> None:
         """Take notice of an epoch that run ``k`` finished; the last of them is the one to tell about."""
@@ -105,10 +121,17 @@ class GroupProgress(Progress):
         if k == max(self._alive):
             super().epoch(event, k)
 
+    def warn(self, new: Collection[str], on: Collection[str], k: int = 0) -> None:
+        """Show how many of the runs have warning lights on, and a new one at once, where there is no bar."""
+        self._warned = self._warned | {k} if on else self._warned - {k}
+        self._warnings = f", ! {len(self._warned)} with warnings" if self._warned else ""
+        self._announce(new, f": {self._names[k]}")
+
     def lose(self, k: int, reason: str) -> None:
         """Say that a run has failed and the others go on."""
         self._alive.discard(k)
         self._losses.pop(k, None)
+        self.warn([], [], k)
         self.write(f"{self._names[k]} failed: {reason}; the other {len(self._alive)} go on")
 
     def _facts_of_steps(self, event: StepsFinished) -> str:

@@ -17,9 +17,10 @@ from torch import nn
 from gan_experiments.config import TrackingConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
-from gan_experiments.tracking.journal import Journal
+from gan_experiments.tracking.journal import Journal, Line, read
 from gan_experiments.tracking.metadata import describe, flatten, origin
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_atomically, write_json
+from gan_experiments.tracking.scored import keep_neighbours, record_scores
 from gan_experiments.training.events import (
     CheckpointDue,
     EpochFinished,
@@ -169,6 +170,33 @@ class Recorder:
 
     def _append(self, kind: str, *, key: str = "", **content: Any) -> None:
         self._journal.append(kind, key=key, step=self._step, epoch=self._epoch, **content)
+
+    def score(
+        self,
+        step: int,
+        epoch: int,
+        *,
+        metrics: dict[str, float],
+        tags: dict[str, str],
+        details: dict[str, Any],
+        neighbours: np.ndarray | None,
+    ) -> None:
+        """Take notice of scores; arguments as those of ``scored.record_scores`` and ``scored.keep_neighbours``."""
+        record_scores(self._journal, key="eval", step=step, epoch=epoch, metrics=metrics, tags=tags, details=details)
+        if neighbours is not None:
+            keep_neighbours(self._journal, self.directory, step, epoch, neighbours)
+
+    def warn(self, step: int, epoch: int, new: Sequence[str]) -> None:
+        """Take notice of warning lights that came on for the first time."""
+        for name in new:
+            tags = {f"warning.{name}": f"since step {step}, epoch {epoch}"}
+            self._journal.append("tags", key=f"warning.{name}", step=step, epoch=epoch, values=tags)
+
+    def history(self) -> list[Line]:
+        """The journal's metrics of epochs, and scores, up to the step that this process continues from."""
+        keys, last = ("epoch", "eval"), self.resumed_from
+        lines = [line for line, _ in read(self.directory.journal) if line["kind"] == "metrics"]
+        return [line for line in lines if line["key"] in keys and line["step"] <= last]
 
     def close(self, status: str, reason: str, generator: nn.Module | None = None) -> None:
         """End the run; the folder stays claimed while it is drawn and delivered.

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 
 from torch import nn
@@ -66,6 +66,10 @@ class Recording:
             self._progress.steps(event, k)
         elif isinstance(event, EpochFinished):
             self._progress.epoch(event, k)
+
+    def show_warnings(self, new: Collection[str], on: Collection[str], k: int = 0) -> None:
+        """Show the warning lights of run ``k``: those that came on, and all that are on from here on."""
+        self._progress.warn(new, on, k)
 
     def close(
         self, status: str, reason: str = "all epochs are done", generator: nn.Module | None = None, k: int = 0

@@ -1,0 +1,221 @@
+"""The command ``python -m gan_experiments.evaluate``: scores finished runs, folders of pictures, and arrays."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import filelock
+
+from gan_experiments import config
+from gan_experiments.command_line import user_errors
+from gan_experiments.errors import UserError
+from gan_experiments.sync import sync
+from gan_experiments.tracking.locate import folder_of_run, is_run_id
+from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+    from torch import Tensor
+
+    from gan_experiments.data.dataset import Dataset
+    from gan_experiments.evaluation.evaluator import Evaluator
+    from gan_experiments.evaluation.scores import Scores
+
+RESULT = "scores.json"
+"""The file in a run's folder that has the scores; beside a folder or a file of samples, ``NAME.scores.json``."""
+_LEAST = 100
+
+
+def evaluate_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
+    """Score a run's last checkpoint on the run's own data; the scores go to its folder and to its MLflow run.
+
+    Raises:
+        UserError: The run has no checkpoint, is training, or its data can't be had.
+        RunFailedError: Its MLflow stopped answering; the scores are in the folder all the same.
+    """
+    from omegaconf import OmegaConf
+
+    from gan_experiments.sample import load_networks, load_state
+    from gan_experiments.tracking.journal import Journal, read
+    from gan_experiments.tracking.scored import keep_neighbours, record_scores
+    from gan_experiments.training.device import resolve_device
+
+    state = load_state(directory)
+    networks = load_networks(state)
+    data = OmegaConf.to_yaml(OmegaConf.create(state["config"]["data"]))
+    evaluator = _evaluator(data, _plain(cfg.evaluate), cfg.device)
+    scores = evaluator.score(networks.generator.to(resolve_device(cfg.device)), networks.latent_dim)
+    _write(directory.path / RESULT, scores)
+    try:
+        with filelock.FileLock(directory.lock, timeout=0):
+            journal = Journal(directory.journal)
+            step = state["step"]
+            epoch = max(line["epoch"] for line, _ in read(directory.journal) if line["step"] <= step)
+            prefix = f"eval/{scores.samples}"
+            record_scores(
+                journal,
+                key=f"{prefix} {scores.features}",
+                step=step,
+                epoch=epoch,
+                metrics=scores.metrics(prefix),
+                tags=scores.tags(prefix.replace("eval", "evaluate")),
+                details=scores.as_dict(),
+            )
+            if scores.neighbours is not None:
+                keep_neighbours(journal, directory, step, epoch, scores.neighbours)
+            journal.close()
+    except filelock.Timeout as error:
+        raise UserError(f"{directory.path}: this run is training; wait for its end") from error
+    if read_json(directory.run)["uri"] is not None:
+        sync(directory)
+    return scores
+
+
+def evaluate_samples(path: Path, cfg: DictConfig) -> Scores:
+    """Score a folder of pictures, or the samples in a ``.npz`` or ``.npy`` file, beside the data of ``cfg``.
+
+    Raises:
+        UserError: There are no such samples, or they do not fit the data.
+    """
+    evaluator = _evaluator(_plain(cfg.data), _plain(cfg.evaluate), cfg.device)
+    samples = load_samples(path, evaluator.dataset)[: cfg.evaluate.samples]
+    if len(samples) < _LEAST:
+        raise UserError(f"{path}: has {len(samples)} samples; scores need at least {_LEAST}")
+    scores = evaluator.score_samples(samples)
+    _write(path.with_name(f"{path.name}.{RESULT}"), scores)
+    return scores
+
+
+def load_samples(path: Path, dataset: Dataset) -> Tensor:
+    """Samples from outside as a generator would give them: float ``[N, *sample_shape]``, images in [-1, 1].
+
+    Args:
+        path: A folder of pictures, which are scaled to the data's size, or a file of NumPy's with one array: uint8
+            ``[N, C, H, W]`` (C may be left out where it is 1) or, for points, floats ``[N, D]``.
+        dataset: What they shall be like.
+
+    Raises:
+        UserError: There are none, or they are of another kind.
+    """
+    import numpy as np
+    import torch
+
+    shape = dataset.sample_shape
+    if path.is_dir():
+        from gan_experiments.data.image_folder import load
+
+        if not dataset.is_image:
+            raise UserError(f"{path}: is a folder of pictures, and data={dataset.name} is points")
+        return dataset.normalise(load(path.name, str(path), shape[1], shape[0], False).samples)
+    try:
+        content: Any = np.load(path)
+        array = content if isinstance(content, np.ndarray) else next(iter(content.values()))
+    except (OSError, ValueError, StopIteration) as error:
+        raise UserError(f"{path}: cannot be read as an array ({str(error).splitlines()[0]})") from error
+    if dataset.is_image and array.ndim == 3 and shape[0] == 1:
+        array = array[:, None]
+    kind = np.uint8 if dataset.is_image else np.floating
+    if not np.issubdtype(array.dtype, kind) or array.shape[1:] != shape:
+        wanted = f"{'uint8' if dataset.is_image else 'float'} [N, {', '.join(map(str, shape))}]"
+        raise UserError(f"{path}: holds {array.dtype} {list(array.shape)}; data={dataset.name} needs {wanted}")
+    return dataset.normalise(torch.from_numpy(array if dataset.is_image else array.astype(np.float32)))
+
+
+def _plain(node: DictConfig) -> str:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_yaml(node, resolve=True)
+
+
+@lru_cache(maxsize=1)
+def _evaluator(data: str, evaluate: str, device: str) -> Evaluator:
+    """The evaluator for a data group and an evaluate group, as YAML; runs on the same data share one."""
+    from omegaconf import DictConfig, OmegaConf
+
+    from gan_experiments.config import EvaluateConfig
+    from gan_experiments.evaluation.evaluator import Evaluator
+    from gan_experiments.targets import load_data
+    from gan_experiments.training.device import resolve_device
+
+    dataset = load_data(cast(DictConfig, OmegaConf.create(data)))
+    settings = EvaluateConfig(**cast(Any, OmegaConf.to_container(OmegaConf.create(evaluate))))
+    evaluator = Evaluator(settings, dataset, resolve_device(device))
+    if not evaluator.metrics:
+        raise UserError(f"data={dataset.name}: none of evaluate.metrics={settings.metrics} can be measured")
+    evaluator.check()
+    return evaluator
+
+
+def _write(path: Path, scores: Scores) -> None:
+    try:
+        write_json(path, scores.as_dict())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _quoted(value: str | int) -> str:
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    return QuotedString(value, Quote.single).with_quotes() if isinstance(value, str) else str(value)
+
+
+def _settings(options: argparse.Namespace, overrides: list[str]) -> DictConfig:
+    """``evaluate=full`` and the data, with what the person wants otherwise."""
+    from hydra import compose, initialize_config_dir
+
+    from gan_experiments.run import CONFIG_DIR
+    from gan_experiments.validation import validate
+
+    config.register()
+    given = {"evaluate.samples": options.samples, "evaluate.features": options.features, "device": options.device}
+    mine = [f"{key}={_quoted(value)}" for key, value in given.items() if value is not None]
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        cfg = compose("config", ["evaluate=full", *overrides, *mine])
+    validate(cfg)
+    return cfg
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command.
+
+    Raises:
+        SystemExit: Status 2 for what the person can mend, 1 where MLflow does not answer; after one line on stderr.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m gan_experiments.evaluate",
+        description="Score generators beside real data. A run knows its data; a folder of pictures or an array needs "
+        "to be told, as in data=mnist data.root=ROOT.",
+    )
+    parser.add_argument(
+        "what",
+        nargs="+",
+        metavar="WHAT",
+        help="a run's folder or MLflow id, a folder of pictures, an .npz file; KEY=VALUE",
+    )
+    parser.add_argument("--samples", type=int, help="how many are scored (default 10000)")
+    parser.add_argument("--features", help="classifier, inception, or a classifier's file")
+    parser.add_argument("--device", help="auto, cpu, cuda, …")
+    parser.add_argument(
+        "--uri", default="sqlite:///mlflow.db", help="where an id is looked up (default: %(default)s)"
+    )
+    options = parser.parse_args(arguments)
+    with user_errors():
+        overrides = [each for each in options.what if "=" in each and not Path(each).exists()]
+        cfg = _settings(options, overrides)
+        for each in (each for each in options.what if each not in overrides):
+            path = Path(each)
+            if not path.exists() and is_run_id(each):
+                path = folder_of_run(each, options.uri)
+            if not path.exists():
+                raise UserError(f"{each}: must be a run's folder or id, a folder of pictures, or an .npz file")
+            is_run = RunDirectory(path).journal.is_file()
+            scores = evaluate_run(RunDirectory.of_a_run(path), cfg) if is_run else evaluate_samples(path, cfg)
+            print(f"{path}\n{scores.table()}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

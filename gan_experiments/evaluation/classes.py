@@ -1,0 +1,50 @@
+"""What the classifier takes samples for: which classes, in which shares, and how surely."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gan_experiments.evaluation.score import Score, jackknife
+
+_LEAST = 10
+"""A class is covered if it has at least one in so many of the samples that the reference's shares give it."""
+
+
+def histogram(probabilities: Tensor) -> Tensor:
+    """How many samples are taken for each class: probabilities ``[N, K]`` -> int64 ``[K]``."""
+    return probabilities.argmax(1).bincount(minlength=probabilities.shape[1])
+
+
+def score(probabilities: Tensor, reference: Tensor) -> dict[str, Score]:
+    """Judge class probabilities ``[N, K]`` of samples beside those of the reference ``[M, K]``.
+
+    - ``modes``: classes that at least a tenth as many samples are taken for as in the reference, in proportion;
+      where N is less than ten times K, at least one;
+    - ``class_kl``: KL divergence, in nats, of the shares of classes from those of the reference; an ideal
+      generator has about ``(K - 1) / 2N``;
+    - ``classifier_score``: ``exp E KL(p(y|x) || p(y))``, the Inception score (Salimans et al., "Improved techniques
+      for training GANs", 2016) with this classifier; 1 at worst, K at best.
+    """
+    classes = probabilities.shape[1]
+    counts, real = histogram(probabilities), histogram(reference)
+    # In whole numbers, for a share of exactly a tenth counts.
+    covered = (counts * len(reference) * _LEAST >= real * len(probabilities)) & (counts >= 1)
+    # A class that the reference lacks counts as if half a sample of it were there.
+    expected = real.double().clamp_min(0.5) / len(reference)
+
+    def kl(taken: Tensor) -> float:
+        shares = taken.bincount(minlength=classes).double() / len(taken)
+        return torch.special.xlogy(shares, shares / expected).sum().clamp_min(0).item()
+
+    return {
+        "modes": Score(covered.sum().item()),
+        "class_kl": jackknife(kl, probabilities.argmax(1)),
+        "classifier_score": jackknife(_classifier_score, probabilities.double()),
+    }
+
+
+def _classifier_score(probabilities: Tensor) -> float:
+    marginal = probabilities.mean(0)
+    divergence = torch.special.xlogy(probabilities, probabilities / marginal.clamp_min(1e-300)).sum(1)
+    return divergence.mean().exp().item()

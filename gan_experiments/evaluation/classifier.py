@@ -1,0 +1,174 @@
+"""A small classifier whose penultimate layer gives the features that generators are judged by.
+
+An Inception network, trained on photographs of a thousand kinds of things, is the wrong judge of 28 x 28 digits and
+cannot be downloaded everywhere. This one was trained once and is shipped, for a network that is trained anew on
+every machine is another measure on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from gan_experiments.data.resize import resize
+from gan_experiments.errors import UserError
+
+SHIPPED = "mnist"
+"""Name of the classifier inside this package."""
+SERVES = ("mnist", "digits", "stacked_mnist")
+"""Data sets that the shipped classifier can judge: handwritten digits, white on black."""
+_ARCHITECTURE = "conv16k5-pool-conv32k5-pool-fc64-fc; leaky relu 0.2; same padding; max pool 2"
+_PREPROCESSING = "uint8, bicubic antialiased to size, x / 127.5 - 1"
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class ClassifierSpec:
+    """What a classifier is for.
+
+    Attributes:
+        name: The data that it was trained on.
+        classes: Their number.
+        channels: Of its images.
+        size: Height and width of its images in pixels, a multiple of 4.
+        accuracy: Share of the test set that it got right, or of the training set where there is no test set.
+    """
+
+    name: str
+    classes: int
+    channels: int
+    size: int
+    accuracy: float = 0.0
+
+
+class Network(nn.Module):
+    """LeNet's layout with leaky rectifiers, which leave no feature dead.
+
+    Args:
+        spec: Channels, size and classes.
+    """
+
+    def __init__(self, spec: ClassifierSpec) -> None:
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(spec.channels, 16, 5, padding=2),
+            nn.LeakyReLU(0.2),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 5, padding=2),
+            nn.LeakyReLU(0.2),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+        )
+        self.hidden = nn.Sequential(nn.Linear(32 * (spec.size // 4) ** 2, 64), nn.LeakyReLU(0.2))
+        self.output = nn.Linear(64, spec.classes)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images in [-1, 1] ``[N, C, size, size]`` -> features ``[N, 64]`` and logits ``[N, classes]``."""
+        features = self.hidden(self.convolutions(images))
+        return features, self.output(features)
+
+
+class Classifier:
+    """A trained classifier as the judge of images.
+
+    Args:
+        spec: What it is for.
+        network: Its weights, exact in half precision, in which they are kept.
+
+    Attributes:
+        spec: As given.
+        version: Its name and the first twelve hexadecimal digits of the SHA-256 of weights, architecture and
+            preprocessing. Scores under different versions are not comparable.
+    """
+
+    def __init__(self, spec: ClassifierSpec, network: Network) -> None:
+        self.spec = spec
+        self._network = network.eval().requires_grad_(False)
+        self.version = f"{spec.name}:{self._digest()[:12]}"
+
+    def to(self, device: torch.device) -> Classifier:
+        """The same on ``device``."""
+        self._network.to(device)
+        return self
+
+    def _digest(self) -> str:
+        algorithm = hashlib.sha256(f"{_ARCHITECTURE}|{_PREPROCESSING}|{self.spec.size}".encode())
+        for name, weight in self._network.state_dict().items():
+            algorithm.update(f"|{name}{list(weight.shape)}".encode())
+            algorithm.update(weight.half().cpu().numpy().tobytes())
+        return algorithm.hexdigest()
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and class probabilities, batch by batch.
+
+        Images of several channels are judged channel by channel by a classifier of one: features lie side by side
+        and classes are tuples of classes, as the protocol of Stacked MNIST wants it.
+
+        Args:
+            images: uint8 ``[N, C, H, W]``, on any device.
+
+        Returns:
+            Features float32 ``[N, 64]`` and probabilities float32 ``[N, classes]``, both on the classifier's
+            device; for c channels judged apart, ``[N, 64 c]`` and ``[N, classes ** c]``.
+        """
+        device = self._network.output.weight.device
+        features, probabilities = [], []
+        for batch in images.split(_BATCH):
+            pixels = resize(batch.to(device), self.spec.size).float() / 127.5 - 1
+            parts = [self._network(channel) for channel in pixels.split(self.spec.channels, 1)]
+            features.append(torch.cat([feature for feature, _ in parts], 1))
+            probabilities.append(_joint([logits.softmax(1) for _, logits in parts]))
+        return torch.cat(features), torch.cat(probabilities)
+
+    def save(self, path: Path) -> None:
+        """Write weights, in half precision, and specification as a safetensors file."""
+        weights = {name: weight.half().cpu().contiguous() for name, weight in self._network.state_dict().items()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(weights, path, {"spec": json.dumps(asdict(self.spec)), "architecture": _ARCHITECTURE})
+
+
+def _joint(parts: Sequence[Tensor]) -> Tensor:
+    """Probabilities of independent classes ``[N, k]`` each -> of their tuples ``[N, k ** parts]``."""
+    joint = parts[0]
+    for part in parts[1:]:
+        joint = (joint[:, :, None] * part[:, None, :]).flatten(1)
+    return joint
+
+
+def load(path: Path | None = None) -> Classifier:
+    """The shipped classifier, or the one in a file that ``Classifier.save`` wrote.
+
+    Raises:
+        UserError: The file is missing, or is none of these.
+    """
+    if path is None:
+        path = Path(str(files("gan_experiments.evaluation") / f"{SHIPPED}.safetensors"))
+    if not path.is_file():
+        raise UserError(
+            f"evaluate.features={path}: there is no such file; it must be classifier, inception or a file"
+        )
+    try:
+        with safe_open(path, "pt") as file:
+            description = file.metadata() or {}
+            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise UserError(f"evaluate.features={path}: is no safetensors file ({error})") from error
+    if description.get("architecture") != _ARCHITECTURE:
+        raise UserError(
+            f"evaluate.features={path}: was not made by python -m gan_experiments.evaluation.train_classifier"
+        )
+    spec = ClassifierSpec(**json.loads(description["spec"]))
+    with torch.device("meta"):  # no weights are drawn: that would take numbers from whoever is training
+        network = Network(spec)
+    network.load_state_dict(weights, assign=True)
+    return Classifier(spec, network)

@@ -1,0 +1,127 @@
+"""The command ``python -m gan_experiments.evaluation.train_classifier``: makes a judge of generators.
+
+``python -m gan_experiments.evaluation.train_classifier data=mnist data.root=ROOT`` made the one that is shipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from hydra import compose, initialize_config_dir
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gan_experiments import config
+from gan_experiments.command_line import user_errors
+from gan_experiments.data.dataset import Dataset
+from gan_experiments.data.resize import resize
+from gan_experiments.errors import UserError
+from gan_experiments.evaluation.classifier import Classifier, ClassifierSpec, Network
+from gan_experiments.run import CONFIG_DIR
+from gan_experiments.targets import load_data
+from gan_experiments.validation import validate
+
+_BATCH = 128
+_LR = 2e-3
+_TURN, _SHIFT = math.radians(10), 2.0
+"""How far training images are turned (radians) and moved (pixels of 28)."""
+_SCALE = (0.7, 1.1)
+"""Extremes of the part of the frame that an image fills with what it showed in all of it."""
+_COARSE, _COARSE_SHARE = 8, 0.25
+"""Pixels to which a quarter of them are coarsened: scikit-learn's digits have no more."""
+
+
+def augment(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Each image turned, scaled, moved and perhaps coarsened by its own random amounts: floats ``[N, C, S, S]``."""
+    turn, zoom, right, down, coarse = torch.rand(5, len(images), generator=generator).unbind()
+    angle, scale = (turn * 2 - 1) * _TURN, _SCALE[0] + zoom * (_SCALE[1] - _SCALE[0])
+    cos, sin, shift = angle.cos() * scale, angle.sin() * scale, 2 * _SHIFT / 28
+    rows = torch.stack((cos, -sin, (right * 2 - 1) * shift, sin, cos, (down * 2 - 1) * shift), 1).view(-1, 2, 3)
+    grid = functional.affine_grid(rows, list(images.shape), align_corners=False)
+    moved = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    chosen = coarse < _COARSE_SHARE
+    small = functional.interpolate(moved[chosen], size=_COARSE, mode="area")
+    moved[chosen] = functional.interpolate(small, size=images.shape[-2:], mode="bicubic")
+    return moved
+
+
+def train(dataset: Dataset, epochs: int, seed: int) -> Classifier:
+    """Train on the whole data set: Adam, the learning rate falling as a cosine from ``2e-3`` to 0.
+
+    Raises:
+        UserError: The data has no images or no classes.
+    """
+    if not dataset.is_image or dataset.labels is None or dataset.sample_shape[1] % 4:
+        raise UserError(f"data={dataset.name}: must be images with labels, of a size that is a multiple of 4")
+    labels, size = dataset.labels, dataset.sample_shape[1]
+    spec = ClassifierSpec(dataset.name, int(labels.max()) + 1, dataset.sample_shape[0], size)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        network = Network(spec).train()
+    optimiser = torch.optim.Adam(network.parameters(), _LR)
+    steps = len(dataset) // _BATCH
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LR, total_steps=epochs * max(steps, 1), pct_start=0.1)
+    for epoch in range(epochs):
+        order, total = torch.randperm(len(dataset), generator=generator), 0.0
+        for batch in order[: max(steps, 1) * _BATCH].split(_BATCH):
+            images = augment(resize(dataset.samples[batch], size).float() / 127.5 - 1, generator)
+            loss = nn.functional.cross_entropy(network(images)[1], labels[batch])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            total += loss.item()
+        print(f"epoch {epoch + 1}/{epochs}, loss {total / max(steps, 1):.4f}", file=sys.stderr, flush=True)
+    network.half().float()  # what is kept is what is measured
+    classifier = Classifier(spec, network)
+    accuracy = measure(classifier, dataset.test() if dataset.test is not None else dataset)
+    return Classifier(ClassifierSpec(spec.name, spec.classes, spec.channels, size, accuracy), network)
+
+
+def measure(classifier: Classifier, dataset: Dataset) -> float:
+    """Share of a labelled data set that is classified correctly."""
+    assert dataset.labels is not None
+    return (classifier(dataset.samples)[1].argmax(1).cpu() == dataset.labels).double().mean().item()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command.
+
+    Raises:
+        SystemExit: Status 2 for what the person can mend, after one line on stderr.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m gan_experiments.evaluation.train_classifier",
+        description="Train a classifier whose features judge generators; evaluate.features=PATH takes it.",
+    )
+    parser.add_argument("overrides", nargs="*", metavar="data.KEY=VALUE", help="the data, as the run command has it")
+    parser.add_argument("--out", type=Path, help="the file to write (default NAME.safetensors)")
+    parser.add_argument("--epochs", type=int, default=8, help="passes over the data (default 8)")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
+    options = parser.parse_args(arguments)
+    with user_errors():
+        if options.epochs < 1:
+            raise UserError(f"--epochs {options.epochs}: must be at least 1")
+        config.register()
+        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+            cfg = compose("config", options.overrides)
+        validate(cfg)
+        dataset = load_data(cfg.data)
+        classifier = train(dataset, options.epochs, options.seed)
+        out = options.out or Path(f"{dataset.name}.safetensors")
+        try:
+            classifier.save(out)
+        except OSError as error:
+            raise UserError(f"--out {out}: cannot be written ({error.strerror})") from error
+        judged = "test set" if dataset.test is not None else "training set, there being no test set"
+        print(f"{out}: {classifier.version}, {classifier.spec.accuracy:.2%} of the {judged}")
+
+
+if __name__ == "__main__":
+    main()

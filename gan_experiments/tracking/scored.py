@@ -1,0 +1,49 @@
+"""How scores go into a run's journal, from where they reach MLflow: each once, like everything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gan_experiments.tracking.journal import Journal
+from gan_experiments.tracking.run_directory import RunDirectory, write_atomically
+
+NEIGHBOURS = "figures/neighbours.png"
+"""Artifact with generated images, each above the training image that is nearest to it."""
+
+
+def record_scores(
+    journal: Journal,
+    *,
+    key: str,
+    step: int,
+    epoch: float,
+    metrics: dict[str, float],
+    tags: dict[str, str],
+    details: dict[str, Any],
+) -> None:
+    """Write down scores, once for each key and step.
+
+    Args:
+        journal: The run's.
+        key: Whose scores: those of one evaluation's settings.
+        step: Steps that the generator was trained for.
+        epoch: Epochs, likewise.
+        metrics: By their MLflow names.
+        tags: What they were measured with.
+        details: All there is to know, for the journal alone.
+    """
+    journal.append("metrics", key=key, step=step, epoch=epoch, values=metrics, details=details)
+    journal.append("tags", key=" ".join((key, *tags.values())), step=0, epoch=0, values=tags)
+
+
+def keep_neighbours(journal: Journal, directory: RunDirectory, step: int, epoch: float, pairs: np.ndarray) -> None:
+    """Draw generated images beside their nearest training images: uint8 ``[2, n, C, H, W]``."""
+    from gan_experiments.tracking import pictures
+
+    columns = 10
+    rows = [side[start : start + columns] for start in range(0, pairs.shape[1], columns) for side in pairs]
+    picture = pictures.sample_grid(np.concatenate(rows), columns)
+    write_atomically(directory.artifacts / NEIGHBOURS, pictures.png(picture))
+    journal.append("figure", key=NEIGHBOURS, step=step, epoch=epoch, file=NEIGHBOURS)

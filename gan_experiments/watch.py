@@ -1,0 +1,71 @@
+"""Judges a run while it trains: scores every few epochs, and warning lights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from gan_experiments.config import EvaluateConfig
+from gan_experiments.evaluation.lights import WarningLights
+from gan_experiments.training.events import EpochFinished
+
+if TYPE_CHECKING:
+    from gan_experiments.evaluation.evaluator import Evaluator
+    from gan_experiments.tracking.recorder import Recorder
+
+
+class Watch:
+    """Scores one run's generator and switches its warning lights.
+
+    Both are functions of the run alone, so that a run that was killed and resumed has the same.
+
+    Args:
+        evaluate: When to score.
+        evaluator: Scores; several runs on the same data may share it.
+        recorder: Where scores and lights are recorded; it is open.
+        show: Shows the person the lights that are new, and all that are on.
+        objective: The objective's name.
+        latent_dim: Dimension of the generator's z.
+        total_steps: Steps of the whole run.
+    """
+
+    def __init__(
+        self,
+        evaluate: EvaluateConfig,
+        evaluator: Evaluator,
+        recorder: Recorder,
+        show: Callable[[Collection[str], Collection[str]], None],
+        *,
+        objective: str,
+        latent_dim: int,
+        total_steps: int,
+    ) -> None:
+        self._every, self._evaluator, self._recorder, self._show = evaluate.every, evaluator, recorder, show
+        self._latent_dim, self._total_steps = latent_dim, total_steps
+        self._lights = WarningLights(objective)
+        for line in recorder.history():
+            if line["key"] == "epoch":
+                self._lights.epoch(line["step"], line["values"])
+            else:
+                self._lights.scores(line["step"], line["values"], evaluator.modes)
+        show([], self._lights.on)
+
+    def epoch(self, event: EpochFinished, generator: nn.Module) -> None:
+        """Look at a finished epoch; ``generator`` as it was then. Call this before the epoch's checkpoint."""
+        new = self._lights.epoch(event.step, event.metrics)
+        last = event.step == self._total_steps
+        if self._evaluator.metrics and (last or (self._every is not None and event.epoch % self._every == 0)):
+            scores = self._evaluator.score(generator, self._latent_dim)
+            self._recorder.score(
+                event.step,
+                event.epoch,
+                metrics=scores.metrics(),
+                tags=scores.tags(),
+                details=scores.as_dict(),
+                neighbours=scores.neighbours,
+            )
+            new += self._lights.scores(event.step, scores.metrics(), self._evaluator.modes)
+        self._recorder.warn(event.step, event.epoch, new)
+        self._show(new, self._lights.on)

@@ -1,0 +1,94 @@
+"""All scores together: in the right order, the same every time, and without a trace."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gan_experiments.config import EvaluateConfig
+from gan_experiments.data import mixtures
+from gan_experiments.data.dataset import Dataset
+from gan_experiments.errors import UserError
+from gan_experiments.evaluation.evaluator import Evaluator
+
+QUICK = ["frechet", "precision_recall", "classes", "mixture"]
+CPU = torch.device("cpu")
+FRECHET = "frechet_classifier_distance"
+
+
+def evaluator(data: Dataset, samples: int = 500, metrics: list[str] | None = None, features: str = "classifier"):
+    return Evaluator(EvaluateConfig("test", None, samples, metrics or QUICK, features), data, CPU)
+
+
+def few_epochs(data: Dataset) -> torch.Tensor:
+    """What stands for a young generator: real images under noise."""
+    images = data.normalise(data.samples[:500])
+    return (images + 0.5 * torch.randn(images.shape, generator=torch.Generator().manual_seed(0))).clamp(-1, 1)
+
+
+@pytest.mark.parametrize("name", ["bundled", "mnist"])
+def test_the_distance_orders_what_should_be_ordered(name: str, request: pytest.FixtureRequest) -> None:
+    data: Dataset = request.getfixturevalue(name)
+    judge, g = evaluator(data), torch.Generator().manual_seed(0)
+    real = data.normalise(data.samples[torch.randperm(len(data), generator=g)[:500]])
+    noise = torch.rand(500, 1, 28, 28, generator=g) * 2 - 1
+    found = [judge.score_samples(x).values[FRECHET].value for x in (real, few_epochs(data), noise)]
+    repeated = judge.score_samples(real[:1].repeat(500, 1, 1, 1))
+    assert found[0] < found[1] / 5
+    assert found[1] < min(found[2], repeated.values[FRECHET].value)
+    assert repeated.values["modes"].value == 1
+    assert judge.score_samples(real).floors[FRECHET].value == pytest.approx(found[0], rel=1)
+
+
+def test_against_the_test_set_where_there_is_one(mnist: Dataset, bundled: Dataset) -> None:
+    assert evaluator(mnist).score_samples(few_epochs(mnist)).reference == "mnist's test set (10000)"
+    assert evaluator(bundled).score_samples(few_epochs(bundled)).reference == "digits's training set (1797)"
+
+
+def test_the_log_likelihood_of_real_digits(mnist: Dataset) -> None:
+    """The notes of others on the 2014 protocol agree: ten thousand real training images score about 241."""
+    judge = evaluator(mnist, 10_000, ["parzen"])
+    measured = judge._measure(judge._judge(mnist.normalise(mnist.samples[:10_000])), judge._real)
+    assert measured["parzen_log_likelihood"].value == pytest.approx(241.2, abs=0.2)
+    assert measured["parzen_sigma"].value == pytest.approx(0.167, abs=1e-3)
+
+
+def test_a_generators_scores_are_a_function_of_its_weights(bundled: Dataset, generator: torch.nn.Module) -> None:
+    before = torch.get_rng_state()
+    first, second = (evaluator(bundled).score(generator, 8) for _ in range(2))
+    assert first.as_dict() == second.as_dict()
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(module.training for module in generator.modules())
+    assert first.features == "mnist:4a5769064f57"
+    assert sum(first.histogram or []) == pytest.approx(1)
+
+
+def test_copies_are_found_and_shown(bundled: Dataset) -> None:
+    judge = evaluator(bundled, metrics=["memorisation"])
+    scores = judge.score_samples(bundled.normalise(bundled.samples[:300]))
+    assert scores.values["memorised"].value == 1
+    assert scores.floors["memorised"].value == pytest.approx(0.01, abs=0.002)
+    assert scores.neighbours is not None
+    assert scores.neighbours.shape == (2, 50, 1, 28, 28)
+    assert (scores.neighbours[0] == scores.neighbours[1]).all()
+
+
+def test_points_are_judged_by_their_modes() -> None:
+    data = mixtures.ring("ring", modes=8, extent=1.0, std=0.01, samples=3000, data_seed=0)
+    scores = evaluator(data).score_samples(data.normalise(data.samples[:1000]))
+    assert scores.values["modes"].value == 8
+    assert scores.values["high_quality"].value == pytest.approx(0.989, abs=0.01)
+    assert scores.features is None
+
+
+def test_other_images_get_no_scores_from_a_judge_of_digits(bundled: Dataset) -> None:
+    other = Dataset("faces", bundled.samples)
+    assert evaluator(other).metrics == []
+    with pytest.raises(UserError, match="no such file"):
+        evaluator(other, features="nowhere.safetensors")
+
+
+def test_inception_without_its_library(bundled: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "torch_fidelity.feature_extractor_inceptionv3", None)
+    with pytest.raises(UserError, match="needs torch-fidelity"):
+        evaluator(bundled, features="inception")
