@@ -179,6 +179,8 @@ def _start(config: DictConfig, resume: bool) -> tuple[SweepDirectory, filelock.F
     if complaint is not None:
         if fresh:
             directory.remove()
+        elif not known:
+            directory.sweep.unlink()
         raise UserError(f"tracking.uri={uri}: {complaint}")
     return directory, lock
 

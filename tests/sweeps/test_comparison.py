@@ -11,7 +11,7 @@ from scipy import stats
 
 from gan_experiments.errors import UserError
 from gan_experiments.sweeps.comparison.factors import find_factors, find_settings
-from gan_experiments.sweeps.comparison.importance import COMBINED, NOISE, importance
+from gan_experiments.sweeps.comparison.importance import COMBINED, EITHER, NOISE, importance
 from gan_experiments.sweeps.comparison.measure import EQUILIBRIUM, choose
 from gan_experiments.sweeps.comparison.ranking import BEST, CLEAR, UNKNOWN, Ranked, rank
 from gan_experiments.sweeps.comparison.ranking import NOISE as WITHIN
@@ -49,6 +49,15 @@ def test_seeds_are_repetitions_of_a_setting() -> None:
     assert best.setting.values == {"train.lr": "0.2"}
     assert (best.mean, other.mean) == (1.5, 4.0)
     assert [run.params["seed"] for run in other.runs] == ["0", "1"]
+
+
+def test_of_some_scores_more_is_better() -> None:
+    runs = [record(n, params={"a": n}, eval__coverage=[n], eval__class_kl=[n]) for n in range(3)]
+    orders = [
+        [place.setting.values["a"] for place in ranking(runs, metric)]
+        for metric in ("eval/coverage", "eval/class_kl")
+    ]
+    assert orders == [["2", "1", "0"], ["0", "1", "2"]]
 
 
 def test_only_what_differs_is_a_factor_and_what_changes_together_is_one() -> None:
@@ -116,9 +125,15 @@ def test_variance_is_shared_out_as_it_was_made() -> None:
 
 def test_a_factor_of_a_value_a_run_does_not_explain_everything() -> None:
     noise = [0, 5, 1, 7, 2, 6, 3, 4, 9, 8, 2, 5, 1, 3, 7, 0]
-    runs = grid({(0.01 * k + 0.01,): [value] for k, value in enumerate(noise)}, ["a"])
-    (share,) = importance(ranking(runs), find_factors(runs))
-    assert share.share < 0.5
+    runs = grid({(0.01 * k + 0.01, k % 2): [value] for k, value in enumerate(noise)}, ["a", "b"])
+    shares = {share.label: share.share for share in importance(ranking(runs), find_factors(runs))}
+    assert shares.keys() == {"a", "b", EITHER}
+    assert shares["a"] < 0.5
+
+
+def test_of_one_factor_with_one_seed_there_is_nothing_to_share_out() -> None:
+    runs = grid({(1,): [1], (2,): [2], (3,): [4]}, ["a"])
+    assert importance(ranking(runs), find_factors(runs)) == []
 
 
 def test_a_score_goes_before_losses() -> None:

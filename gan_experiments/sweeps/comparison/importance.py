@@ -13,7 +13,7 @@ from gan_experiments.sweeps.comparison.ranking import Ranked
 
 _LEVELS = 8
 """A factor with more levels than this is cut into quarters: a level of its own for each run would explain all."""
-COMBINED, NOISE = "factors combined", "seed noise"
+COMBINED, NOISE, EITHER = "factors combined", "seed noise", "combined, or seed noise"
 
 
 @dataclass(frozen=True)
@@ -28,22 +28,24 @@ def importance(ranked: Sequence[Ranked], factors: Sequence[Factor]) -> list[Shar
     """The analysis of variance, as shares of the sum of squares over all runs (eta squared).
 
     For each factor, the variance of its levels' means; what seeds do within settings is noise; what is left of the
-    rest is owed to factors that work together. Exact where every combination has as many runs as every other; else
+    rest is owed to factors that work together. Where no setting has a second seed the two can't be told apart, and of
+    a single factor there is nothing to say. Exact where every combination has as many runs as every other; else
     factors share what they have in common, and the shares need not add up to 1.
     """
+    repeated = any(len(place.values) > 1 for place in ranked)
     values = np.array([value for place in ranked for value in place.values])
     total = float(((values - values.mean()) ** 2).sum()) if len(values) else 0.0
-    if total == 0.0:
+    if total == 0.0 or (len(factors) < 2 and not repeated):
         return []
     shares = [Share(factor.label, _between(ranked, factor, values.mean()) / total) for factor in factors]
     shares.sort(key=lambda share: -share.share)
     within = sum(float(((np.array(place.values) - place.mean) ** 2).sum()) for place in ranked) / total
-    combined = 1 - within - sum(share.share for share in shares)
+    combined = max(0.0, 1 - within - sum(share.share for share in shares))
+    if not repeated:
+        return [*shares, Share(EITHER, combined)]
     if len(factors) > 1:
-        shares.append(Share(COMBINED, max(0.0, combined)))
-    if any(len(place.values) > 1 for place in ranked):
-        shares.append(Share(NOISE, within))
-    return shares
+        shares.append(Share(COMBINED, combined))
+    return [*shares, Share(NOISE, within)]
 
 
 def _between(ranked: Sequence[Ranked], factor: Factor, mean: float) -> float:

@@ -27,7 +27,7 @@ _FEW, _COLUMNS = 4, 5
 
 def render(study: Study) -> str:
     """The whole page."""
-    assets = files("gan_experiments.sweeps.comparison") / "page"
+    assets = files("gan_experiments.sweeps.comparison") / "assets"
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": _number, "duration": _duration, "command": shlex.quote}
     template = environment.from_string((assets / "report.html.jinja").read_text(encoding="utf-8"))
@@ -50,9 +50,10 @@ def _charts(study: Study) -> dict[str, go.Figure]:
     found = {}
     if study.ranked:
         found["ranking"] = charts.ranking(study)
-    if study.shares and study.factors:
-        found["importance"] = charts.importance(study)
+    if study.ranked and study.factors:
         found["parallel"] = charts.parallel(study)
+        if study.shares:
+            found["importance"] = charts.importance(study)
     settings = _in_order(study)
     if settings:
         found["losses"] = charts.losses(settings, len(settings) if len(settings) <= _FEW else _COLUMNS)

@@ -58,7 +58,8 @@ class Study:
         if not self.ranked:
             return "No run has finished yet, so there is nothing to rank."
         best, others = self.ranked[0], self.ranked[1:]
-        parts = [f"{best.setting.label} has the best {self.measure.name}: {shown(best)}."]
+        superlative = "the best " if others else ""
+        parts = [f"{best.setting.label} has {superlative}{self.measure.name} {shown(best)}."]
         count = Counter(place.verdict for place in others)
         if others and count[UNKNOWN] == len(others):
             parts.append("Whether that is more than seed noise takes two seeds a setting to tell.")
