@@ -79,7 +79,8 @@ def test_every_option_makes_a_valid_experiment(option: str) -> None:
         "tracking/server": ["tracking.uri=http://127.0.0.1:5000"],
     }
     group, _, name = option.partition("/")
-    validate(composed(f"{group}={name}", *needs.get(option, [])))
+    added = "+" if group == "sweep" else ""  # there is none by default
+    validate(composed(f"{added}{group}={name}", *needs.get(option, [])))
 
 
 def test_every_option_says_what_it_is() -> None:

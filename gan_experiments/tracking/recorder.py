@@ -92,12 +92,16 @@ class Recorder:
         """Leave the folder to others."""
         self._lock.release()
 
-    def open(self) -> None:
-        """Write down what the run is; the folder must be claimed."""
+    def open(self, members: int = 1) -> None:
+        """Write down what the run is; the folder must be claimed.
+
+        Args:
+            members: How many runs train as one with this one, itself included.
+        """
         self._identify()
         self._journal = Journal(self.directory.journal)
         self._losses = self.directory.losses.open("r+b" if self.directory.losses.exists() else "w+b")
-        self._describe()
+        self._describe(members)
 
     def _identify(self) -> None:
         """Write run.json; a resumed run keeps its name and identity and may go on to another server."""
@@ -113,7 +117,7 @@ class Recorder:
         }
         write_json(self.directory.run, fresh | known | current)
 
-    def _describe(self) -> None:
+    def _describe(self, members: int) -> None:
         config = yaml.safe_dump(self._config, sort_keys=False)
         write_atomically(self.directory.artifacts / "config" / "config.yaml", config.encode())
         tags = origin(self._overrides, self._device, self.directory.path) | self.tracking.tags
@@ -122,7 +126,7 @@ class Recorder:
         self._append("params", values=flatten(self._config))
         self._append("tags", values=tags)
         self._append("dataset", **describe(self._dataset))
-        self._append("session", key=self._session)
+        self._append("session", key=self._session, members=members)
 
     def _keep_real_points(self) -> None:
         """What pictures of generated points are drawn over."""

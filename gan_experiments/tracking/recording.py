@@ -44,7 +44,7 @@ class Recording:
                 claims.callback(recorder.release)
             claims.pop_all()
         for recorder in self._recorders:
-            recorder.open()
+            recorder.open(members=len(self._recorders))
         names = [recorder.name for recorder in self._recorders]
         shown = (first.total_steps, first.epochs, first.resumed_from)
         self._progress = Progress(*shown) if len(names) == 1 else GroupProgress(names, *shown)
