@@ -41,7 +41,7 @@ def test_a_misspelt_key_of_an_own_architecture(command: Command, own_files: list
     assert sorted(answer.files) == sorted({*own_files, "my_conf", "my_conf/model", "my_conf/data"})
 
 
-@pytest.mark.parametrize("group", ["data", "model", "objective", "train", "tracking", "experiment"])
+@pytest.mark.parametrize("group", ["data", "model", "objective", "train", "evaluate", "tracking", "experiment"])
 def test_the_table_names_every_option_and_key(group: str) -> None:
     from gan_experiments.config import SCHEMAS, fields_of
     from gan_experiments.run import CONFIG_DIR
@@ -50,6 +50,6 @@ def test_the_table_names_every_option_and_key(group: str) -> None:
     assert row is not None
     words = set(re.findall(r"\w+", row[0]))
     assert {file.stem for file in (CONFIG_DIR / group).glob("*.yaml")} <= words
-    if group in ("model", "train", "tracking"):
+    if group in ("model", "train", "evaluate", "tracking"):
         known = {name for of, _, schema in SCHEMAS if of == group for name in fields_of(schema)}
         assert known - {"_target_", "name"} <= words
