@@ -49,13 +49,13 @@ def test_a_run_is_scored_while_it_trains_and_afterwards(workplace: Path, monkeyp
     assert (directory.artifacts / "figures/neighbours.png").exists()
 
 
-def test_twice_the_same(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+def test_twice_the_same(command: Command, capfd: pytest.CaptureFixture[str]) -> None:
     assert command(*RUN, "tracking=off", "hydra.run.dir=out").status == 0
     answers = []
     for _ in range(2):
         evaluate._evaluator.cache_clear()
         evaluate.main(["out", *SMALL])
-        answers.append((capsys.readouterr().out, Path("out/scores.json").read_text()))
+        answers.append((capfd.readouterr().out, Path("out/scores.json").read_text()))
     assert answers[0] == answers[1]
     table, written = answers[0]
     assert "200 samples against digits's training set (1797), features mnist:" in table
@@ -65,6 +65,7 @@ def test_twice_the_same(command: Command, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_scoring_changes_nothing(command: Command) -> None:
+    states = []
     for name, option in (("with", "quick"), ("without", "off")):
         answer = command(*RUN[:-1], f"evaluate={option}", "evaluate.every=1", "tracking=off", f"hydra.run.dir={name}")
         assert answer.status == 0, answer.err
@@ -117,14 +118,14 @@ def test_what_cannot_be_scored_is_refused_in_one_line(images: np.ndarray, capsys
     assert "cannot be read" in refused(capsys, "text.npz")
     assert "nothing: must be" in refused(capsys, "nothing")
     assert "evaluate.samples=5" in refused(capsys, "few.npz", "--samples", "5")
-    assert "nowhere: no such file" in refused(capsys, "few.npz", "--features", "nowhere")
+    assert "nowhere: there is no such file" in refused(capsys, "few.npz", "--features", "nowhere")
     assert list(Path().glob("*.json")) == []
 
 
 def test_a_run_without_its_features_does_not_start(command: Command) -> None:
     answer = command(*RUN, "evaluate.features=nowhere", "tracking=off", "hydra.run.dir=out")
     assert (answer.status, answer.files) == (2, [])
-    assert answer.err.startswith("error: evaluate.features=nowhere: no such file")
+    assert answer.err.startswith("error: evaluate.features=nowhere: there is no such file")
 
 
 def test_a_collapse_is_said_and_tagged(command: Command) -> None:

@@ -15,6 +15,8 @@ import pytest
 CHECKOUT = Path(__file__).parents[1]
 OPTIONS = sorted(str(file.relative_to(CHECKOUT)) for file in (CHECKOUT / "conf").rglob("*.yaml"))
 
+CLASSIFIER = "gan_experiments/evaluation/mnist.safetensors"
+
 
 def _call(*command: str, cwd: Path, path: Path | None = None, **environment: str) -> str:
     """Standard output of a command that succeeds, with ``path`` before everything that is installed."""
@@ -53,13 +55,13 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_sdist_carries_the_configuration(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {*OPTIONS, "README.md", "tests/test_packaging.py"} <= names
+    assert {*OPTIONS, CLASSIFIER, "README.md", "tests/test_packaging.py"} <= names
 
 
 def test_the_wheel_carries_the_package_and_its_configuration_alone(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert {f"gan_experiments/{option}" for option in OPTIONS} <= set(names)
+    assert {CLASSIFIER, *(f"gan_experiments/{option}" for option in OPTIONS)} <= set(names)
     tops = {name.partition("/")[0] for name in names}
     assert tops == {"gan_experiments", "gan_experiments-0.1.0.dist-info", "hydra_plugins"}
     assert "hydra_plugins/__init__.py" not in names  # a package of many owners

@@ -42,7 +42,8 @@ def test_a_misspelt_key_of_an_own_architecture(command: Command, own_files: list
 
 
 @pytest.mark.parametrize(
-    "group", ["data", "model", "objective", "penalty", "train", "tracking", "experiment", "sweep"]
+    "group",
+    ["data", "model", "objective", "penalty", "train", "evaluate", "tracking", "experiment", "sweep"],
 )
 def test_the_table_names_every_option_and_key(group: str) -> None:
     from gan_experiments.config import SCHEMAS, fields_of

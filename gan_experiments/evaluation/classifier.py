@@ -28,7 +28,7 @@ SERVES = ("mnist", "digits", "stacked_mnist")
 """Data sets that the shipped classifier can judge: handwritten digits, white on black."""
 _ARCHITECTURE = "conv16k5-pool-conv32k5-pool-fc64-fc; leaky relu 0.2; same padding; max pool 2"
 _PREPROCESSING = "uint8, bicubic antialiased to size, x / 127.5 - 1"
-_BATCH = 500
+_BATCH = 100
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,11 @@ class Network(nn.Module):
         super().__init__()
         self.convolutions = nn.Sequential(
             nn.Conv2d(spec.channels, 16, 5, padding=2),
+            nn.MaxPool2d(2),  # before the rectifier, which is monotone: the same numbers, a quarter of the work
             nn.LeakyReLU(0.2),
-            nn.MaxPool2d(2),
             nn.Conv2d(16, 32, 5, padding=2),
-            nn.LeakyReLU(0.2),
             nn.MaxPool2d(2),
+            nn.LeakyReLU(0.2),
             nn.Flatten(),
         )
         self.hidden = nn.Sequential(nn.Linear(32 * (spec.size // 4) ** 2, 64), nn.LeakyReLU(0.2))
@@ -92,7 +92,8 @@ class Classifier:
 
     def __init__(self, spec: ClassifierSpec, network: Network) -> None:
         self.spec = spec
-        self._network = network.eval().requires_grad_(False)
+        # On a CPU, pooling is three times faster with the channels last.
+        self._network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.version = f"{spec.name}:{self._digest()[:12]}"
 
     def to(self, device: torch.device) -> Classifier:
@@ -125,7 +126,10 @@ class Classifier:
         features, probabilities = [], []
         for batch in images.split(_BATCH):
             pixels = resize(batch.to(device), self.spec.size).float() / 127.5 - 1
-            parts = [self._network(channel) for channel in pixels.split(self.spec.channels, 1)]
+            parts = [
+                self._network(part.contiguous(memory_format=torch.channels_last))
+                for part in pixels.split(self.spec.channels, 1)
+            ]
             features.append(torch.cat([feature for feature, _ in parts], 1))
             probabilities.append(_joint([logits.softmax(1) for _, logits in parts]))
         return torch.cat(features), torch.cat(probabilities)

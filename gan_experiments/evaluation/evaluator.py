@@ -65,7 +65,7 @@ class Evaluator:
         if self._extractor is not None:
             self._extractor.to(self._device)
         self.metrics = [name for name in config.metrics if self._applies(name)]
-        self._floors: dict[int, dict[str, Score]] = {}
+        self._floors: dict[int, tuple[dict[str, Score], int]] = {}
 
     @property
     def modes(self) -> int | None:
@@ -125,7 +125,7 @@ class Evaluator:
             shares = (classes.histogram(judged.probabilities).double() / len(samples)).tolist()
         return Scores(
             values,
-            self._floors[len(samples)],
+            *self._floors[len(samples)],
             samples=len(samples),
             reference=self._reference.description,
             features=self._extractor.version if self._extractor is not None else None,
@@ -176,12 +176,13 @@ class Evaluator:
             values |= parzen.score(*(_unit(part) for part in (judged.samples, held_out, real.samples)))
         return values
 
-    def _floor(self, count: int) -> dict[str, Score]:
+    def _floor(self, count: int) -> tuple[dict[str, Score], int]:
+        """What real samples score, and how many they were."""
         stand_ins, others = (self._normalised(part) for part in self._reference.stand_ins(count))
         values = self._measure(self._judge(stand_ins), self._real if self.dataset.test else self._judge(others))
         if "memorisation" in self.metrics:
             values |= memorisation.score(self._real_distances, self._real_distances)
-        return values
+        return values, len(stand_ins)
 
     @cached_property
     def _real_distances(self) -> Tensor:

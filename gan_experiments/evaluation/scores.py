@@ -16,7 +16,8 @@ class Scores:
 
     Attributes:
         values: By name.
-        floors: What as many real samples score in the generator's place, by the same names.
+        floors: What real samples score in the generator's place, by the same names.
+        floor_samples: How many real samples those were: as many, where the data set has enough.
         samples: How many samples were judged.
         reference: What they were compared with, in words.
         features: Version of the feature extractor, or None where none was used.
@@ -26,6 +27,7 @@ class Scores:
 
     values: dict[str, Score]
     floors: dict[str, Score]
+    floor_samples: int
     samples: int
     reference: str
     features: str | None
@@ -40,7 +42,11 @@ class Scores:
 
     def tags(self, prefix: str = "evaluate") -> dict[str, str]:
         """What has to be equal for scores to be comparable, and the floors, by the names of tags in MLflow."""
-        tags = {f"{prefix}.samples": str(self.samples), f"{prefix}.reference": self.reference}
+        tags = {
+            f"{prefix}.samples": str(self.samples),
+            f"{prefix}.floor_samples": str(self.floor_samples),
+            f"{prefix}.reference": self.reference,
+        }
         if self.features is not None:
             tags[f"{prefix}.features"] = self.features
         return tags | {f"{prefix}.floor.{name}": f"{score.value:.6g}" for name, score in self.floors.items()}
@@ -57,6 +63,8 @@ class Scores:
             rows.append((name, _number(score.value), _number(score.error), _number(floor.value if floor else None)))
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         lines = [f"{self.samples} samples against {self.reference}, features {self.features or 'none'}"]
+        if self.floor_samples != self.samples:
+            lines.append(f"  real data has {self.floor_samples} samples to spare: its column is of so many")
         for first, *rest in rows:
             numbers = (text.rjust(width) for text, width in zip(rest, widths[1:], strict=True))
             lines.append(f"  {first.ljust(widths[0])}  {'  '.join(numbers)}")
