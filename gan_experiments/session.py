@@ -19,6 +19,7 @@ from gan_experiments.config import EvaluateConfig, TrackingConfig, TrainConfig
 from gan_experiments.errors import RunFailedError
 from gan_experiments.evaluation.evaluator import Evaluator
 from gan_experiments.evaluation.features import missing
+from gan_experiments.evaluation.headline import larger_is_better
 from gan_experiments.models.networks import Networks
 from gan_experiments.resume import state_to_resume
 from gan_experiments.targets import build, load_data
@@ -202,6 +203,7 @@ class Session:
             self._evaluator,
             self._recorders[k],
             lambda new, on: self._recording.show_warnings(new, on, k),
+            lambda name, value: self._recording.show_score(name, value, larger_is_better(name), k),
             objective=run.cfg.objective.get("name", ""),
             latent_dim=run.member.networks.latent_dim,
             total_steps=self._trainer.schedule.total_steps,

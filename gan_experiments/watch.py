@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from gan_experiments.config import EvaluateConfig
+from gan_experiments.evaluation.headline import headline
 from gan_experiments.evaluation.lights import WarningLights
 from gan_experiments.training.events import EpochFinished
 
@@ -26,6 +27,7 @@ class Watch:
         evaluator: Scores; several runs on the same data may share it.
         recorder: Where scores and lights are recorded; it is open.
         show: Shows the person the lights that are new, and all that are on.
+        show_score: Shows the most telling score, by name.
         objective: The objective's name.
         latent_dim: Dimension of the generator's z.
         total_steps: Steps of the whole run.
@@ -37,12 +39,14 @@ class Watch:
         evaluator: Evaluator,
         recorder: Recorder,
         show: Callable[[Collection[str], Collection[str]], None],
+        show_score: Callable[[str, float], None],
         *,
         objective: str,
         latent_dim: int,
         total_steps: int,
     ) -> None:
         self._every, self._evaluator, self._recorder, self._show = evaluate.every, evaluator, recorder, show
+        self._show_score = show_score
         self._latent_dim, self._total_steps = latent_dim, total_steps
         self._lights = WarningLights(objective)
         for line in recorder.history():
@@ -66,6 +70,9 @@ class Watch:
                 details=scores.as_dict(),
                 neighbours=scores.neighbours,
             )
+            best = headline(scores.values)
+            if best is not None:
+                self._show_score(best, scores.values[best].value)
             new += self._lights.scores(event.step, scores.metrics(), self._evaluator.modes)
         self._recorder.warn(event.step, event.epoch, new)
         self._show(new, self._lights.on)

@@ -28,7 +28,7 @@ class Progress:
         self._total, self._epochs, self._first = total_steps, epochs, step
         self._started = time.monotonic()
         self._printed = -1
-        self._warnings = ""
+        self._warnings = self._score = ""
         self._bar = (
             tqdm(
                 total=total_steps,
@@ -46,7 +46,7 @@ class Progress:
         if self._bar is None or event.step == self._bar.n:
             return
         self._bar.set_description_str(self._epoch(event.epoch), refresh=False)
-        self._bar.set_postfix_str(self._facts_of_steps(event) + self._warnings, refresh=False)
+        self._bar.set_postfix_str(self._facts_of_steps(event) + self._score + self._warnings, refresh=False)
         self._bar.update(event.step - self._bar.n)
 
     def _facts_of_steps(self, event: StepsFinished) -> str:
@@ -64,11 +64,16 @@ class Progress:
         left = (time.monotonic() - self._started) * (self._total - event.step) / max(event.step - self._first, 1)
         rate = f"{event.metrics['speed/steps_per_second']:.0f} steps/s"
         facts = self._facts_of_epoch(event)
-        self.write(f"{self._epoch(event.epoch)}, {rate}, {facts}, {tqdm.format_interval(left)} left{self._warnings}")
+        more = f"{self._score}, {tqdm.format_interval(left)} left{self._warnings}"
+        self.write(f"{self._epoch(event.epoch)}, {rate}, {facts}{more}")
 
     def _facts_of_epoch(self, event: EpochFinished) -> str:
         names = ("loss/discriminator", "loss/generator", "prob/real", "prob/fake")
         return _facts(*(event.metrics[name] for name in names))
+
+    def score(self, name: str, value: float, larger_is_better: bool, k: int = 0) -> None:
+        """Show a score from here on."""
+        self._score = f", {_words(name)} {value:.4g}"
 
     def warn(self, new: Collection[str], on: Collection[str], k: int = 0) -> None:
         """Show the warning lights that are on from here on; one that is new at once, where there is no bar."""
@@ -99,7 +104,9 @@ def _words(light: str) -> str:
 
 
 class GroupProgress(Progress):
-    """Shows the members of a stack as one: how many train, their rates, and the one with the lowest loss of G.
+    """Shows the members of a stack as one: how many train, their rates, and the best so far.
+
+    That is the one with the best score, and before there are scores the one with the lowest loss of G.
 
     Args:
         names: Of the runs.
@@ -113,6 +120,8 @@ class GroupProgress(Progress):
         self._names = names
         self._alive = set(range(len(names)))
         self._losses: dict[int, float] = {}
+        self._scores: dict[int, float] = {}
+        self._scored_by, self._sign = "", 1
         self._warned: set[int] = set()
 
     def epoch(self, event: EpochFinished, k: int = 0) -> None:
@@ -120,6 +129,10 @@ class GroupProgress(Progress):
         self._losses[k] = event.metrics["loss/generator"]
         if k == max(self._alive):
             super().epoch(event, k)
+
+    def score(self, name: str, value: float, larger_is_better: bool, k: int = 0) -> None:
+        """Take notice of run ``k``'s score."""
+        self._scores[k], self._scored_by, self._sign = value, _words(name), -1 if larger_is_better else 1
 
     def warn(self, new: Collection[str], on: Collection[str], k: int = 0) -> None:
         """Show how many of the runs have warning lights on, and a new one at once, where there is no bar."""
@@ -131,6 +144,7 @@ class GroupProgress(Progress):
         """Say that a run has failed and the others go on."""
         self._alive.discard(k)
         self._losses.pop(k, None)
+        self._scores.pop(k, None)
         self.warn([], [], k)
         self.write(f"{self._names[k]} failed: {reason}; the other {len(self._alive)} go on")
 
@@ -145,10 +159,13 @@ class GroupProgress(Progress):
     def _facts_of_group(self, rate: float) -> str:
         count = len(self._alive)
         facts = f"{count * rate:.0f} member-steps/s, {count} members"
-        if not self._losses:
-            return facts
-        best = min(self._losses, key=self._losses.__getitem__)
-        return f"{facts}, lowest loss G {self._losses[best]:.3f}: {self._names[best]}"
+        if self._scores:
+            best = min(self._scores, key=lambda k: self._sign * self._scores[k])
+            return f"{facts}, best {self._scored_by} {self._scores[best]:.4g}: {self._names[best]}"
+        if self._losses:
+            best = min(self._losses, key=self._losses.__getitem__)
+            return f"{facts}, lowest loss G {self._losses[best]:.3f}: {self._names[best]}"
+        return facts
 
 
 def _is_terminal() -> bool:

@@ -71,6 +71,10 @@ class Recording:
         """Show the warning lights of run ``k``: those that came on, and all that are on from here on."""
         self._progress.warn(new, on, k)
 
+    def show_score(self, name: str, value: float, larger_is_better: bool, k: int = 0) -> None:
+        """Show a score of run ``k`` from here on."""
+        self._progress.score(name, value, larger_is_better, k)
+
     def close(
         self, status: str, reason: str = "all epochs are done", generator: nn.Module | None = None, k: int = 0
     ) -> None:

@@ -158,7 +158,7 @@ def _window(step: int, rate: float) -> StepsFinished:
 
 
 def test_progress_of_a_group_tells_of_its_members_together(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = GroupProgress(["lr=0.1", "lr=0.2", "lr=0.3"], 100, 2)
+    progress = GroupProgress(["lr=0.1", "lr=0.2", "lr=0.3"], 150, 3)
     losses = ((0.5, 0.9), (0.4, 0.8), (0.3, 0.7))
     counts = np.zeros(50)
     for epoch in (1, 2):
@@ -169,9 +169,14 @@ def test_progress_of_a_group_tells_of_its_members_together(capsys: pytest.Captur
             values = {"loss/generator": losses[k][epoch - 1], "speed/steps_per_second": 10.0}
             progress.steps(_window(50 * epoch, 10.0), k)
             progress.epoch(EpochFinished(50 * epoch, epoch, values, counts, counts), k)
+    progress.score("precision", 0.5, True, 0)
+    progress.score("precision", 0.7, True, 1)
+    values = {"loss/generator": 0.1, "speed/steps_per_second": 10.0}
+    progress.epoch(EpochFinished(150, 3, values, counts, counts), 1)
     progress.close()
-    first, failed = capsys.readouterr().err.splitlines()[:2]
-    assert first.startswith("epoch 1/2, 10 steps/s, 30 member-steps/s, 3 members, lowest loss G 0.300: lr=0.3, ")
+    first, failed, *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("epoch 3/3, 10 steps/s, 20 member-steps/s, 2 members, best precision 0.7: lr=0.2, ")
+    assert first.startswith("epoch 1/3, 10 steps/s, 30 member-steps/s, 3 members, lowest loss G 0.300: lr=0.3, ")
     assert failed == "lr=0.3 failed: the generator's loss is nan at step 51; the other 2 go on"
 
 

@@ -7,18 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gan_experiments.errors import UserError
+from gan_experiments.evaluation.headline import headline, larger_is_better
 from gan_experiments.sweeps.comparison.record import Record
 
 _SCORES = "eval/"
-_FIRST = ("frechet_classifier_distance", "frechet_inception_distance", "mode_kl", "class_kl", "classifier_score")
-"""Scores to rank by, the most telling one first, where runs have several."""
-_LARGER = (
-    *("precision", "recall", "density", "coverage", "modes", "high_quality"),
-    *("classifier_score", "parzen_log_likelihood", "nearest_distance"),
-)
-"""Scores of which more is better; of all others less is."""
-_ERROR = "_error"
-"""Ending of the names of scores' own errors."""
 EQUILIBRIUM = "equilibrium_distance"
 _LAST = 0.1
 """Share of the epochs, the last ones, over which a metric that is no score is averaged."""
@@ -59,10 +51,9 @@ def choose(records: Sequence[Record], asked: str | None) -> Measure:
         if asked not in names:
             raise UserError(f"--metric {asked}: no run has it; there are {', '.join([*names, EQUILIBRIUM])}")
         return _named(asked, "Asked for with --metric.")
-    scores = [name for name in names if name.startswith(_SCORES) and not name.endswith(_ERROR)]
-    if asked is None and scores:
-        best = min(scores, key=lambda name: (*(word != name.removeprefix(_SCORES) for word in _FIRST), name))
-        return _named(best, "The first of the scores that these runs have.")
+    best = headline(name.removeprefix(_SCORES) for name in names if name.startswith(_SCORES))
+    if asked is None and best is not None:
+        return _named(f"{_SCORES}{best}", "The first of the scores that these runs have.")
     return Measure(
         EQUILIBRIUM,
         larger_is_better=False,
@@ -78,7 +69,7 @@ def choose(records: Sequence[Record], asked: str | None) -> Measure:
 
 def _named(name: str, why: str) -> Measure:
     if name.startswith(_SCORES):
-        larger = name.removeprefix(_SCORES) in _LARGER
+        larger = larger_is_better(name.removeprefix(_SCORES))
         return Measure(name, larger, why, lambda record: _last(record, name))
     if name.startswith(("prob/", "accuracy/")):
         meaning = f"The distance of {name} from ½, where D cannot tell real from generated. {why}"
