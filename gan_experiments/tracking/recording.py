@@ -28,6 +28,7 @@ class Recording:
     def __init__(self, recorders: Sequence[Recorder]) -> None:
         self._recorders = recorders
         self._open = set(range(len(recorders)))
+        self._scores: dict[int, str] = {}
         self._lock = threading.Lock()
         self._ended: list[tuple[str, str]] = [("", "")] * len(recorders)
 
@@ -74,6 +75,7 @@ class Recording:
     def show_score(self, name: str, value: float, larger_is_better: bool, k: int = 0) -> None:
         """Show a score of run ``k`` from here on."""
         self._progress.score(name, value, larger_is_better, k)
+        self._scores[k] = f"{name.replace('_', ' ')} {value:.4g}"
 
     def close(
         self, status: str, reason: str = "all epochs are done", generator: nn.Module | None = None, k: int = 0
@@ -116,6 +118,8 @@ class Recording:
     def _report(self) -> None:
         tracking = self._recorders[0].tracking
         if len(self._recorders) == 1:
+            for score in self._scores.values():
+                print(f"score     {score}")
             print(f"pictures  {self._recorders[0].directory.artifacts}")
         for recorder, (status, reason) in zip(self._recorders, self._ended, strict=True):
             run_id = recorder.directory.run_id() if tracking.uri is not None else None
