@@ -30,7 +30,7 @@ from gan_experiments.validation import validate
 log = logging.getLogger("hydra.launcher.fused")
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """One job of a sweep, composed.
 
