@@ -24,6 +24,12 @@ from gan_experiments.tracking.run_directory import RunDirectory
 from tests import real_runs
 
 
+@pytest.fixture(autouse=True)
+def _own_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that is loaded through MLflow puts its part of this package on the path, for good."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a command left behind: exit status, both outputs, and the files in its working directory."""
@@ -43,7 +49,6 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
     folder = tmp_path / "cwd"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "path", list(sys.path))
 
     def call(*arguments: str) -> Answer:
         monkeypatch.setattr(sys, "argv", ["run", *arguments])

@@ -257,7 +257,9 @@ def test_the_logged_model_draws_as_the_run_s_generator(finished_runs: FinishedRu
 
 
 def test_the_last_lines_say_where_everything_is(finished_runs: FinishedRuns, directory: RunDirectory) -> None:
-    shown, identity, browse = finished_runs.ended[0].out
+    score, shown, identity, browse = finished_runs.ended[0].out
+    value = lines(directory, "metrics", "eval")[-1]["values"]["eval/frechet_classifier_distance"]
+    assert score.split() == ["score", "frechet", "classifier", "distance", f"{value:.4g}"]
     assert shown.split() == ["pictures", str(directory.artifacts)]
     assert identity.split()[:2] == ["run", run_id(directory)]
     assert NAME in identity
@@ -279,8 +281,8 @@ def test_without_mlflow_everything_is_on_disk(tmp_path: Path) -> None:
     assert checkpoint.load(directory.checkpoint)["step"] == ENDS[1]
     assert (directory.artifacts / "figures" / "losses.png").exists()
     assert list(pictures(directory, "samples")) == [0, ENDS[1]]
-    assert ended.out[0].split() == ["pictures", str(directory.artifacts)]
-    assert "not in MLflow" in ended.out[1]
+    assert ended.out[1].split() == ["pictures", str(directory.artifacts)]
+    assert "not in MLflow" in ended.out[2]
     assert directory.log.read_text() == ""
 
 
