@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType, MappingProxyType
 from typing import Any, cast
@@ -30,7 +31,7 @@ from gan_experiments.tracking.recording import Recording
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import checkpoint
 from gan_experiments.training.device import resolve_device
-from gan_experiments.training.events import CheckpointDue, Diverged, EpochFinished, Event, Stopped
+from gan_experiments.training.events import CheckpointDue, Diverged, EpochFinished, Stopped
 from gan_experiments.training.member import Member
 from gan_experiments.training.trainer import Trainer
 from gan_experiments.watch import Watch
@@ -174,7 +175,7 @@ class Session:
                     match event:
                         case EpochFinished():
                             outcomes[k] = event.metrics["loss/generator"]
-                            watches[k].epoch(event, self._trainer.generator(k))
+                            watches[k].epoch(event, partial(self._trainer.generator, k))
                         case CheckpointDue():
                             # Last of all: what a checkpoint is ahead of is never made up for.
                             run.save(event, self._trainer.generator(k) if self._ends_epoch(event) else None)
@@ -209,9 +210,8 @@ class Session:
             total_steps=self._trainer.schedule.total_steps,
         )
 
-    def _ends_epoch(self, event: Event) -> bool:
-        epoch = int(event.epoch)
-        return epoch > 0 and event.step == self._trainer.schedule.end_of(epoch)
+    def _ends_epoch(self, event: CheckpointDue) -> bool:
+        return event.epoch > 0 and event.step == self._trainer.schedule.end_of(event.epoch)
 
     def _say_how_to_resume(self, stopped: str) -> None:
         if len(self._runs) > 1:
@@ -222,31 +222,18 @@ class Session:
         print(f"resume    python -m gan_experiments.run train.resume={folder}", flush=True)
 
 
-def run_session(
-    cfg: DictConfig,
-    run_dir: Path,
-    overrides: list[str],
-    name: str | None = None,
-    tags: Mapping[str, str] = MappingProxyType({}),
-) -> float:
-    """Train the run that ``cfg`` describes in ``run_dir``, from its checkpoint where ``train.resume`` is set.
-
-    Args:
-        cfg: Its composed configuration.
-        run_dir: Its folder.
-        overrides: What the person asked for, as Hydra lists it.
-        name: Its name where ``tracking.run_name`` is null; by default what is special about it.
-        tags: Further tags for MLflow.
+def train_alone(run: Run) -> float:
+    """Train one run by itself.
 
     Returns:
         G's mean loss over the last epoch: a number for whoever asked for the run.
 
     Raises:
-        UserError: Something that the configuration asks for can't be had.
+        UserError: Another process is training in its folder.
         RunFailedError: Training diverged; the message has the step and the reason.
         SystemExit: A signal stopped the run, after a checkpoint; the status is 128 + the signal's number.
     """
-    (outcome,) = Session([Run(cfg, run_dir, overrides, name, tags)]).train()
+    (outcome,) = Session([run]).train()
     if isinstance(outcome, RunFailedError):
         raise outcome
     return outcome

@@ -56,12 +56,17 @@ class Watch:
                 self._lights.scores(line["step"], line["values"], evaluator.modes)
         show([], self._lights.on)
 
-    def epoch(self, event: EpochFinished, generator: nn.Module) -> None:
-        """Look at a finished epoch; ``generator`` as it was then. Call this before the epoch's checkpoint."""
+    def epoch(self, event: EpochFinished, generator: Callable[[], nn.Module]) -> None:
+        """Look at a finished epoch; call this before the epoch's checkpoint.
+
+        Args:
+            event: What was measured.
+            generator: Gives the generator as it is now; asked only where it is scored, for a stack has to copy it.
+        """
         new = self._lights.epoch(event.step, event.metrics)
         last = event.step == self._total_steps
         if self._evaluator.metrics and (last or (self._every is not None and event.epoch % self._every == 0)):
-            scores = self._evaluator.score(generator, self._latent_dim)
+            scores = self._evaluator.score(generator(), self._latent_dim)
             self._recorder.score(
                 event.step,
                 event.epoch,

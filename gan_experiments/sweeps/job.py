@@ -73,7 +73,6 @@ def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Job:
 def _complete(run: JobDirectory) -> None:
     """Deliver what a machine that went down has left undelivered; whatever hinders it is said, and no failure."""
     uri = read_json(run.run)["uri"]
-    delivered = read_json(run.delivered) if run.delivered.is_file() else {}
-    if uri is not None and delivered.get(uri, {}).get("position", 0) < run.journal.stat().st_size:
+    if uri is not None and not run.is_delivered(uri):
         command = [sys.executable, "-m", "gan_experiments.sync", str(run.path)]
         subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, check=False)

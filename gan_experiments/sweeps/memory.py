@@ -66,8 +66,8 @@ def _padded_parameters(runs: Sequence[Run]) -> int:
 
 
 def _state(runs: Sequence[Run]) -> int:
-    averages = sum(run.member.train.ema is not None for run in runs[:1])
-    return _BYTES * (4 + averages) * _padded_parameters(runs)
+    copies = 4 if runs[0].member.train.ema is None else 5
+    return _BYTES * copies * _padded_parameters(runs)
 
 
 def _peak_of_a_step(runs: Sequence[Run]) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gan_experiments
-from gan_experiments.tracking.run_directory import RunDirectory, read_json
+from gan_experiments.tracking.run_directory import RunDirectory
 
 UNDELIVERED = 3
 """Exit status of a background process when the destination did not take everything in time."""
@@ -87,16 +87,11 @@ class _Process:
         if status == 0:
             return []
         # A process that broke off may have done so after its last delivery; pictures are then still to draw.
-        missing = [d for d in self._directories if not self._is_delivered(d)] or self._directories
+        uri = self._uri
+        missing = [d for d in self._directories if uri is None or not d.is_delivered(uri)] or self._directories
         log = self._directories[0].log
         what = f"{self._uri} did not take everything" if status == UNDELIVERED else f"tracking broke off (see {log})"
         return [f"{what}; to complete it: {sync_command(*(directory.path for directory in missing))}"]
-
-    def _is_delivered(self, directory: RunDirectory) -> bool:
-        if self._uri is None or not directory.delivered.exists():
-            return False
-        position = read_json(directory.delivered).get(self._uri, {}).get("position", 0)
-        return position == directory.journal.stat().st_size
 
 
 def environment() -> dict[str, str]:

@@ -73,17 +73,17 @@ class Progress:
 
     def score(self, name: str, value: float, larger_is_better: bool, k: int = 0) -> None:
         """Show a score from here on."""
-        self._score = f", {_words(name)} {value:.4g}"
+        self._score = f", {words(name)} {value:.4g}"
 
     def warn(self, new: Collection[str], on: Collection[str], k: int = 0) -> None:
         """Show the warning lights that are on from here on; one that is new at once, where there is no bar."""
-        self._warnings = "".join(f", ! {_words(light)}" for light in sorted(on))
+        self._warnings = "".join(f", ! {words(light)}" for light in sorted(on))
         self._announce(new)
 
     def _announce(self, new: Collection[str], whose: str = "") -> None:
         if self._bar is None:
             for light in new:
-                self.write(f"warning   {_words(light)}{whose}")
+                self.write(f"warning   {words(light)}{whose}")
 
     def write(self, line: str) -> None:
         """Print a line without breaking the bar."""
@@ -99,8 +99,9 @@ class Progress:
         return f"epoch {int(epoch):{len(str(self._epochs))}d}/{self._epochs}"
 
 
-def _words(light: str) -> str:
-    return light.replace("_", " ")
+def words(name: str) -> str:
+    """The name of a score or a warning light, for people."""
+    return name.replace("_", " ")
 
 
 class GroupProgress(Progress):
@@ -132,7 +133,7 @@ class GroupProgress(Progress):
 
     def score(self, name: str, value: float, larger_is_better: bool, k: int = 0) -> None:
         """Take notice of run ``k``'s score."""
-        self._scores[k], self._scored_by, self._sign = value, _words(name), -1 if larger_is_better else 1
+        self._scores[k], self._scored_by, self._sign = value, words(name), -1 if larger_is_better else 1
 
     def warn(self, new: Collection[str], on: Collection[str], k: int = 0) -> None:
         """Show how many of the runs have warning lights on, and a new one at once, where there is no bar."""

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from torch import nn
 
 from gan_experiments.tracking.background import Background
-from gan_experiments.tracking.progress import GroupProgress, Progress
+from gan_experiments.tracking.progress import GroupProgress, Progress, words
 from gan_experiments.tracking.recorder import Recorder
 from gan_experiments.tracking.system_metrics import SystemMonitor
 from gan_experiments.training.events import EpochFinished, Event, StepsFinished
@@ -75,7 +75,7 @@ class Recording:
     def show_score(self, name: str, value: float, larger_is_better: bool, k: int = 0) -> None:
         """Show a score of run ``k`` from here on."""
         self._progress.score(name, value, larger_is_better, k)
-        self._scores[k] = f"{name.replace('_', ' ')} {value:.4g}"
+        self._scores[k] = f"{words(name)} {value:.4g}"
 
     def close(
         self, status: str, reason: str = "all epochs are done", generator: nn.Module | None = None, k: int = 0

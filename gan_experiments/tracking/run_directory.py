@@ -68,6 +68,11 @@ class RunDirectory:
             return None
         return read_json(self.delivered).get(read_json(self.run)["uri"], {}).get("run_id")
 
+    def is_delivered(self, uri: str) -> bool:
+        """Whether everything that the journal has so far has reached a destination."""
+        known = read_json(self.delivered) if self.delivered.is_file() else {}
+        return known.get(uri, {}).get("position", 0) == self.journal.stat().st_size
+
 
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in ``path``."""
