@@ -11,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from gan_experiments import launchers
 from gan_experiments.command_line import not_swallowed, user_errors
 from gan_experiments.config import EvaluateConfig
 from gan_experiments.errors import UserError
@@ -37,6 +38,7 @@ class Preflight(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every run of a sweep; of a search, whose runs nobody knows yet, what they share."""
         with not_swallowed(), user_errors():
+            launchers.check(config.hydra.runtime.choices["hydra/launcher"], config.hydra.launcher)
             for cfg in plan.compose(config, plan.jobs(config)):
                 check(cfg)
                 if cfg.train.resume not in (None, "auto"):

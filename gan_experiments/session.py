@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType, MappingProxyType
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -161,7 +161,8 @@ class Session:
 
         Raises:
             UserError: Another process is training in one of the folders.
-            SystemExit: A signal stopped training, after a checkpoint; the status is 128 + the signal's number.
+            SystemExit: A signal stopped training, after a checkpoint; the status is 128 + the signal's number, unless
+                the program has a handler of its own, which is called then, and ends it in another way.
         """
         outcomes: list[float | RunFailedError] = [float("nan")] * len(self._runs)
         stopped: list[str] = []
@@ -191,7 +192,7 @@ class Session:
         if stopped:
             self._recording.close_all("KILLED", f"stopped {stopped[0]}")
             self._say_how_to_resume(stopped[0])
-            raise SystemExit(128 + received[0])
+            _meet(received[0])
         for k, outcome in enumerate(outcomes):
             if not isinstance(outcome, RunFailedError):
                 self._recording.close("FINISHED", generator=self._trainer.generator(k), k=k)
@@ -245,12 +246,16 @@ def _kept(directory: RunDirectory) -> str:
 
 @contextmanager
 def _signals(trainer: Trainer) -> Iterator[list[int]]:
-    """The first Ctrl-C or SIGTERM asks training to stop, a second one is met as ever; lists what came."""
+    """The first signal asks training to stop, a second one is met as ever; lists what came.
+
+    The signals are Ctrl-C, SIGTERM, and those by which queues give notice, where the program expects them.
+    """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield received  # only the main thread may set handlers
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    expected = [number for number in (signal.SIGUSR1, signal.SIGUSR2) if callable(signal.getsignal(number))]
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, *expected)}
 
     def stop(number: int, _frame: FrameType | None) -> None:
         received.append(number)
@@ -265,6 +270,14 @@ def _signals(trainer: Trainer) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _meet(number: int) -> NoReturn:
+    """Meet the signal that has stopped training, as the program meets it at other times."""
+    handler = signal.getsignal(number)
+    if callable(handler) and number != signal.SIGINT:  # Ctrl-C has had its effect
+        handler(number, None)
+    raise SystemExit(128 + number)
 
 
 def _device_name(device: torch.device) -> str:

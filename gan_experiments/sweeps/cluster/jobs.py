@@ -1,0 +1,141 @@
+"""A batch of a sweep's runs, handed to submitit and waited for; one that is lost ends none of the others."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+import submitit
+from hydra.core.utils import JobReturn, filter_overrides
+from submitit.core.utils import FailedJobError, UncompletedJobError
+
+from gan_experiments.errors import UserError
+from gan_experiments.sweeps.cluster import slurm
+from gan_experiments.sweeps.cluster.job import ClusterJob
+
+# Hydra's own loggers are the ones that its configuration shows to the person.
+log = logging.getLogger("hydra.launcher.submitit")
+_LOOK_S = 1.0
+"""Between looks for results."""
+_ASK_S = 15.0
+"""Between questions to SLURM, which has others to answer as well."""
+_KILL_WAIT_S = 30
+"""What processes on this machine get for their checkpoints, as SLURM's jobs do (``KillWait``)."""
+
+
+def run(jobs: Sequence[ClusterJob], cluster: str, parameters: dict[str, Any]) -> list[JobReturn]:
+    """Run jobs, each by itself; what Hydra gets of each, in their order.
+
+    Args:
+        jobs: At least one.
+        cluster: ``local`` or ``slurm``.
+        parameters: Keys of the launcher.
+
+    Raises:
+        UserError: SLURM does not take the jobs.
+    """
+    executor = _executor(cluster, dict(parameters))
+    for job in jobs:
+        log.info(f"\t#{job.number} : {' '.join(filter_overrides(job.overrides))}")
+    with _without_ctrl_c():
+        try:
+            submitted = executor.submit_array(jobs)
+        except (FailedJobError, subprocess.CalledProcessError) as error:
+            said = str(error).strip().splitlines()[-1]
+            raise UserError(f"hydra/launcher=submitit_slurm: SLURM does not take the jobs ({said})") from error
+    names = ", ".join(dict.fromkeys(job.job_id.partition("_")[0] for job in submitted))
+    log.info(f"submitted {len(submitted)} jobs ({cluster} {names}); their output is in {executor.folder}")
+    try:
+        return _returned(jobs, submitted, cluster)
+    except BaseException:
+        _end(submitted, cluster)
+        raise
+
+
+def _executor(cluster: str, given: dict[str, Any]) -> submitit.Executor:
+    own = {"folder": given.pop("submitit_folder"), "max_num_timeout": given.pop("max_num_timeout")}
+    given = {key: value for key, value in given.items() if value is not None}
+    if cluster == "local":
+        del given["name"]
+        executor = submitit.LocalExecutor(**own)
+    else:
+        given["job_name"], given["time"] = given.pop("name"), given.pop("timeout_min")
+        if "mem_gb" in given:
+            given["mem"] = f"{round(given.pop('mem_gb') * 1024)}M"
+        executor = submitit.SlurmExecutor(**own)
+    executor.update_parameters(**given)
+    return executor
+
+
+def _returned(
+    jobs: Sequence[ClusterJob], submitted: Sequence[submitit.Job[JobReturn]], cluster: str
+) -> list[JobReturn]:
+    returned: dict[int, JobReturn] = {}
+    asked = time.monotonic()
+    while len(returned) < len(jobs):
+        time.sleep(_LOOK_S)
+        waiting = [k for k in range(len(jobs)) if k not in returned]
+        lost: dict[str, str] = {}
+        if cluster == "local":
+            lost = {job.job_id: "its processes are gone" for job in submitted if job.state != "RUNNING"}
+        elif time.monotonic() - asked > _ASK_S:
+            lost = {name: f"SLURM: {state}" for name, state in slurm.over([j.job_id for j in submitted]).items()}
+            asked = time.monotonic()
+        for k in waiting:
+            if _has_result(submitted[k]):
+                returned[k] = _result(jobs[k], submitted[k])
+            elif submitted[k].job_id in lost:
+                reason = f"the job ended without a result ({lost[submitted[k].job_id]}); see {submitted[k].paths.stderr}"
+                returned[k] = jobs[k].ended_without_a_word(submitted[k].job_id, reason)
+            else:
+                continue
+            log.info(f"\t#{jobs[k].number} has ended, {len(jobs) - len(returned)} to go")
+    return [returned[k] for k in range(len(jobs))]
+
+
+def _has_result(job: submitit.Job[JobReturn]) -> bool:
+    # Unlike a question for the file, a list of the folder's is never an old answer of a network file system.
+    folder = job.paths.folder
+    return folder.is_dir() and any(path.name == job.paths.result_pickle.name for path in folder.iterdir())
+
+
+def _result(job: ClusterJob, submitted: submitit.Job[JobReturn]) -> JobReturn:
+    try:
+        return submitted.result()
+    except UncompletedJobError as error:
+        sys.stderr.write(f"{error}\n")
+        return job.ended_without_a_word(submitted.job_id, f"the job did not start; see {submitted.paths.stderr}")
+
+
+def _end(submitted: Sequence[submitit.Job[JobReturn]], cluster: str) -> None:
+    """End the jobs when the launching process is told to end; each that trains writes a checkpoint first."""
+    waiting = [job.job_id for job in submitted if not _has_result(job)]
+    if cluster == "slurm":
+        slurm.cancel(waiting)
+        print(f"cancelled {len(waiting)} jobs of SLURM; those that train write a checkpoint first", flush=True)
+        return
+    print(f"ending    {len(waiting)} jobs; those that train write a checkpoint first", flush=True)
+    controllers = [psutil.Process(int(name)) for name in waiting if psutil.pid_exists(int(name))]
+    tasks = [task for controller in controllers for task in controller.children()]
+    for controller in controllers:
+        controller.terminate()  # which passes it on
+    _, alive = psutil.wait_procs(tasks, timeout=_KILL_WAIT_S)
+    for task in alive:
+        task.kill()
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Processes that are started within are not ended by Ctrl-C in the terminal they share with this one."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
