@@ -46,7 +46,7 @@ def check(option: str, keys: Any) -> None:
     if not _is_installed(module):
         raise UserError(f"hydra/launcher={option}: is not installed; pip install 'gan-experiments[{extra}]'")
     if option == "submitit_slurm" and shutil.which("sbatch") is None:
-        raise UserError(f"hydra/launcher={option}: there is no sbatch on this machine; start the sweep where SLURM is")
+        raise UserError(f"hydra/launcher={option}: there is no sbatch here; start the sweep where SLURM is")
     if option == "joblib" and (not isinstance(keys.n_jobs, int) or keys.n_jobs == 0):
         raise UserError(f"hydra.launcher.n_jobs={keys.n_jobs}: must be a whole number above 0, or -1 for one a core")
 

@@ -53,6 +53,7 @@ class ClusterJob:
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
         """What submitit queues again when the job is interrupted: the same, for a run finds its checkpoint itself."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # SLURM sends it to what it queues again
         return submitit.helpers.DelayedSubmission(self)
 
     def ended_without_a_word(self, job_id: str, reason: str) -> JobReturn:

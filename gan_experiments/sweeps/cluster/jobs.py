@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,8 +23,10 @@ from gan_experiments.sweeps.cluster.job import ClusterJob
 log = logging.getLogger("hydra.launcher.submitit")
 _LOOK_S = 1.0
 """Between looks for results."""
-_ASK_S = 15.0
-"""Between questions to SLURM, which has others to answer as well."""
+_SELDOM_S = 30.0
+"""Between questions to SLURM about a long sweep; about a short one they are more frequent."""
+_RULE = "-" * 22
+"""Above and below the trace in submitit's account of a job that failed."""
 _KILL_WAIT_S = 30
 """What processes on this machine get for their checkpoints, as SLURM's jobs do (``KillWait``)."""
 
@@ -78,25 +79,25 @@ def _returned(
     jobs: Sequence[ClusterJob], submitted: Sequence[submitit.Job[JobReturn]], cluster: str
 ) -> list[JobReturn]:
     returned: dict[int, JobReturn] = {}
-    asked = time.monotonic()
+    began = asked = time.monotonic()
     while len(returned) < len(jobs):
         time.sleep(_LOOK_S)
-        waiting = [k for k in range(len(jobs)) if k not in returned]
-        lost: dict[str, str] = {}
+        now, over = time.monotonic(), {}
         if cluster == "local":
-            lost = {job.job_id: "its processes are gone" for job in submitted if job.state != "RUNNING"}
-        elif time.monotonic() - asked > _ASK_S:
-            lost = {name: f"SLURM: {state}" for name, state in slurm.over([j.job_id for j in submitted]).items()}
-            asked = time.monotonic()
-        for k in waiting:
-            if _has_result(submitted[k]):
-                returned[k] = _result(jobs[k], submitted[k])
-            elif submitted[k].job_id in lost:
-                reason = f"the job ended without a result ({lost[submitted[k].job_id]}); see {submitted[k].paths.stderr}"
-                returned[k] = jobs[k].ended_without_a_word(submitted[k].job_id, reason)
+            over = {job.job_id: "its processes are gone" for job in submitted if job.state != "RUNNING"}
+        elif now - asked > min(_SELDOM_S, (now - began) / 5):
+            over, asked = slurm.over([job.job_id for job in submitted]), now
+        for k, (job, there) in enumerate(zip(jobs, submitted, strict=True)):
+            if k in returned:
+                continue
+            if _has_result(there):
+                returned[k] = _result(job, there)
+            elif there.job_id in over:
+                why = f"the job ended without a result ({over[there.job_id]}); see {there.paths.stderr}"
+                returned[k] = job.ended_without_a_word(there.job_id, why)
             else:
                 continue
-            log.info(f"\t#{jobs[k].number} has ended, {len(jobs) - len(returned)} to go")
+            log.info(f"\t#{job.number} has ended, {len(jobs) - len(returned)} to go")
     return [returned[k] for k in range(len(jobs))]
 
 
@@ -110,8 +111,9 @@ def _result(job: ClusterJob, submitted: submitit.Job[JobReturn]) -> JobReturn:
     try:
         return submitted.result()
     except UncompletedJobError as error:
-        sys.stderr.write(f"{error}\n")
-        return job.ended_without_a_word(submitted.job_id, f"the job did not start; see {submitted.paths.stderr}")
+        trace = str(error).partition(_RULE)[2].partition(_RULE)[0].strip()
+        why = trace.rpartition("\n")[2] or "no trace"
+        return job.ended_without_a_word(submitted.job_id, f"the job broke off ({why}); see {submitted.paths.stderr}")
 
 
 def _end(submitted: Sequence[submitit.Job[JobReturn]], cluster: str) -> None:

@@ -28,7 +28,7 @@ def over(job_ids: Collection[str]) -> dict[str, str]:
     states = dict(line.split() for line in answer.splitlines())
     # A few minutes after its end SLURM forgets a job.
     found = {job_id: states.get(job_id, _FORGOTTEN) for job_id in job_ids}
-    return {job_id: state for job_id, state in found.items() if state in _OVER}
+    return {job_id: f"SLURM: {state}" for job_id, state in found.items() if state in _OVER}
 
 
 def is_running(job_id: str) -> bool:
