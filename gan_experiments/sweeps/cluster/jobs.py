@@ -53,11 +53,13 @@ def run(jobs: Sequence[ClusterJob], cluster: str, parameters: dict[str, Any]) ->
             raise UserError(f"hydra/launcher=submitit_slurm: SLURM does not take the jobs ({said})") from error
     names = ", ".join(dict.fromkeys(job.job_id.partition("_")[0] for job in submitted))
     log.info(f"submitted {len(submitted)} jobs ({cluster} {names}); their output is in {executor.folder}")
+    returned: dict[int, JobReturn] = {}
     try:
-        return _returned(jobs, submitted, cluster)
+        _wait(jobs, submitted, cluster, returned)
     except BaseException:
-        _end(submitted, cluster)
+        _end([job for k, job in enumerate(submitted) if k not in returned], cluster)
         raise
+    return [returned[k] for k in range(len(jobs))]
 
 
 def _executor(cluster: str, given: dict[str, Any]) -> submitit.Executor:
@@ -75,10 +77,13 @@ def _executor(cluster: str, given: dict[str, Any]) -> submitit.Executor:
     return executor
 
 
-def _returned(
-    jobs: Sequence[ClusterJob], submitted: Sequence[submitit.Job[JobReturn]], cluster: str
-) -> list[JobReturn]:
-    returned: dict[int, JobReturn] = {}
+def _wait(
+    jobs: Sequence[ClusterJob],
+    submitted: Sequence[submitit.Job[JobReturn]],
+    cluster: str,
+    returned: dict[int, JobReturn],
+) -> None:
+    """Fill ``returned``, by position, until nothing is missing."""
     began = asked = time.monotonic()
     while len(returned) < len(jobs):
         time.sleep(_LOOK_S)
@@ -98,7 +103,6 @@ def _returned(
             else:
                 continue
             log.info(f"\t#{job.number} has ended, {len(jobs) - len(returned)} to go")
-    return [returned[k] for k in range(len(jobs))]
 
 
 def _has_result(job: submitit.Job[JobReturn]) -> bool:
@@ -118,7 +122,7 @@ def _result(job: ClusterJob, submitted: submitit.Job[JobReturn]) -> JobReturn:
 
 def _end(submitted: Sequence[submitit.Job[JobReturn]], cluster: str) -> None:
     """End the jobs when the launching process is told to end; each that trains writes a checkpoint first."""
-    waiting = [job.job_id for job in submitted if not _has_result(job)]
+    waiting = [job.job_id for job in submitted]
     if cluster == "slurm":
         slurm.cancel(waiting)
         print(f"cancelled {len(waiting)} jobs of SLURM; those that train write a checkpoint first", flush=True)
