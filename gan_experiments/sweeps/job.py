@@ -73,14 +73,14 @@ def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Job:
     finished = outcome(run).finished
     if finished:
         print(f"finished  {run.path}, before; not run again", flush=True)
-        _complete(run)
+        uri = read_json(run.run)["uri"]
+        if uri is not None and not run.is_delivered(uri):
+            deliver(run)
     name = run_name(varied, otherwise="") or None
     return Job(name, tags, result(run) if finished else None)
 
 
-def _complete(run: JobDirectory) -> None:
-    """Deliver what a machine that went down has left undelivered; whatever hinders it is said, and no failure."""
-    uri = read_json(run.run)["uri"]
-    if uri is not None and not run.is_delivered(uri):
-        command = [sys.executable, "-m", "gan_experiments.sync", str(run.path)]
-        subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, check=False)
+def deliver(run: JobDirectory) -> None:
+    """Bring to MLflow what a machine that went down has not; whatever hinders it is said, and no failure."""
+    command = [sys.executable, "-m", "gan_experiments.sync", str(run.path)]
+    subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, check=False)

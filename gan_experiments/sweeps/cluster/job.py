@@ -15,8 +15,10 @@ from omegaconf import DictConfig, open_dict
 
 from gan_experiments.errors import RunFailedError
 from gan_experiments.sweeps.cluster import slurm
+from gan_experiments.sweeps.job import deliver
 from gan_experiments.sweeps.outcome import outcome, result
 from gan_experiments.sweeps.sweep_directory import JobDirectory
+from gan_experiments.tracking.run_directory import read_json
 
 
 class ClusterJob:
@@ -66,8 +68,11 @@ class ClusterJob:
 
         def fail(_: DictConfig) -> float:
             run = JobDirectory(HydraConfig.get().runtime.output_dir)
-            if outcome(run).finished:  # it ended while it was delivered
+            found = outcome(run)
+            if found.finished:  # it ended while it was delivered
                 return result(run)
+            if found.state == "died" and run.run.is_file() and read_json(run.run)["uri"] is not None:
+                deliver(run)  # MLflow would have it running for ever
             raise RunFailedError(reason)
 
         return self._run(fail, job_id, configure_logging=False)
