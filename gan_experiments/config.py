@@ -199,6 +199,11 @@ class TrainConfig:
         None, "epochs over which instance_noise falls linearly to 0; null keeps it", at_least(1)
     )
     checkpoint_every: int = setting(5, "epochs between checkpoints; the last step always makes one", at_least(1))
+    early_stop: list[str] = setting(
+        [],
+        "warning lights that end the run if they are on when an epoch ends; empty for none",
+        any_of("mode_collapse", "saturated_discriminator", "oscillation", "generator_stopped"),
+    )
     resume: str | None = setting(
         None, "a run's folder, a checkpoint, an MLflow run id; or auto, to go on if there is a checkpoint"
     )
