@@ -29,6 +29,15 @@ class ImageDataConfig:
 
 
 @dataclass
+class StackedDataConfig(ImageDataConfig):
+    """Three of MNIST's digits as the channels of one image."""
+
+    _target_: str = setting("gan_experiments.data.stacked.load", "function that draws the data")
+    samples: int = setting(128_000, "images drawn once, from data_seed", at_least(1))
+    data_seed: int = setting(0, "seed of the triples; apart from the run's, so that runs can share data", _SEED)
+
+
+@dataclass
 class ImageFolderDataConfig:
     """Any folder of pictures, searched recursively."""
 
@@ -190,6 +199,11 @@ class TrainConfig:
         None, "epochs over which instance_noise falls linearly to 0; null keeps it", at_least(1)
     )
     checkpoint_every: int = setting(5, "epochs between checkpoints; the last step always makes one", at_least(1))
+    early_stop: list[str] = setting(
+        [],
+        "warning lights that end the run if they are on when an epoch ends; empty for none",
+        any_of("mode_collapse", "saturated_discriminator", "oscillation", "generator_stopped"),
+    )
     resume: str | None = setting(
         None, "a run's folder, a checkpoint, an MLflow run id; or auto, to go on if there is a checkpoint"
     )
@@ -256,6 +270,7 @@ class Config:
 
 SCHEMAS: tuple[tuple[str, str, type], ...] = (
     ("data", "schema_image_data", ImageDataConfig),
+    ("data", "schema_stacked_data", StackedDataConfig),
     ("data", "schema_image_folder_data", ImageFolderDataConfig),
     ("data", "schema_mixture_data", MixtureDataConfig),
     ("model", "schema_mlp", MLPConfig),

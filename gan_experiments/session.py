@@ -25,12 +25,13 @@ from gan_experiments.signals import meet, stop_on_signals
 from gan_experiments.targets import build, load_data
 from gan_experiments.tracking.destination import check_uri
 from gan_experiments.tracking.naming import run_name
+from gan_experiments.tracking.progress import words
 from gan_experiments.tracking.recorder import Recorder
 from gan_experiments.tracking.recording import Recording
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import checkpoint
 from gan_experiments.training.device import resolve_device
-from gan_experiments.training.events import CheckpointDue, Diverged, EpochFinished, Stopped
+from gan_experiments.training.events import CheckpointDue, Completed, Diverged, EpochFinished, Stopped
 from gan_experiments.training.member import Member
 from gan_experiments.training.trainer import Trainer
 from gan_experiments.watch import Watch
@@ -164,6 +165,7 @@ class Session:
                 the program has a handler of its own, which is called then, and ends it in another way.
         """
         outcomes: list[float | RunFailedError] = [float("nan")] * len(self._runs)
+        hopeless: dict[int, str] = {}
         stopped: list[str] = []
         with stop_on_signals(self._trainer) as received:
             self._recording.open()
@@ -175,10 +177,15 @@ class Session:
                     match event:
                         case EpochFinished():
                             outcomes[k] = event.metrics["loss/generator"]
-                            watches[k].epoch(event, partial(self._trainer.generator, k))
+                            light = watches[k].epoch(event, partial(self._trainer.generator, k))
+                            if light is not None and event.step < self._trainer.schedule.total_steps:
+                                hopeless[k] = f"early stop after epoch {event.epoch}: {words(light)}"
+                                self._trainer.end(k)
                         case CheckpointDue():
                             # Last of all: what a checkpoint is ahead of is never made up for.
                             run.save(event, self._trainer.generator(k) if self._ends_epoch(event) else None)
+                        case Completed() if k in hopeless:
+                            self._recording.close("FINISHED", hopeless[k], self._trainer.generator(k), k)
                         case Diverged():
                             outcomes[k] = RunFailedError(f"the run failed: {event.reason}{_kept(run.directory)}")
                             self._recording.close("FAILED", event.reason, k=k)
@@ -193,7 +200,7 @@ class Session:
             self._say_how_to_resume(stopped[0])
             meet(received[0])
         for k, outcome in enumerate(outcomes):
-            if not isinstance(outcome, RunFailedError):
+            if not isinstance(outcome, RunFailedError) and k not in hopeless:
                 self._recording.close("FINISHED", generator=self._trainer.generator(k), k=k)
         return outcomes
 
@@ -205,6 +212,7 @@ class Session:
             self._recorders[k],
             lambda new, on: self._recording.show_warnings(new, on, k),
             lambda name, value: self._recording.show_score(name, value, larger_is_better(name), k),
+            early_stop=run.cfg.train.early_stop,
             objective=run.cfg.objective.get("name", ""),
             latent_dim=run.member.networks.latent_dim,
             total_steps=self._trainer.schedule.total_steps,

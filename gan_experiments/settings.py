@@ -14,7 +14,7 @@ from dataclasses import Field, dataclass, field
 from typing import Any, Union, get_args, get_origin
 
 _NOUNS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-_PLURALS: dict[Any, str] = {int: "a list of whole numbers", float: "a list of numbers"}
+_PLURALS: dict[Any, str] = {int: "a list of whole numbers", float: "a list of numbers", str: "a list of text"}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ def histogram(probabilities: Tensor) -> Tensor:
     return probabilities.argmax(1).bincount(minlength=probabilities.shape[1])
 
 
-def score(probabilities: Tensor, reference: Tensor) -> dict[str, Score]:
+def score(probabilities: Tensor, reference: Tensor | None) -> dict[str, Score]:
     """Judge class probabilities ``[N, K]`` of samples beside those of the reference ``[M, K]``.
 
     - ``modes``: classes that at least a tenth as many samples are taken for as in the reference, in proportion;
@@ -25,13 +25,21 @@ def score(probabilities: Tensor, reference: Tensor) -> dict[str, Score]:
       generator has about ``(K - 1) / 2N``;
     - ``classifier_score``: ``exp E KL(p(y|x) || p(y))``, the Inception score (Salimans et al., "Improved techniques
       for training GANs", 2016) with this classifier; 1 at worst, K at best.
+
+    Without a reference all classes should be equally likely, and one sample covers a class: the protocol of Stacked
+    MNIST (Lin et al., "PacGAN: The power of two samples in generative adversarial networks", 2018).
     """
     classes = probabilities.shape[1]
-    counts, real = histogram(probabilities), histogram(reference)
-    # In whole numbers, for a share of exactly a tenth counts.
-    covered = (counts * len(reference) * _LEAST >= real * len(probabilities)) & (counts >= 1)
-    # A class that the reference lacks counts as if half a sample of it were there.
-    expected = real.double().clamp_min(0.5) / len(reference)
+    counts = histogram(probabilities)
+    covered = counts >= 1
+    if reference is None:
+        expected = torch.full_like(counts, 1 / classes, dtype=torch.float64)
+    else:
+        real = histogram(reference)
+        # In whole numbers, for a share of exactly a tenth counts.
+        covered &= counts * len(reference) * _LEAST >= real * len(probabilities)
+        # A class that the reference lacks counts as if half a sample of it were there.
+        expected = real.double().clamp_min(0.5) / len(reference)
 
     def kl(taken: Tensor) -> float:
         shares = taken.bincount(minlength=classes).double() / len(taken)

@@ -73,8 +73,14 @@ class Evaluator:
         if self.dataset.mixture is not None:
             return len(self.dataset.mixture.means)
         if isinstance(self._extractor, Classifier):
-            return self._extractor.spec.classes ** (self.dataset.sample_shape[0] // self._extractor.spec.channels)
+            return self._extractor.spec.classes**self._parts
         return None
+
+    @property
+    def _parts(self) -> int:
+        """How many parts of an image the classifier judges apart: its channels, where it knows one."""
+        assert isinstance(self._extractor, Classifier)
+        return self.dataset.sample_shape[0] // self._extractor.spec.channels
 
     def _applies(self, name: str) -> bool:
         if name == "mixture" or not self.dataset.is_image:
@@ -169,8 +175,8 @@ class Evaluator:
             if "precision_recall" in self.metrics:
                 count = min(len(judged.features), len(real.features))
                 values |= precision_recall.score(judged.features[:count], real.features[:count])
-        if judged.probabilities is not None and real.probabilities is not None and "classes" in self.metrics:
-            values |= classes.score(judged.probabilities, real.probabilities)
+        if judged.probabilities is not None and "classes" in self.metrics:
+            values |= classes.score(judged.probabilities, real.probabilities if self._parts == 1 else None)
         if "parzen" in self.metrics:
             held_out = self._normalised(self._reference.held_out)
             values |= parzen.score(*(_unit(part) for part in (judged.samples, held_out, real.samples)))

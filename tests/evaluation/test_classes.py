@@ -50,3 +50,12 @@ def test_agrees_with_scipy() -> None:
 
 def test_samples_of_no_class_score_one() -> None:
     assert score(torch.full((100, 10), 0.1).double(), EQUAL)["classifier_score"].value == pytest.approx(1)
+
+
+def test_without_a_reference_one_sample_covers_a_class() -> None:
+    labels = torch.zeros(1000, dtype=torch.long)
+    labels[:10], labels[10:19], labels[19] = 1, 2, 3
+    measured = score(sure(labels), None)
+    assert measured["modes"].value == 4
+    shares = [0.98, 0.01, 0.009, 0.001, *([0] * 6)]
+    assert measured["class_kl"].value == pytest.approx(entropy(shares, [0.1] * 10))

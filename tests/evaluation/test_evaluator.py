@@ -92,3 +92,17 @@ def test_inception_without_its_library(bundled: Dataset, monkeypatch: pytest.Mon
     monkeypatch.setitem(__import__("sys").modules, "torch_fidelity.feature_extractor_inceptionv3", None)
     with pytest.raises(UserError, match="needs torch-fidelity"):
         evaluator(bundled, features="inception")
+
+
+def test_channels_of_several_digits_are_judged_apart(bundled: Dataset) -> None:
+    """As Stacked MNIST's protocol wants it: tuples of digits, equally likely, one sample covers one."""
+    drawn = torch.randint(len(bundled), (2000, 3), generator=torch.Generator().manual_seed(0))
+    data = Dataset("stacked_mnist", bundled.samples.squeeze(1)[drawn])
+    judge = evaluator(data, metrics=["classes"])
+    scores = judge.score_samples(data.normalise(data.samples))
+    assert judge.modes == 1000
+    assert bundled.labels is not None
+    digits = len((bundled.labels[drawn] * torch.tensor([100, 10, 1])).sum(1).unique())
+    assert scores.values["modes"].value == pytest.approx(digits, rel=0.05)
+    grey = judge.score_samples(data.normalise(data.samples[:, :1].repeat(1, 3, 1, 1)))
+    assert grey.values["modes"].value <= 40  # ten, but for the digits of which a channel is read otherwise
