@@ -17,6 +17,8 @@ NEEDS = {
     "submitit_slurm": ("submitit", "slurm"),
 }
 """Module and extra that each needs."""
+ELSEWHERE = ("submitit_slurm",)
+"""Those whose runs need not find what they need on the machine that starts them: a login node has no GPU."""
 
 
 def register() -> None:

@@ -109,7 +109,7 @@ def test_a_lost_job_is_told_and_ctrl_c_ends_the_others_in_good_order(tmp_path: P
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     ended = real_runs.end(process)
     assert ended.status == 130
-    assert "cancelled 1 jobs of SLURM; those that train write a checkpoint first" in ended.out
+    assert "cancelled 1 of SLURM's jobs; those that train write a checkpoint first" in ended.out
     assert ended.out[-1].endswith(f"sweep.resume={sweep.path}")
     until(lambda: not slurm("squeue", "--me", "--noheader"))
     assert outcome(other).state == "stopped"
@@ -117,7 +117,8 @@ def test_a_lost_job_is_told_and_ctrl_c_ends_the_others_in_good_order(tmp_path: P
 
 
 def test_what_slurm_refuses_is_told_in_one_line(tmp_path: Path) -> None:
-    ended = real_runs.call(tmp_path, "-m", *LONG, "hydra.launcher.partition=nope")
+    # Whether a node has the device is no matter of the machine that submits.
+    ended = real_runs.call(tmp_path, "-m", *LONG, "device=cuda:7", "hydra.launcher.partition=nope")
     assert ended.status == 1
     (line,) = (line for line in ended.err if line.startswith("error: "))
     assert line.startswith("error: hydra/launcher=submitit_slurm: SLURM does not take the jobs (")

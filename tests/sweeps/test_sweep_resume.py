@@ -9,6 +9,7 @@ from pathlib import Path
 import filelock
 
 from gan_experiments.sweeps.outcome import outcome
+from gan_experiments.sweeps.resume import continued
 from gan_experiments.sweeps.sweep_directory import JobDirectory, SweepDirectory
 from tests import real_runs
 from tests.conftest import Command
@@ -93,3 +94,13 @@ def test_a_run_that_another_process_is_still_training_is_waited_for(
         assert waiting in iter(process.stdout.readline, "")
     assert real_runs.end(process).status == 0
     assert len(lines(first, "session")) == len(lines(JobDirectory(whole_sweep.path / "0"), "session"))
+
+
+def test_another_launcher_leaves_the_keys_of_the_first_one_behind(tmp_path: Path) -> None:
+    hydra = ["hydra/launcher=submitit_slurm", "hydra.launcher.partition=gpu", "hydra.sweep.subdir=x"]
+    before = {"overrides": {"hydra": hydra, "task": ["seed=0,1"]}, "config_dir": None}
+    SweepDirectory(tmp_path).create(before)
+    again = continued([f"sweep.resume={tmp_path}", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"])
+    assert again[:3] == ["-m", "hydra.sweep.subdir=x", "seed=0,1"]
+    assert again[-2:] == ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    assert "hydra.launcher.partition=gpu" in continued([f"sweep.resume={tmp_path}"])

@@ -125,9 +125,9 @@ def _end(submitted: Sequence[submitit.Job[JobReturn]], cluster: str) -> None:
     waiting = [job.job_id for job in submitted]
     if cluster == "slurm":
         slurm.cancel(waiting)
-        print(f"cancelled {len(waiting)} jobs of SLURM; those that train write a checkpoint first", flush=True)
+        print(f"cancelled {len(waiting)} of SLURM's jobs; those that train write a checkpoint first", flush=True)
         return
-    print(f"ending    {len(waiting)} jobs; those that train write a checkpoint first", flush=True)
+    print(f"ending    {len(waiting)} of submitit's jobs; those that train write a checkpoint first", flush=True)
     controllers = [psutil.Process(int(name)) for name in waiting if psutil.pid_exists(int(name))]
     tasks = [task for controller in controllers for task in controller.children()]
     for controller in controllers:
