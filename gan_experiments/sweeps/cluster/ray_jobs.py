@@ -36,13 +36,15 @@ def run(jobs: Sequence[ClusterJob], init: Mapping[str, Any], remote: Mapping[str
     for job in jobs:
         log.info(f"\t#{job.number} : {' '.join(filter_overrides(job.overrides))}")
     with _ray(init):
-        try:
-            task = ray.remote(_call).options(**remote)
-        except (TypeError, ValueError) as error:
-            raise UserError(f"hydra.launcher.ray.remote={dict(remote)}: {error}") from error
         if init.get("address") == "local":
             _check_room(remote)
-        waiting = {task.remote(job, os.getcwd(), dict(os.environ)): k for k, job in enumerate(jobs)}  # noqa: PTH109
+        function, here, variables = ray.remote(_call), os.getcwd(), dict(os.environ)  # noqa: PTH109
+        try:
+            # The name stands before each line that the run prints.
+            tasks = [function.options(**{"name": f"#{job.number}"} | remote) for job in jobs]
+        except (TypeError, ValueError) as error:
+            raise UserError(f"hydra.launcher.ray.remote={dict(remote)}: {error}") from error
+        waiting = {task.remote(job, here, variables): k for k, (task, job) in enumerate(zip(tasks, jobs, strict=True))}
         returned: dict[int, JobReturn] = {}
         try:
             while waiting:
@@ -89,9 +91,11 @@ def _check_room(remote: Mapping[str, Any]) -> None:
 def _result(job: ClusterJob, ended: ray.ObjectRef) -> JobReturn:
     try:
         return ray.get(ended)
+    except exceptions.RayTaskError as error:  # outside of what Hydra catches; a trace, and then what it was
+        why = f"the job broke off ({str(error).strip().splitlines()[-1]})"
     except exceptions.RayError as error:
-        why = str(error).strip().splitlines()
-        return job.ended_without_a_word(ended.task_id().hex(), f"Ray lost the run ({type(error).__name__}: {why[0]})")
+        why = f"Ray lost the run ({type(error).__name__}: {str(error).strip().splitlines()[0]})"
+    return job.ended_without_a_word(ended.task_id().hex(), why)
 
 
 def _end(waiting: Sequence[ray.ObjectRef]) -> None:
