@@ -147,12 +147,13 @@ class Worker:
     def _give_up(self, uri: str) -> None:
         """End this process when the destination has not answered for as long as the person grants it."""
         deliveries = [run.delivery for run in self._runs if run.delivery is not None]
-        began = time.monotonic()
-        while time.monotonic() - max(began, *(d.answered for d in deliveries)) < self._runs[0].patience:
-            time.sleep(0.1)
+        since = time.monotonic()
+        while True:
             if database_folder(uri) is not None and not self._lost:
-                began = time.monotonic()  # a file is never silent: if it takes long, this machine is busy
-        os._exit(UNDELIVERED)  # the request in flight may hang for longer
+                since = time.monotonic()  # a file is never silent: if it takes long, this machine is busy
+            elif time.monotonic() - max(since, *(d.answered for d in deliveries)) >= self._runs[0].patience:
+                os._exit(UNDELIVERED)  # the request in flight may hang for longer
+            time.sleep(0.1)
 
     def _say(self, line: str) -> None:
         try:
