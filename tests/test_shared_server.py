@@ -1,4 +1,4 @@
-"""The README's commands for a shared server, as they stand there: MLflow on PostgreSQL, and a sweep that goes to it."""
+"""The README's commands for a shared server, as they stand there: MLflow on PostgreSQL, and a sweep to it."""
 
 from __future__ import annotations
 
