@@ -16,7 +16,6 @@ from playwright.sync_api import expect
 from gan_experiments.sweeps.sweep_directory import SweepDirectory
 from tests import real_runs
 from tests.mlflow_pages import CARD, Browser, expect_loaded, opened, served
-from tests.real_runs import TINY
 
 pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the program chromium")
 
@@ -30,8 +29,9 @@ def sweep(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Swe
     """Eight runs and their summary."""
     folder = tmp_path_factory.mktemp("swept")
     shutil.copy(empty_database, folder / "mlflow.db")
+    small = ("model=mlp_small", "model.generator_widths=[32]", "model.discriminator_widths=[32]")
     quick = (f"train.epochs={EPOCHS}", "tracking.sample_every=1", "evaluate=off", "hydra/launcher=fused")
-    real_runs.succeed(folder, "-m", *TINY, *SWEPT, *quick, "hydra.sweep.dir=sweep")
+    real_runs.succeed(folder, "-m", *SWEPT, *small, *quick, "hydra.sweep.dir=sweep")
     return SweepDirectory(folder / "sweep")
 
 
@@ -52,7 +52,8 @@ def test_the_summary_leads_to_the_charts_of_all_runs(browser: Browser, sweep: Sw
     browser.open(f"runs/{sweep.content()['run_id']}")
     expect(browser.page.get_by_role("link", name=re.compile("^best run: lr="))).to_be_visible()
     browser.keep("sweep-summary")
-    browser.page.get_by_role("link", name="their charts").click()
+    charts = browser.page.get_by_role("link", name="their charts").get_attribute("href")  # it opens a new window
+    browser.page.goto(f"{browser.address}/{charts}")
     expect(browser.page.get_by_text(f"{RUNS} matching runs")).to_be_visible()
     for card in browser.section("loss").all():
         expect(card.locator(".scatterlayer .point")).to_have_count(RUNS * EPOCHS)
@@ -115,5 +116,6 @@ def test_seeds_are_grouped_by_setting(browser: Browser) -> None:
     browser.page.get_by_text("setting", exact=True).click()
     expect(browser.page.get_by_text("Group: lr=")).to_have_count(SETTINGS)
     for card in browser.section("loss").all():
-        expect(card.locator(".scatterlayer .point")).to_have_count(SETTINGS * EPOCHS)
+        curves = 3 * SETTINGS  # means, and the two edges of each band
+        expect(card.locator(".scatterlayer .point")).to_have_count(curves * EPOCHS)
     browser.keep("sweep-grouped")
