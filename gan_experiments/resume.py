@@ -22,6 +22,7 @@ _FREE = (
     "train.epochs",
     "train.resume",
     "train.checkpoint_every",
+    "train.early_stop",
     "evaluate.",
     "tracking.",
     "fused.",

@@ -5,12 +5,10 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import FrameType, MappingProxyType
+from types import MappingProxyType
 from typing import Any, cast
 
 import torch
@@ -23,15 +21,17 @@ from gan_experiments.evaluation.features import missing
 from gan_experiments.evaluation.headline import larger_is_better
 from gan_experiments.models.networks import Networks
 from gan_experiments.resume import state_to_resume
+from gan_experiments.signals import meet, stop_on_signals
 from gan_experiments.targets import build, load_data
 from gan_experiments.tracking.destination import check_uri
 from gan_experiments.tracking.naming import run_name
+from gan_experiments.tracking.progress import words
 from gan_experiments.tracking.recorder import Recorder
 from gan_experiments.tracking.recording import Recording
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import checkpoint
 from gan_experiments.training.device import resolve_device
-from gan_experiments.training.events import CheckpointDue, Diverged, EpochFinished, Stopped
+from gan_experiments.training.events import CheckpointDue, Completed, Diverged, EpochFinished, Stopped
 from gan_experiments.training.member import Member
 from gan_experiments.training.trainer import Trainer
 from gan_experiments.watch import Watch
@@ -161,11 +161,13 @@ class Session:
 
         Raises:
             UserError: Another process is training in one of the folders.
-            SystemExit: A signal stopped training, after a checkpoint; the status is 128 + the signal's number.
+            SystemExit: A signal stopped training, after a checkpoint; the status is 128 + the signal's number, unless
+                the program has a handler of its own, which is called then, and ends it in another way.
         """
         outcomes: list[float | RunFailedError] = [float("nan")] * len(self._runs)
+        hopeless: dict[int, str] = {}
         stopped: list[str] = []
-        with _signals(self._trainer) as received:
+        with stop_on_signals(self._trainer) as received:
             self._recording.open()
             try:
                 watches = [self._watch(k) for k in range(len(self._runs))]
@@ -175,10 +177,15 @@ class Session:
                     match event:
                         case EpochFinished():
                             outcomes[k] = event.metrics["loss/generator"]
-                            watches[k].epoch(event, partial(self._trainer.generator, k))
+                            light = watches[k].epoch(event, partial(self._trainer.generator, k))
+                            if light is not None and event.step < self._trainer.schedule.total_steps:
+                                hopeless[k] = f"early stop after epoch {event.epoch}: {words(light)}"
+                                self._trainer.end(k)
                         case CheckpointDue():
                             # Last of all: what a checkpoint is ahead of is never made up for.
                             run.save(event, self._trainer.generator(k) if self._ends_epoch(event) else None)
+                        case Completed() if k in hopeless:
+                            self._recording.close("FINISHED", hopeless[k], self._trainer.generator(k), k)
                         case Diverged():
                             outcomes[k] = RunFailedError(f"the run failed: {event.reason}{_kept(run.directory)}")
                             self._recording.close("FAILED", event.reason, k=k)
@@ -191,9 +198,9 @@ class Session:
         if stopped:
             self._recording.close_all("KILLED", f"stopped {stopped[0]}")
             self._say_how_to_resume(stopped[0])
-            raise SystemExit(128 + received[0])
+            meet(received[0])
         for k, outcome in enumerate(outcomes):
-            if not isinstance(outcome, RunFailedError):
+            if not isinstance(outcome, RunFailedError) and k not in hopeless:
                 self._recording.close("FINISHED", generator=self._trainer.generator(k), k=k)
         return outcomes
 
@@ -205,6 +212,7 @@ class Session:
             self._recorders[k],
             lambda new, on: self._recording.show_warnings(new, on, k),
             lambda name, value: self._recording.show_score(name, value, larger_is_better(name), k),
+            early_stop=run.cfg.train.early_stop,
             objective=run.cfg.objective.get("name", ""),
             latent_dim=run.member.networks.latent_dim,
             total_steps=self._trainer.schedule.total_steps,
@@ -241,30 +249,6 @@ def train_alone(run: Run) -> float:
 
 def _kept(directory: RunDirectory) -> str:
     return f"; the checkpoint before it is {directory.checkpoint}" if directory.checkpoint.exists() else ""
-
-
-@contextmanager
-def _signals(trainer: Trainer) -> Iterator[list[int]]:
-    """The first Ctrl-C or SIGTERM asks training to stop, a second one is met as ever; lists what came."""
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received  # only the main thread may set handlers
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        received.append(number)
-        trainer.request_stop()
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _device_name(device: torch.device) -> str:

@@ -14,7 +14,7 @@ from dataclasses import Field, dataclass, field
 from typing import Any, Union, get_args, get_origin
 
 _NOUNS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-_PLURALS: dict[Any, str] = {int: "a list of whole numbers", float: "a list of numbers"}
+_PLURALS: dict[Any, str] = {int: "a list of whole numbers", float: "a list of numbers", str: "a list of text"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,11 @@ def at_least(low: float) -> Allowed:
 def at_most(high: float) -> Allowed:
     """Numbers up to ``high``, which is one of them."""
     return Allowed(f"at most {high}", lambda value: value <= high)
+
+
+def seeds() -> Allowed:
+    """Seeds of the run, of the data or of a sampler."""
+    return at_least(0) & at_most(2**31 - 1)
 
 
 def above(low: float) -> Allowed:

@@ -28,6 +28,7 @@ class Watch:
         recorder: Where scores and lights are recorded; it is open.
         show: Shows the person the lights that are new, and all that are on.
         show_score: Shows the most telling score, by name.
+        early_stop: Lights that end the run.
         objective: The objective's name.
         latent_dim: Dimension of the generator's z.
         total_steps: Steps of the whole run.
@@ -41,13 +42,14 @@ class Watch:
         show: Callable[[Collection[str], Collection[str]], None],
         show_score: Callable[[str, float], None],
         *,
+        early_stop: Collection[str],
         objective: str,
         latent_dim: int,
         total_steps: int,
     ) -> None:
         self._every, self._evaluator, self._recorder, self._show = evaluate.every, evaluator, recorder, show
         self._show_score = show_score
-        self._latent_dim, self._total_steps = latent_dim, total_steps
+        self._early_stop, self._latent_dim, self._total_steps = early_stop, latent_dim, total_steps
         self._lights = WarningLights(objective)
         for line in recorder.history():
             if line["key"] == "epoch":
@@ -56,15 +58,18 @@ class Watch:
                 self._lights.scores(line["step"], line["values"], evaluator.modes)
         show([], self._lights.on)
 
-    def epoch(self, event: EpochFinished, generator: Callable[[], nn.Module]) -> None:
+    def epoch(self, event: EpochFinished, generator: Callable[[], nn.Module]) -> str | None:
         """Look at a finished epoch; call this before the epoch's checkpoint.
 
         Args:
             event: What was measured.
             generator: Gives the generator as it is now; asked only where it is scored, for a stack has to copy it.
+
+        Returns:
+            The light for which the run should end now, or None.
         """
         new = self._lights.epoch(event.step, event.metrics)
-        last = event.step == self._total_steps
+        last = event.step == self._total_steps or self._hopeless is not None
         if self._evaluator.metrics and (last or (self._every is not None and event.epoch % self._every == 0)):
             scores = self._evaluator.score(generator(), self._latent_dim)
             self._recorder.score(
@@ -81,3 +86,8 @@ class Watch:
             new += self._lights.scores(event.step, scores.metrics(), self._evaluator.modes)
         self._recorder.warn(event.step, event.epoch, new)
         self._show(new, self._lights.on)
+        return self._hopeless
+
+    @property
+    def _hopeless(self) -> str | None:
+        return min(self._lights.on.intersection(self._early_stop), default=None)

@@ -48,6 +48,7 @@ ARTICLE_TRAIN = {
     "instance_noise": 0.0,
     "instance_noise_epochs": None,
     "checkpoint_every": 5,
+    "early_stop": [],
     "resume": None,
 }
 

@@ -13,7 +13,16 @@ from omegaconf import DictConfig, OmegaConf
 T = TypeVar("T")
 
 _MAY_DIFFER = {
-    "train": ("lr", "generator_lr", "discriminator_lr", "betas", "instance_noise", "instance_noise_epochs", "resume"),
+    "train": (
+        "lr",
+        "generator_lr",
+        "discriminator_lr",
+        "betas",
+        "instance_noise",
+        "instance_noise_epochs",
+        "early_stop",
+        "resume",
+    ),
     "tracking": ("name", "experiment", "run_name", "tags", "log_every"),
 }
 """Keys in whose values the members of a stack may differ; the seed is one more."""

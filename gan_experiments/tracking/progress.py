@@ -141,13 +141,13 @@ class GroupProgress(Progress):
         self._warnings = f", ! {len(self._warned)} with warnings" if self._warned else ""
         self._announce(new, f": {self._names[k]}")
 
-    def lose(self, k: int, reason: str) -> None:
-        """Say that a run has failed and the others go on."""
+    def lose(self, k: int, how: str) -> None:
+        """Say how a run has ended before the others, which go on."""
         self._alive.discard(k)
         self._losses.pop(k, None)
         self._scores.pop(k, None)
         self.warn([], [], k)
-        self.write(f"{self._names[k]} failed: {reason}; the other {len(self._alive)} go on")
+        self.write(f"{self._names[k]} {how}; the other {len(self._alive)} go on")
 
     def _facts_of_steps(self, event: StepsFinished) -> str:
         # The rate that the bar shows beside it, once it has one.

@@ -17,6 +17,8 @@ from gan_experiments.tracking.recorder import Recorder
 from gan_experiments.tracking.system_metrics import SystemMonitor
 from gan_experiments.training.events import EpochFinished, Event, StepsFinished
 
+_COMPLETE = "all epochs are done"
+
 
 class Recording:
     """Records the runs that one program trains together: one, or the members of a stack.
@@ -77,9 +79,7 @@ class Recording:
         self._progress.score(name, value, larger_is_better, k)
         self._scores[k] = f"{words(name)} {value:.4g}"
 
-    def close(
-        self, status: str, reason: str = "all epochs are done", generator: nn.Module | None = None, k: int = 0
-    ) -> None:
+    def close(self, status: str, reason: str = _COMPLETE, generator: nn.Module | None = None, k: int = 0) -> None:
         """End run ``k``; with the last of them, wait until all is drawn and delivered, and say where everything is.
 
         Args:
@@ -88,18 +88,19 @@ class Recording:
             generator: The final generator, for the MLflow model.
             k: Which of the runs.
         """
-        if status == "FAILED" and isinstance(self._progress, GroupProgress):
-            self._progress.lose(k, reason)
-        self._close(k, status, reason, generator)
+        early = reason != _COMPLETE
+        if early and isinstance(self._progress, GroupProgress):
+            self._progress.lose(k, f"failed: {reason}" if status == "FAILED" else f"ended: {reason}")
+        self._close(k, status, reason, generator, early)
 
     def close_all(self, status: str, reason: str) -> None:
         """End all runs that have not ended."""
         for k in sorted(self._open):
-            self._close(k, status, reason, None)
+            self._close(k, status, reason, None, early=False)
 
-    def _close(self, k: int, status: str, reason: str, generator: nn.Module | None) -> None:
-        if self._monitor is not None and (status != "FAILED" or self._open == {k}):
-            self._monitor.stop()  # those that do not fail end together, and each gets the last measurement
+    def _close(self, k: int, status: str, reason: str, generator: nn.Module | None, early: bool) -> None:
+        if self._monitor is not None and (not early or self._open == {k}):
+            self._monitor.stop()  # runs that end together all get the last measurement
             self._monitor = None
         with self._lock:
             self._open.remove(k)
@@ -118,6 +119,8 @@ class Recording:
     def _report(self) -> None:
         tracking = self._recorders[0].tracking
         if len(self._recorders) == 1:
+            if self._ended[0][1] != _COMPLETE and self._ended[0][0] == "FINISHED":
+                print(f"ended     {self._ended[0][1]}")
             for score in self._scores.values():
                 print(f"score     {score}")
             print(f"pictures  {self._recorders[0].directory.artifacts}")

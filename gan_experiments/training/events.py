@@ -107,7 +107,7 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Completed:
-    """All epochs are done; the last event."""
+    """All epochs are done, or as many as the run was allowed; the last event."""
 
     step: int
     epoch: int

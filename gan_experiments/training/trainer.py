@@ -73,6 +73,7 @@ class Trainer:
         self._latents = [fixed_latents(samples, member.networks.latent_dim) for member in members]
         self._statistics = [EpochStatistics() for _ in members]
         self._alive = [True] * len(members)
+        self._ending: set[int] = set()
         self._stop = False
         self.step = 0
         self.schedule = Schedule.of(len(dataset), self._train)
@@ -90,6 +91,10 @@ class Trainer:
         """Stop after the window at work; for signal handlers."""
         self._stop = True
 
+    def end(self, k: int) -> None:
+        """Complete member ``k`` with the epoch that it has just finished; the others go on."""
+        self._ending.add(k)
+
     def events(self) -> Iterator[tuple[int, Event]]:
         """Train to the end; each event comes with its member's number.
 
@@ -106,8 +111,11 @@ class Trainer:
                 return
             yield from self._train_window()
         for k in self._living():
-            yield k, self._take_probabilities(k)
-            yield from self._leave(k, Completed(self.step, self.epoch))
+            yield from self._complete(k)
+
+    def _complete(self, k: int) -> Iterator[tuple[int, Event]]:
+        yield k, self._take_probabilities(k)
+        yield from self._leave(k, Completed(self.step, self.epoch))
 
     def _living(self) -> list[int]:
         return [k for k, alive in enumerate(self._alive) if alive]
@@ -159,9 +167,12 @@ class Trainer:
         statistics, self._statistics[k] = self._statistics[k], EpochStatistics()
         yield k, EpochFinished(self.step, self.epoch, statistics.metrics() | norms, *statistics.histograms)
         last = self.step == self.schedule.total_steps
-        if self.epoch % self._sample_every == 0 or last:
+        if self.epoch % self._sample_every == 0 or last or k in self._ending:
             yield k, self._draw_samples(k)
-        if self.epoch % self._train.checkpoint_every == 0 and not last:
+        if k in self._ending and not last:
+            yield from self._complete(k)
+            self._alive[k] = False
+        elif self.epoch % self._train.checkpoint_every == 0 and not last:
             yield from self._leave(k, None)
 
     def _leave(self, k: int, last: Event | None) -> Iterator[tuple[int, Event]]:

@@ -164,7 +164,7 @@ def test_progress_of_a_group_tells_of_its_members_together(capsys: pytest.Captur
     for epoch in (1, 2):
         for k in (0, 1, 2):
             if (epoch, k) == (2, 2):
-                progress.lose(2, "the generator's loss is nan at step 51")
+                progress.lose(2, "failed: the generator's loss is nan at step 51")
                 continue
             values = {"loss/generator": losses[k][epoch - 1], "speed/steps_per_second": 10.0}
             progress.steps(_window(50 * epoch, 10.0), k)
