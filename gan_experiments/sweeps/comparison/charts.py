@@ -135,7 +135,7 @@ def losses(settings: Sequence[Setting], columns: int) -> go.Figure:
                 )
     # A setting that runs away would press all others flat. Losses of critics, and minimax's of G, are below zero.
     top = min(max(highest), 2 * float(np.median(highest)))
-    bottom = max(min(lowest), 2 * float(np.median(lowest)))
+    bottom = max(min(lowest), -top)
     figure.update_yaxes(range=[1.08 * bottom, 1.08 * top], nticks=4, matches="y")
     figure.update_xaxes(nticks=4, matches="x")
     figure.update_annotations(font={"size": 11})
