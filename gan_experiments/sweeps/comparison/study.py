@@ -53,6 +53,11 @@ class Study:
         return [*placed, *(record for record in self.records if all(record is not run for run in placed))]
 
     @property
+    def lit(self) -> list[str]:
+        """Names of the warning lights that came on in any of the runs."""
+        return sorted({light.name for record in self.records for light in record.lights})
+
+    @property
     def headline(self) -> str:
         """What came of it, in a few sentences."""
         if not self.ranked:
