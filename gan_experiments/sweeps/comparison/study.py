@@ -14,6 +14,7 @@ from gan_experiments.sweeps.comparison.importance import Share, importance
 from gan_experiments.sweeps.comparison.measure import Measure, choose
 from gan_experiments.sweeps.comparison.ranking import CLEAR, NOISE, UNKNOWN, Ranked, rank
 from gan_experiments.sweeps.comparison.record import Record, records
+from gan_experiments.sweeps.search.goals import goals_of
 from gan_experiments.sweeps.sweep_directory import SweepDirectory
 
 
@@ -87,7 +88,8 @@ def study(folder: Path, metric: str | None = None) -> Study:
         raise UserError(f"{folder}: there is no run in it or below it")
     directory = SweepDirectory(folder)
     sweep = directory.content() if directory.sweep.is_file() else {}
-    measure, factors = choose(found, metric), find_factors(found, list(sweep.get("varied", ())))
+    measure = choose(found, metric, [*goals_of(sweep).values()])
+    factors = find_factors(found, list(sweep.get("varied", ())))
     settings = find_settings(found, factors)
     ranked = rank(settings, measure)
     title = sweep.get("name", folder.name)
