@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gan_experiments.sweeps.comparison.record import Record
-from gan_experiments.tracking.naming import is_silent, shortest
+from gan_experiments.tracking.naming import is_silent, plain, shortest
 
 SEED = "seed"
 
@@ -100,7 +100,7 @@ def find_settings(records: Sequence[Record], factors: Sequence[Factor]) -> list[
     for record in records:
         if record.params:
             values = {factor.key: record.params.get(factor.key, "") for factor in factors}
-            parts = [f"{factor.label}={values[factor.key] or '–'}" for factor in factors]
+            parts = [f"{factor.label}={plain(values[factor.key]) or '–'}" for factor in factors]
             setting = Setting(values, " ".join(parts) or "the one setting", [])
             settings.setdefault(tuple(values.values()), setting).runs.append(record)
     return list(settings.values())

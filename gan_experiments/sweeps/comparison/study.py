@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,15 @@ class Study:
         elif others:
             found = ", ".join(f"{count[verdict]} {verdict}" for verdict in (CLEAR, NOISE, UNKNOWN) if count[verdict])
             parts.append(f"Of {len(others)} other settings: {found}.")
-        return " ".join([*parts, self.measure.caveat]).strip()
+        return " ".join([*parts, *self._front(), self.measure.caveat]).strip()
+
+    def _front(self) -> Iterator[str]:
+        """What a search by several metrics found."""
+        search = self.sweep.get("search", {})
+        if len(search.get("metrics", ())) > 1 and search.get("best"):
+            names = {record.number: record.name for record in self.records}
+            front = [names[trial["runs"][0]] for trial in search["best"] if trial["runs"]]
+            yield f"The Pareto front of {' and '.join(search['metrics'])}: {'; '.join(front)}."
 
 
 def shown(place: Ranked) -> str:

@@ -53,20 +53,18 @@ def write(study: Study, directory: SweepDirectory) -> None:
     elif found:
         content |= {"best_params": found[0]["params"], "best_value": found[0]["values"][0]}
     write_atomically(directory.search_results, yaml.safe_dump(content, sort_keys=False).encode())
-    directory.remember(search=search | {"best": found})
+    said = [_in_words(search["metrics"], trial) for trial in found]
+    directory.remember(
+        search=search | {"best": [trial | {"in_words": words} for trial, words in zip(found, said, strict=True)]}
+    )
     aims = ", ".join(f"{way} {name}" for name, way in zip(search["metrics"], search["directions"], strict=True))
     print(f"search    {count_ended(study)} trials, {len(_scored(study))} with a score; {aims}")
-    for trial in found:
-        print(f"{'best' if len(study.directions) == 1 else 'front':<9} {in_words(search['metrics'], trial)}")
+    for words in said:
+        print(f"{'best' if len(study.directions) == 1 else 'front':<9} {words}")
 
 
-def in_words(metrics: Iterable[str], trial: Mapping[str, Any]) -> str:
-    """One of the best trials in a line: its scores, its runs, and the overrides that make it.
-
-    Args:
-        metrics: What the search went by.
-        trial: As sweep.json has it.
-    """
+def _in_words(metrics: Iterable[str], trial: Mapping[str, Any]) -> str:
+    """One of the best trials in a line: its scores, its runs, and the overrides that make it."""
     runs = trial["runs"]
     where = f" (run {runs[0]})" if len(runs) == 1 else f" (runs {runs[0]} to {runs[-1]})" if runs else ""
     return f"{_scores(metrics, trial['values'])}{where}: {shlex.join(chosen(trial['params']))}"
