@@ -107,7 +107,7 @@ def _note(sweep: dict[str, Any], report: dict[str, Any]) -> str:
     if best is not None and best["run_id"] is not None:
         links.insert(0, f"[best run: {best['name']}]({page}/{best['run_id']})")
     lines = [" · ".join(links), "", report["headline"], "", "The report is the artifact `report/report.html`.", ""]
-    if sweep.get("search", {}).get("best"):
+    if sweep["search"] is not None and "best" in sweep["search"]:
         found = [f"- `{trial['in_words']}`" for trial in sweep["search"]["best"]]
         lines += ["The search found, as the artifact `optimization_results.yaml` has it:", "", *found, ""]
     if report["failures"]:

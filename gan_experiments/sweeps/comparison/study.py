@@ -71,7 +71,7 @@ class Study:
 
     def _front(self) -> Iterator[str]:
         """What a search by several metrics found."""
-        search = self.sweep.get("search", {})
+        search = self.sweep.get("search") or {}
         if len(search.get("metrics", ())) > 1 and search.get("best"):
             names = {record.number: record.name for record in self.records}
             front = [names[trial["runs"][0]] for trial in search["best"] if trial["runs"]]

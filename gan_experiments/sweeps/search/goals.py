@@ -69,7 +69,7 @@ def _directed(name: str, way: Any, given: Any) -> Measure:
 
 def goals_of(sweep: Mapping[str, Any]) -> dict[str, Measure]:
     """The measures that a sweep went by, as sweep.json has them; none where it was no search."""
-    search = sweep.get("search")
+    search = sweep.get("search")  # folders that are no sweep's have nothing
     return {} if search is None else find_goals(search["metrics"], search["directions"], search["metrics"])
 
 

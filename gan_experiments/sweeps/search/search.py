@@ -11,8 +11,7 @@ from optuna.trial import TrialState
 from gan_experiments.sweeps import plan
 from gan_experiments.sweeps.outcome import outcome
 from gan_experiments.sweeps.search import results, trials
-from gan_experiments.sweeps.search.checks import goals_for
-from gan_experiments.sweeps.search.goals import directions
+from gan_experiments.sweeps.search.goals import goals_of
 from gan_experiments.sweeps.search.sampler import make_sampler
 from gan_experiments.sweeps.search.storage import open_study
 from gan_experiments.sweeps.search.trials import Tried
@@ -29,17 +28,11 @@ class Search:
 
     def __init__(self, config: DictConfig, launcher: Launcher) -> None:
         self._settings, self._launcher, self._space = config.hydra.sweeper, launcher, plan.space(config)
-        self._goals = goals_for(config, self._space)
         self._directory = SweepDirectory(config.hydra.sweep.dir)
-        self._sweep = self._directory.content()["nonce"]
+        sweep = self._directory.content()
+        self._sweep, self._goals = sweep["nonce"], goals_of(sweep)
         self._study = open_study(self._settings, self._directory, self._goals)
-        self._directory.remember(
-            search={
-                "study": self._study.study_name,
-                "metrics": list(self._goals),
-                "directions": directions(self._goals),
-            }
-        )
+        self._directory.remember(search=sweep["search"] | {"study": self._study.study_name})
 
     def run(self) -> None:
         """Run the trials that are missing, and write down which are best."""
