@@ -178,7 +178,9 @@ def test_several_metrics_several_seeds_and_a_study_that_goes_on_elsewhere(comman
     answer = command(*search, "hydra.sweeper.n_trials=3", "hydra.sweep.dir=other")
     assert answer.status == 0, answer.err
     assert [run.number() for run in SweepDirectory("other").jobs()] == [0, 1]
-    assert len(trials(Path("studies.db").absolute())) == 3
+    goes_on = trials(Path("studies.db").absolute())
+    assert len(goes_on) == 3
+    assert goes_on[2].params not in [trial.params for trial in told]
 
     answer = command(*SEARCH, *SPACE, *STUDY, "hydra.sweep.dir=third")
     assert answer.status == 2

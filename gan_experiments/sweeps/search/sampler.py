@@ -26,7 +26,7 @@ def make_sampler(settings: DictConfig, number: int) -> BaseSampler:
 
     Args:
         settings: ``hydra.sweeper.sampler``.
-        number: The trial's number in its sweep.
+        number: How many trials its study has had before.
 
     Raises:
         UserError: There is no such sampler, or it does not take these settings.

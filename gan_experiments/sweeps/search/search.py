@@ -52,7 +52,7 @@ class Search:
     def _ask(self) -> Tried:
         known = trials.of_sweep(self._study, self._sweep)
         first = known[-1].numbers.stop if known else 0
-        self._study.sampler = make_sampler(self._settings.sampler, first)
+        self._study.sampler = make_sampler(self._settings.sampler, trials.count_asked(self._study))
         trial = self._study.ask(self._space.distributions)
         return trials.mark(self._study, trial, self._sweep, first, len(self._space.seeds))
 

@@ -56,13 +56,22 @@ def of_sweep(study: Study, sweep: str) -> list[Tried]:
 
 def count_ended(study: Study) -> int:
     """How many trials of a study have ended, whoever ran them; one tried again counts once."""
-    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
-    runs = [trial.user_attrs.get(_ATTRIBUTE, {"first": -1 - trial.number}) for trial in ended]
+    return _count([trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()])
+
+
+def count_asked(study: Study) -> int:
+    """How many trials of a study have ended or are marked; what a killed process had begun to ask is neither."""
+    known = study.get_trials(deepcopy=False)
+    return _count([trial for trial in known if trial.state.is_finished() or _ATTRIBUTE in trial.user_attrs])
+
+
+def _count(trials: Iterable[FrozenTrial]) -> int:
+    runs = [trial.user_attrs.get(_ATTRIBUTE, {"first": -1 - trial.number}) for trial in trials]
     return len({(each.get("sweep"), each["first"]) for each in runs})
 
 
 def tell(study: Study, tried: Tried, values: list[float] | None) -> None:
-    """Tell a study what came of a trial; of one that it knows as failed, only that it has not failed after all.
+    """Tell a study what came of a trial, unless it knows; a trial that had failed before may have a score now.
 
     Args:
         study: The study.
@@ -72,7 +81,7 @@ def tell(study: Study, tried: Tried, values: list[float] | None) -> None:
     known = tried.trial
     if known.state == TrialState.RUNNING:
         study.tell(known.number, values, TrialState.FAIL if values is None else TrialState.COMPLETE)
-    elif values is not None:  # Optuna lets nobody change a trial that has ended
+    elif known.state == TrialState.FAIL and values is not None:  # Optuna lets nobody change a trial that has ended
         study.add_trial(
             create_trial(
                 params=known.params, distributions=known.distributions, user_attrs=known.user_attrs, values=values
