@@ -45,6 +45,11 @@ def at_most(high: float) -> Allowed:
     return Allowed(f"at most {high}", lambda value: value <= high)
 
 
+def seeds() -> Allowed:
+    """Seeds of the run, of the data or of a sampler."""
+    return at_least(0) & at_most(2**31 - 1)
+
+
 def above(low: float) -> Allowed:
     """Numbers greater than ``low``."""
     return Allowed(f"above {low}", lambda value: value > low)

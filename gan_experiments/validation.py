@@ -9,9 +9,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 
 from gan_experiments import keys, targets
-from gan_experiments.config import Config, DCGANConfig, fields_of
+from gan_experiments.config import Config, fields_of
 from gan_experiments.errors import UserError
 from gan_experiments.models.sample_shapes import check_strided
+from gan_experiments.parts import DCGANConfig
 from gan_experiments.settings import describe, is_allowed
 
 
