@@ -107,8 +107,9 @@ def _note(sweep: dict[str, Any], report: dict[str, Any]) -> str:
     if best is not None and best["run_id"] is not None:
         links.insert(0, f"[best run: {best['name']}]({page}/{best['run_id']})")
     lines = [" · ".join(links), "", report["headline"], "", "The report is the artifact `report/report.html`.", ""]
-    if sweep["search"] is not None and "best" in sweep["search"]:
-        found = [f"- `{trial['in_words']}`" for trial in sweep["search"]["best"]]
+    found = (sweep.get("search") or {}).get("best")
+    if found:
+        found = [f"- `{trial['in_words']}`" for trial in found]
         lines += ["The search found, as the artifact `optimization_results.yaml` has it:", "", *found, ""]
     if report["failures"]:
         lines += ["Not finished:", "", *(f"- {each['name']}: {each['reason']}" for each in report["failures"])]

@@ -68,7 +68,7 @@ def _check_sqlite(uri: str, key: str) -> str:
     name, question, options = uri.removeprefix(_SQLITE).partition("?")
     file = Path(name).absolute()
     if not name or file.is_dir():
-        raise _refused(uri, "this names no file; write sqlite:///mlflow.db", key)
+        raise _refused(uri, "this names no file; write sqlite:///FILE", key)
     if not file.parent.is_dir():
         raise _refused(uri, f"the folder {file.parent} does not exist", key)
     if not os.access(file if file.exists() else file.parent, os.W_OK):

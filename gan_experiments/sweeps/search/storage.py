@@ -40,7 +40,7 @@ def check_study(
     """
     study = _find(settings, directory)
     if study is None:
-        if directory.sweep.is_file() and "study" in directory.content()["search"]:
+        if directory.sweep.is_file() and "study" in (directory.content().get("search") or {}):
             raise UserError(f"{_STORAGE}={settings.storage}: the study of {directory.path} is not there any more")
         return
     given = f"{_NAME}={study.study_name}"
