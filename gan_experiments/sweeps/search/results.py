@@ -40,10 +40,8 @@ def so_far(study: Study, metrics: Iterable[str]) -> str:
 def write(study: Study, directory: SweepDirectory) -> None:
     """Write what was found into the sweep's folder, and say it."""
     sweep = directory.content()
-    search, runs = (
-        sweep["search"],
-        {tried.trial.number: [*tried.numbers] for tried in of_sweep(study, sweep["nonce"])},
-    )
+    own = of_sweep(study, sweep["nonce"])
+    search, runs = sweep["search"], {tried.trial.number: [*tried.numbers] for tried in own}
     found = [
         {"params": trial.params, "values": trial.values, "runs": runs.get(trial.number, [])} for trial in best(study)
     ]

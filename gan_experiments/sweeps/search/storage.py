@@ -45,7 +45,9 @@ def check_study(
         return
     given = f"{_NAME}={study.study_name}"
     metrics = study.user_attrs.get(_METRICS)
-    if metrics != list(goals) or [way.name.lower() for way in study.directions] != directions(goals):
+    # Without metrics it is one that somebody else has made, or that a killed process had just begun.
+    alike = metrics in (None, list(goals))
+    if not alike or [way.name.lower() for way in study.directions] != directions(goals):
         raise UserError(f"{given}: there is a study of this name, and it goes by {metrics}; take another name")
     for trial in study.get_trials(deepcopy=False)[-1:]:
         for key in space.keys() & trial.distributions.keys():
