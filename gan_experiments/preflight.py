@@ -11,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from gan_experiments import launchers
 from gan_experiments.command_line import not_swallowed, user_errors
 from gan_experiments.config import EvaluateConfig
 from gan_experiments.errors import UserError
@@ -37,8 +38,10 @@ class Preflight(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every run of a sweep; of a search, whose runs nobody knows yet, those that show all of its values."""
         with not_swallowed(), user_errors():
+            launcher = config.hydra.runtime.choices["hydra/launcher"]
+            launchers.check(launcher, config.hydra.launcher)
             for cfg in plan.compose(config, plan.jobs(config)):
-                check(cfg)
+                check(cfg, here=launcher not in launchers.ELSEWHERE)
                 if cfg.train.resume not in (None, "auto"):
                     raise UserError(f"train.resume={cfg.train.resume}: must be auto or null in a sweep")
             check_folder("hydra.sweep.dir", config.hydra.sweep.dir)
@@ -48,8 +51,12 @@ class Preflight(Callback):
                 check_search(config)
 
 
-def check(cfg: DictConfig) -> None:
+def check(cfg: DictConfig, here: bool = True) -> None:
     """Everything about one run that can be known before it starts.
+
+    Args:
+        cfg: Its configuration.
+        here: Whether it will run on this machine, so that its devices are those of the run.
 
     Raises:
         UserError: One line: the key, the value, what is allowed.
@@ -57,8 +64,8 @@ def check(cfg: DictConfig) -> None:
     from gan_experiments.training.device import resolve_device
 
     validate(cfg)
-    device = resolve_device(cfg.device)
-    if cfg.train.precision == "tf32" and device.type != "cuda":
+    device = resolve_device(cfg.device if here else "cpu")
+    if here and cfg.train.precision == "tf32" and device.type != "cuda":
         raise UserError(f"train.precision=tf32: is a matter of CUDA, and this run is on {device}; fp32 and bf16 work")
     _check_uri(cfg.tracking.uri)
     dataset, batch = load_data(cfg.data), cfg.train.batch_size

@@ -17,7 +17,7 @@ from hydra.core.utils import env_override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from gan_experiments import command_line, config
+from gan_experiments import command_line, config, launchers
 from gan_experiments.sweeps.frame import seen_out
 from gan_experiments.sweeps.job import join
 from gan_experiments.sweeps.resume import continued as continued_sweep
@@ -40,6 +40,7 @@ def main() -> None:
     """
     config.register()
     search_schema.register()
+    launchers.register()
     os.environ |= _SPIN | os.environ  # OpenMP reads it when torch is first imported
     if os.getcwd() not in sys.path:  # noqa: PTH109
         # A user's own model or data lies here; `python -m` does this by itself, the console command does not.

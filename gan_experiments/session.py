@@ -5,12 +5,10 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import FrameType, MappingProxyType
+from types import MappingProxyType
 from typing import Any, cast
 
 import torch
@@ -23,6 +21,7 @@ from gan_experiments.evaluation.features import missing
 from gan_experiments.evaluation.headline import larger_is_better
 from gan_experiments.models.networks import Networks
 from gan_experiments.resume import state_to_resume
+from gan_experiments.signals import meet, stop_on_signals
 from gan_experiments.targets import build, load_data
 from gan_experiments.tracking.destination import check_uri
 from gan_experiments.tracking.naming import run_name
@@ -162,12 +161,13 @@ class Session:
 
         Raises:
             UserError: Another process is training in one of the folders.
-            SystemExit: A signal stopped training, after a checkpoint; the status is 128 + the signal's number.
+            SystemExit: A signal stopped training, after a checkpoint; the status is 128 + the signal's number, unless
+                the program has a handler of its own, which is called then, and ends it in another way.
         """
         outcomes: list[float | RunFailedError] = [float("nan")] * len(self._runs)
         hopeless: dict[int, str] = {}
         stopped: list[str] = []
-        with _signals(self._trainer) as received:
+        with stop_on_signals(self._trainer) as received:
             self._recording.open()
             try:
                 watches = [self._watch(k) for k in range(len(self._runs))]
@@ -198,7 +198,7 @@ class Session:
         if stopped:
             self._recording.close_all("KILLED", f"stopped {stopped[0]}")
             self._say_how_to_resume(stopped[0])
-            raise SystemExit(128 + received[0])
+            meet(received[0])
         for k, outcome in enumerate(outcomes):
             if not isinstance(outcome, RunFailedError) and k not in hopeless:
                 self._recording.close("FINISHED", generator=self._trainer.generator(k), k=k)
@@ -249,30 +249,6 @@ def train_alone(run: Run) -> float:
 
 def _kept(directory: RunDirectory) -> str:
     return f"; the checkpoint before it is {directory.checkpoint}" if directory.checkpoint.exists() else ""
-
-
-@contextmanager
-def _signals(trainer: Trainer) -> Iterator[list[int]]:
-    """The first Ctrl-C or SIGTERM asks training to stop, a second one is met as ever; lists what came."""
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received  # only the main thread may set handlers
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        received.append(number)
-        trainer.request_stop()
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _device_name(device: torch.device) -> str:

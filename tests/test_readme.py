@@ -56,3 +56,10 @@ def test_the_table_names_every_option_and_key(group: str) -> None:
     if group not in ("data", "experiment"):
         known = {name for of, _, schema in SCHEMAS if of == group for name in fields_of(schema)}
         assert known - {"_target_", "name"} <= words
+
+
+def test_the_table_of_launchers_names_every_one() -> None:
+    from gan_experiments.run import CONFIG_DIR
+
+    named = set(re.findall(r"^\| `(\w+)`.*\|$", README.partition("| `hydra/launcher=` |")[2], re.MULTILINE))
+    assert {"basic", *(file.stem for file in (CONFIG_DIR / "hydra" / "launcher").glob("*.yaml"))} <= named

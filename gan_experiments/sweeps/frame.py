@@ -100,14 +100,19 @@ def seen_out() -> Iterator[None]:
         if _open:
             _stop()
         raise
-    except Exception:
+    except Exception as error:
         if not _open:
             raise
-        traceback.print_exc()
+        sys.stderr.write(_said(error))
         _close()
         raise SystemExit(1) from None
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _said(error: Exception) -> str:
+    line = command_line.describe(error)
+    return f"error: {line}\n" if line else "".join(traceback.format_exception(error))
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:

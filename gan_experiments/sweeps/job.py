@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import filelock
+
 from gan_experiments.errors import UserError
 from gan_experiments.sweeps.outcome import outcome, result
 from gan_experiments.sweeps.sweep_directory import JobDirectory, SweepDirectory
@@ -38,7 +40,8 @@ def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Job:
     """The place of the job in ``run_dir`` in the sweep of ``sweep_dir``, in any process and on any machine.
 
     A job always goes on from its own checkpoint, if it has one (``train.resume=auto``): a queue may start it again.
-    One that has finished before is not run again; MLflow gets what it still lacks of it.
+    One that has finished before is not run again; MLflow gets what it still lacks of it. One that another process
+    is still training is waited for.
 
     Args:
         sweep_dir: ``hydra.sweep.dir`` of the job.
@@ -62,17 +65,22 @@ def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Job:
     # MLflow's pages group runs by a tag, and then draw the mean of those that differ in their seeds alone.
     tags[SETTING_TAG] = run_name([line for line in varied if not line.startswith("seed=")], otherwise="the only one")
     run = JobDirectory(run_dir)
+    if outcome(run).state == "running":
+        # Jobs of a cluster outlive the command that started them; here they meet those of the one that goes on.
+        print(f"waiting   {run.path}: another process is still training there", flush=True)
+        with filelock.FileLock(run.lock):
+            pass
     finished = outcome(run).finished
     if finished:
         print(f"finished  {run.path}, before; not run again", flush=True)
-        _complete(run)
+        uri = read_json(run.run)["uri"]
+        if uri is not None and not run.is_delivered(uri):
+            deliver(run)
     name = run_name(varied, otherwise="") or None
     return Job(name, tags, result(run) if finished else None)
 
 
-def _complete(run: JobDirectory) -> None:
-    """Deliver what a machine that went down has left undelivered; whatever hinders it is said, and no failure."""
-    uri = read_json(run.run)["uri"]
-    if uri is not None and not run.is_delivered(uri):
-        command = [sys.executable, "-m", "gan_experiments.sync", str(run.path)]
-        subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, check=False)
+def deliver(run: JobDirectory) -> None:
+    """Bring to MLflow what a machine that went down has not; whatever hinders it is said, and no failure."""
+    command = [sys.executable, "-m", "gan_experiments.sync", str(run.path)]
+    subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, check=False)

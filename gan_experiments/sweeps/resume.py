@@ -44,6 +44,8 @@ def continued(arguments: Sequence[str]) -> list[str]:
     again = ours | {_key_of(argument) for argument in own}
     before = [*sweep["overrides"]["hydra"], *sweep["overrides"]["task"]]
     kept = [override for override in before if _key_of(override) not in again]
+    if "hydra/launcher" in again:  # the keys of another
+        kept = [override for override in kept if not _key_of(override).startswith("hydra.launcher.")]
     flags = [] if sweep["config_dir"] is None else ["--config-dir", sweep["config_dir"]]
     folder = QuotedString(str(directory.path), Quote.single).with_quotes()
     return [*flags, "-m", *kept, f"hydra.sweep.dir={folder}", "hydra.callbacks.sweep.resume=true", *own]

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import gan_experiments
@@ -19,6 +21,8 @@ from gan_experiments.tracking.run_directory import RunDirectory
 
 UNDELIVERED = 3
 """Exit status of a background process when the destination did not take everything in time."""
+_NOTICES = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+"""A queue gives notice to all processes of a job; it is for training, which then ends the run in good order."""
 _CORES_A_PROCESS = 4
 """A stack of many runs has many pictures to draw; where there are cores to spare, several processes share them."""
 
@@ -54,7 +58,7 @@ class _Process:
         self._directories, self._uri, self._say = directories, uri, say
         for directory in directories:
             directory.log.touch()
-        with directories[0].log.open("ab") as log:
+        with directories[0].log.open("ab") as log, _blocked(*_NOTICES):
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gan_experiments.tracking.worker", *(str(d.path) for d in directories)],
                 stdin=subprocess.PIPE,  # its end tells the worker that this process is through
@@ -92,6 +96,16 @@ class _Process:
         log = self._directories[0].log
         what = f"{self._uri} did not take everything" if status == UNDELIVERED else f"tracking broke off (see {log})"
         return [f"{what}; to complete it: {sync_command(*(directory.path for directory in missing))}"]
+
+
+@contextmanager
+def _blocked(*signals: signal.Signals) -> Iterator[None]:
+    """A process that is started within never sees these signals."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def environment() -> dict[str, str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from pathlib import Path
 
 import filelock
 
 from gan_experiments.sweeps.outcome import outcome
+from gan_experiments.sweeps.resume import continued
 from gan_experiments.sweeps.sweep_directory import JobDirectory, SweepDirectory
+from tests import real_runs
 from tests.conftest import Command
 from tests.real_runs import Ended, lines
 from tests.sweeps.conftest import EPOCHS, SETTINGS
@@ -76,3 +79,28 @@ def test_a_sweep_is_run_by_one_process_at_a_time(whole_sweep: SweepDirectory, co
         answer = command(f"sweep.resume={whole_sweep.path}")
     assert answer.status == 2
     assert "another process is running" in answer.err
+
+
+def test_a_run_that_another_process_is_still_training_is_waited_for(
+    whole_sweep: SweepDirectory, tmp_path: Path
+) -> None:
+    """A cluster's jobs outlive the command that submitted them."""
+    shutil.copytree(whole_sweep.path, tmp_path / "sweep")
+    first = JobDirectory(tmp_path / "sweep" / "0")
+    with filelock.FileLock(first.lock):
+        process = real_runs.start(tmp_path, "sweep.resume=sweep")
+        assert process.stdout is not None
+        waiting = f"waiting   {first.path}: another process is still training there\n"
+        assert waiting in iter(process.stdout.readline, "")
+    assert real_runs.end(process).status == 0
+    assert len(lines(first, "session")) == len(lines(JobDirectory(whole_sweep.path / "0"), "session"))
+
+
+def test_another_launcher_leaves_the_keys_of_the_first_one_behind(tmp_path: Path) -> None:
+    hydra = ["hydra/launcher=submitit_slurm", "hydra.launcher.partition=gpu", "hydra.sweep.subdir=x"]
+    before = {"overrides": {"hydra": hydra, "task": ["seed=0,1"]}, "config_dir": None}
+    SweepDirectory(tmp_path).create(before)
+    again = continued([f"sweep.resume={tmp_path}", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"])
+    assert again[:3] == ["-m", "hydra.sweep.subdir=x", "seed=0,1"]
+    assert again[-2:] == ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    assert "hydra.launcher.partition=gpu" in continued([f"sweep.resume={tmp_path}"])

@@ -1,0 +1,52 @@
+"""Signals that stop training: Ctrl-C, SIGTERM, and the notice that a queue gives before it takes a job's place."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from gan_experiments.training.trainer import Trainer
+
+_NOTICES = (signal.SIGUSR1, signal.SIGUSR2)
+"""Signals that end a program unless it expects them; submitit's jobs expect one of them."""
+
+
+@contextmanager
+def stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
+    """The first signal asks training to stop, a second one is met as ever; lists what came."""
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received  # only the main thread may set handlers
+        return
+    expected = [number for number in _NOTICES if callable(signal.getsignal(number))]
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, *expected)}
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        trainer.request_stop()
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def meet(number: int) -> NoReturn:
+    """End the program after the checkpoint that a signal made it write, in the way it meets the signal otherwise.
+
+    Raises:
+        SystemExit: The status is 128 + the signal's number, unless the program's own handler ends it differently.
+    """
+    handler = signal.getsignal(number)
+    if callable(handler) and number != signal.SIGINT:  # Ctrl-C has had its effect
+        handler(number, None)
+    raise SystemExit(128 + number)
