@@ -98,7 +98,7 @@ def test_the_summary_in_mlflow_has_what_was_found(fused: tuple[Path, real_runs.E
 def test_a_killed_search_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     sweep = SweepDirectory(tmp_path / "sweep")
     size = ("hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2", "hydra.sweeper.sampler.n_startup_trials=1")
-    length = ("data.samples=2000", "train.epochs=20", "train.checkpoint_every=1")
+    length = ("data.samples=2000", "train.epochs=16", "train.checkpoint_every=1")
     process = real_runs.start(tmp_path, *SEARCH, *SPACE, *size, *length)
     until(lambda: len(lines(RunDirectory(sweep.path / "1"), "metrics", "epoch")) >= 3)
     os.killpg(process.pid, signal.SIGKILL)
