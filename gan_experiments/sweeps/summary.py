@@ -64,6 +64,8 @@ def main() -> None:
         for file in sorted(directory.report.iterdir()):
             name = str(file.relative_to(directory.path))
             mlflow_run.log_file(client, sweep["run_id"], directory.path, name)
+    if directory.search_results.is_file():
+        mlflow_run.log_file(client, sweep["run_id"], directory.path, directory.search_results.name)
     if sweep["status"] == "RUNNING":
         client.update_run(sweep["run_id"], status="RUNNING")
     else:
@@ -108,6 +110,10 @@ def _note(sweep: dict[str, Any], report: dict[str, Any]) -> str:
     if best is not None and best["run_id"] is not None:
         links.insert(0, f"[best run: {best['name']}]({page}/{best['run_id']})")
     lines = [" · ".join(links), "", report["headline"], "", "The report is the artifact `report/report.html`.", ""]
+    found = (sweep.get("search") or {}).get("best")
+    if found:
+        found = [f"- `{trial['in_words']}`" for trial in found]
+        lines += ["The search found, as the artifact `optimization_results.yaml` has it:", "", *found, ""]
     if report["failures"]:
         lines += ["Not finished:", "", *(f"- {each['name']}: {each['reason']}" for each in report["failures"])]
     return "\n".join(lines)

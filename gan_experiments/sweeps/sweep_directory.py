@@ -23,6 +23,7 @@ class SweepDirectory:
         sweep: What the sweep is: name, destination, what varies, its jobs. The jobs of other processes and machines
             find their sweep by it.
         report: The folder of the report and its tables.
+        search_results: What a search found; absent where the sweep is none.
         log: What MLflow had to say; absent unless something went wrong.
         lock: Held by the process that launches.
     """
@@ -31,6 +32,7 @@ class SweepDirectory:
         self.path = Path(path).absolute()
         self.sweep = self.path / "sweep.json"
         self.report = self.path / "report"
+        self.search_results = self.path / "optimization_results.yaml"
         self.log = self.path / "tracking.log"
         self.lock = self.path / ".lock"
 

@@ -103,7 +103,7 @@ REFUSED = {
     "-m tracking.experiment=a,b": "tracking.experiment=a,b: must be one value, for a sweep is recorded in one place",
     "-m +sweep=widths,learning_rates": "sweep=widths,learning_rates: must be one value",
     "+sweep=widths": "+sweep=widths: needs -m",
-    "-m +sweep=nope": "sweep=nope: no such option; sweep has around_article, learning_rates, objectives, widths",
+    "-m +sweep=nope": "sweep=nope: no such option; sweep has around_article, learning_rates, objectives, search",
     "sweep.resume=nowhere": "sweep.resume=nowhere: must be a sweep's folder",
 }
 

@@ -21,6 +21,7 @@ from gan_experiments.sweeps.comparison.factors import Setting
 from gan_experiments.sweeps.comparison.ranking import Ranked
 from gan_experiments.sweeps.comparison.record import Record
 from gan_experiments.sweeps.comparison.study import Study
+from gan_experiments.tracking.naming import plain
 
 _FEW, _COLUMNS = 4, 5
 """Small charts in a row: as many as there are, up to so many; more than those come in rows of more."""
@@ -30,7 +31,8 @@ def render(study: Study) -> str:
     """The whole page."""
     assets = files("gan_experiments.sweeps.comparison") / "assets"
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": _number, "words": _words, "duration": _duration, "command": shlex.quote}
+    filters = {"number": _number, "plain": plain, "words": _words, "duration": _duration, "command": shlex.quote}
+    environment.filters |= filters
     template = environment.from_string((assets / "report.html.jinja").read_text(encoding="utf-8"))
     return template.render(
         study=study,

@@ -92,9 +92,9 @@ def records(folder: Path) -> list[Record]:
     sweep = SweepDirectory(folder)
     if not sweep.sweep.is_file():
         runs = sorted(file.parent for file in folder.rglob("journal.jsonl"))
-        return [_record(JobDirectory(run), number, {}) for number, run in enumerate(runs)]
+        return [read_record(JobDirectory(run), number, {}) for number, run in enumerate(runs)]
     content = sweep.content()
-    started = [_record(job, job.number(), content["varied"]) for job in sweep.jobs()]
+    started = [read_record(job, job.number(), content["varied"]) for job in sweep.jobs()]
     known = {record.number for record in started}
     planned: Sequence[Sequence[str]] = content["jobs"] or ()
     not_started = Outcome("waiting", "not started")
@@ -111,7 +111,14 @@ def _name(overrides: Sequence[str], varied: dict[str, str]) -> str:
     return run_name(special, otherwise="the only job")
 
 
-def _record(directory: JobDirectory, number: int, varied: dict[str, str]) -> Record:
+def read_record(directory: JobDirectory, number: int, varied: dict[str, str]) -> Record:
+    """A run, read from its folder.
+
+    Args:
+        directory: The folder.
+        number: The run's number.
+        varied: What its sweep varies; names the run where it never came to a name of its own.
+    """
     if directory.run.is_file():
         name = read_json(directory.run)["name"]
     else:  # it failed before it was anything
