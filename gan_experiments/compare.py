@@ -56,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(found.headline)
     print(f"report    {page}")
     if directory is not None and options.out is None:
+        directory.end_abandoned()
         complaint = deliver(directory)
         if complaint is not None:
             sys.stderr.write(f"{complaint}\n")

@@ -36,7 +36,7 @@ class Preflight(Callback):
             state_to_resume(cfg, Path(config.hydra.run.dir))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Check every run of a sweep; of a search, whose runs nobody knows yet, what they share."""
+        """Check every run of a sweep; of a search, whose runs nobody knows yet, those that show all of its values."""
         with not_swallowed(), user_errors():
             launchers.check(config.hydra)
             for cfg in plan.compose(config, plan.jobs(config)):
@@ -44,6 +44,10 @@ class Preflight(Callback):
                 if cfg.train.resume not in (None, "auto"):
                     raise UserError(f"train.resume={cfg.train.resume}: must be auto or null in a sweep")
             check_folder("hydra.sweep.dir", config.hydra.sweep.dir)
+            if plan.is_own_search(config):
+                from gan_experiments.sweeps.search.checks import check as check_search
+
+                check_search(config)
 
 
 def check(cfg: DictConfig, here: bool = True) -> None:

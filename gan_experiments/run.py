@@ -21,6 +21,7 @@ from gan_experiments import command_line, config, launchers
 from gan_experiments.sweeps.frame import seen_out
 from gan_experiments.sweeps.job import join
 from gan_experiments.sweeps.resume import continued as continued_sweep
+from gan_experiments.sweeps.search import schema as search_schema
 from gan_experiments.validation import validate
 
 _HERE = Path(__file__).resolve().parent
@@ -38,6 +39,7 @@ def main() -> None:
         SystemExit: Status 2 for what the person can mend, after one line on stderr.
     """
     config.register()
+    search_schema.register()
     launchers.register()
     os.environ |= _SPIN | os.environ  # OpenMP reads it when torch is first imported
     if os.getcwd() not in sys.path:  # noqa: PTH109

@@ -11,9 +11,10 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 import shutil
+import signal
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,11 @@ import pytest
 
 from gan_experiments import run
 from gan_experiments.tracking.run_directory import RunDirectory
+from tests import postgresql as postgresql_server
 from tests import real_runs
+
+# A shell that starts pytest in the background has it ignore Ctrl-C, and so would every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +91,13 @@ def workplace(empty_database: Path, tmp_path: Path) -> Path:
     folder.mkdir()
     shutil.copy(empty_database, folder / "mlflow.db")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgresql_server.PostgreSQL]:
+    """A PostgreSQL server of the tests' own; a test that wants it is skipped where there is none to start."""
+    with postgresql_server.running() as server:
+        yield server
 
 
 EPOCHS, SAMPLE_EVERY, LOG_EVERY = 6, 2, 20

@@ -5,38 +5,20 @@ What was seen is kept in ``.pytest_artifacts/``.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Locator, Page, Response, expect, sync_playwright
+from playwright.sync_api import expect
 
 from tests.conftest import EPOCHS, SAMPLED, FinishedRuns
+from tests.mlflow_pages import Browser, expect_loaded, opened, served
 from tests.real_runs import client, run_id
-from tests.tracking.hand_made import until
 
 pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the program chromium")
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 CHARTS = {
     "accuracy": ["discriminator"],
     "grad_norm": ["discriminator", "generator"],
@@ -44,110 +26,27 @@ CHARTS = {
     "prob": ["fake", "real"],
     "speed": ["steps_per_second"],
 }
-CARD, SECTION = "experiment-view-compare-runs-card", "experiment-view-compare-runs-section-header"
-
-
-@pytest.fixture(scope="module")
-def address(finished_runs: FinishedRuns, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the pages are, served by the command that a run printed at its end."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    _, program, *arguments = shlex.split(finished_runs.ended[0].out[-1])
-    assert program == "mlflow"
-    folder = tmp_path_factory.mktemp("elsewhere")
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", *arguments, "--port", str(port), "--workers", "1"],
-            cwd=folder,
-            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},  # starts processes of its own
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    found = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        assert server.poll() is None, (folder / "log").read_text()
-        try:
-            with urlopen(f"{found}/health", timeout=5):
-                return True
-        except (URLError, OSError):
-            return False
-
-    try:
-        until(answers)
-        yield found
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-@dataclass
-class Browser:
-    """A page, and what went wrong on it."""
-
-    page: Page
-    address: str
-    experiment: str
-    screenshots: Path
-    refused: list[str]
-
-    def open(self, path: str, query: str = "") -> None:
-        self.page.goto(f"{self.address}/#/experiments/{self.experiment}/{path}?workflowType=machine_learning{query}")
-
-    def keep(self, name: str) -> None:
-        self.page.screenshot(path=self.screenshots / f"{name}.png")
-        assert self.refused == []
-
-    def section(self, name: str) -> Locator:
-        """Cards of a section of charts, scrolled to, as they are drawn only then."""
-        header = self.page.get_by_test_id(SECTION).filter(has_text=name).first
-        header.scroll_into_view_if_needed()
-        return header.locator("xpath=following::*[@data-testid='draggable-chart-cards-grid'][1]").get_by_test_id(CARD)
 
 
 @pytest.fixture(scope="module")
 def browser(
-    address: str,
-    finished_runs: FinishedRuns,
-    tmp_path_factory: pytest.TempPathFactory,
-    pytestconfig: pytest.Config,
+    finished_runs: FinishedRuns, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> Iterator[Browser]:
-    screenshots = pytestconfig.rootpath / ".pytest_artifacts"
-    screenshots.mkdir(exist_ok=True)
+    """On the pages that the command serves which a run printed at its end."""
+    _, program, *arguments = shlex.split(finished_runs.ended[0].out[-1])
+    assert program == "mlflow"
     experiment = client(finished_runs.uri).get_experiment_by_name("gan").experiment_id
-    refused: list[str] = []
-
-    def note(response: Response) -> None:
-        if response.status >= 400 and "artifact" in response.url:
-            refused.append(f"{response.status} {response.url}")
-
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"),
-            executable_path=shutil.which("chromium"),
-            args=FLAGS,
-            viewport={"width": 1500, "height": 1300},
-        )
-        # A new profile would be met by a panel that covers a quarter of the page.
-        context.add_init_script("localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')")
-        page = context.pages[0]
-        page.on("response", note)
-        yield Browser(page, address, experiment, screenshots, refused)
-        context.close()
+    screenshots = pytestconfig.rootpath / ".pytest_artifacts"
+    with (
+        served(arguments, tmp_path_factory.mktemp("elsewhere")) as address,
+        opened(address, experiment, tmp_path_factory.mktemp("profile"), screenshots) as browser,
+    ):
+        yield browser
 
 
 @pytest.fixture
 def run(finished_runs: FinishedRuns) -> str:
     return f"runs/{run_id(finished_runs.directories[0])}"
-
-
-def expect_loaded(image: Locator, width: int) -> None:
-    """An image has arrived, and can be decoded."""
-    image.wait_for()
-    image.page.wait_for_function("image => image.complete", arg=image.element_handle())
-    assert image.evaluate("image => image.naturalWidth") >= width
 
 
 def test_the_runs_are_listed(browser: Browser, finished_runs: FinishedRuns) -> None:

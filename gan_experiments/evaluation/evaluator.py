@@ -23,6 +23,14 @@ from gan_experiments.training.noise import fixed_latents
 from gan_experiments.training.trainer import arithmetic
 
 _BATCH = 500
+_SCORES = {
+    "precision_recall": ("precision", "recall", "density", "coverage"),
+    "classes": ("modes", "class_kl", "classifier_score"),
+    "mixture": ("modes", "high_quality", "mode_kl"),
+    "parzen": ("parzen_log_likelihood", "parzen_sigma"),
+    "memorisation": ("nearest_distance", "memorised"),
+}
+"""Names of what each metric gives; the Fréchet distance's depends on the features."""
 _PAIRS = 50
 """Generated images that are shown beside the training images nearest to them."""
 
@@ -88,6 +96,13 @@ class Evaluator:
         if name == "classes":
             return isinstance(self._extractor, Classifier)
         return self._extractor is not None or name not in BY_FEATURES
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the scores that it gives."""
+        kind = "inception" if isinstance(self._extractor, Inception) else "classifier"
+        of = {"frechet": (f"frechet_{kind}_distance",)} | _SCORES
+        return list(dict.fromkeys(name for metric in self.metrics for name in of[metric]))
 
     def check(self) -> None:
         """Make sure, before training, that what samples will be compared with is there.

@@ -22,18 +22,25 @@ _SCORES = 3
 """Scores in a row that have to show a collapse."""
 _CRITICS = ("wasserstein", "wasserstein_gp")
 """Objectives whose logits are no probabilities, and whose gradients do not vanish when they are far apart."""
+MEANINGS = {
+    "mode_collapse": (
+        "three scores in a row miss more than a quarter of the modes or classes, or, where nobody knows those, 95% of"
+        " the real samples (coverage), and do not miss fewer than the score before"
+    ),
+    "saturated_discriminator": (
+        "for three epochs D(x) is above 0.95 and D(G(z)) below 0.05 on average, so that the generator learns little"
+        " (not for critics)"
+    ),
+    "oscillation": (
+        "over eight epochs G's loss changes, from one to the next, by over 40% of its mean and gets nowhere"
+    ),
+    "generator_stopped": "for three epochs the norm of G's gradient is below a thousandth of its largest",
+}
+"""When each light comes on."""
 
 
 class WarningLights:
-    """Follows a run's metrics and says which lights come on.
-
-    - ``mode_collapse``: three scores in a row miss more than a quarter of the modes or classes, or, where nobody
-      knows those, 95% of the real samples (coverage), and do not miss fewer than the score before;
-    - ``saturated_discriminator``: for three epochs D(x) is above 0.95 and D(G(z)) below 0.05 on average, so that the
-      generator learns little (not for critics);
-    - ``oscillation``: over eight epochs G's loss changes, from one to the next, by over 40% of its mean and
-      gets nowhere;
-    - ``generator_stopped``: for three epochs the norm of G's gradient is below a thousandth of its largest.
+    """Follows a run's metrics and says which lights come on: those of ``MEANINGS``.
 
     The lights are a function of the metrics alone: fed the same ones, a resumed run has the same lights.
 

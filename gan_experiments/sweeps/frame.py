@@ -168,6 +168,7 @@ def _start(config: DictConfig, resume: bool) -> tuple[SweepDirectory, filelock.F
     jobs = plan.jobs(config)
     first = next(iter(plan.compose(config, jobs[:1])))
     uri = None if first.tracking.uri is None else check_uri(first.tracking.uri)
+    search = None if known else _search(config)
     fresh = not directory.path.exists()
     directory.path.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(directory.lock, timeout=0)
@@ -176,7 +177,7 @@ def _start(config: DictConfig, resume: bool) -> tuple[SweepDirectory, filelock.F
     except filelock.Timeout as error:
         raise UserError(f"another process is running {directory.path}; wait for it, or end it") from error
     if not known:
-        directory.create(_describe(config, varied, jobs, uri, first.tracking.experiment))
+        directory.create(_describe(config, varied, jobs, uri, first.tracking.experiment) | {"search": search})
     elif directory.content()["uri"] != uri:
         raise UserError(f"tracking.uri={uri}: the runs of this sweep are in {directory.content()['uri']}")
     directory.remember(status="RUNNING")
@@ -212,3 +213,14 @@ def _describe(
         },
         "config_dir": next((source.path for source in sources if source.provider == "command-line"), None),
     }
+
+
+def _search(config: DictConfig) -> dict[str, Any] | None:
+    """What a search goes by; None for a sweep that is none."""
+    if not plan.is_own_search(config):
+        return None
+    from gan_experiments.sweeps.search.checks import goals_for
+    from gan_experiments.sweeps.search.goals import directions
+
+    goals = goals_for(config, plan.space(config))
+    return {"metrics": list(goals), "directions": directions(goals)}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from typing import Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -15,6 +16,11 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gan_experiments import keys
+from gan_experiments.errors import UserError
+from gan_experiments.sweeps.search.schema import TARGET
+
+if TYPE_CHECKING:
+    from gan_experiments.sweeps.search.space import Space
 
 
 def is_search(config: DictConfig) -> bool:
@@ -34,12 +40,43 @@ def varied(config: DictConfig) -> dict[str, str]:
 
 
 def jobs(config: DictConfig) -> list[list[str]]:
-    """The overrides of each job, in the order of their numbers; of a search, the one list that its jobs share."""
+    """The overrides of each job, in the order of their numbers.
+
+    Of a search with Optuna, those of runs that show every value which must be right; of any other search, the one
+    list that its jobs share.
+
+    Raises:
+        UserError: A sweep or a search cannot vary something in the way that is asked for.
+    """
+    if is_own_search(config):
+        return space(config).probes()
     overrides = _overrides(config)
     if is_search(config):
         overrides = [override for override in overrides if not override.is_sweep_override()]
+    for override in overrides:
+        if override.is_interval_sweep():
+            line = f"{override.get_key_element()}={override.get_value_string()}"
+            raise UserError(f"{line}: an interval has no end of values; hydra/sweeper=optuna searches it")
     (found,) = BasicSweeper.split_arguments(overrides, None)
     return found
+
+
+def is_own_search(config: DictConfig) -> bool:
+    """Whether the sweeper is this project's ``optuna``."""
+    return config.hydra.sweeper._target_ == TARGET
+
+
+def space(config: DictConfig) -> Space:
+    """What a search with Optuna may choose.
+
+    Raises:
+        UserError: Nothing, or something in a way that it cannot take, or Optuna is not installed.
+    """
+    if find_spec("optuna") is None:
+        raise UserError("hydra/sweeper=optuna: is not installed; pip install 'gan-experiments[optuna]'")
+    from gan_experiments.sweeps.search.space import find_space
+
+    return find_space(_overrides(config))
 
 
 def compose(config: DictConfig, jobs: Sequence[Sequence[str]]) -> Iterator[DictConfig]:

@@ -10,8 +10,9 @@ from gan_experiments.errors import UserError
 from gan_experiments.sweeps.sweep_directory import SweepDirectory
 
 _KEY = "sweep.resume"
-_FREE = ("device=", "hydra/launcher", "hydra.launcher.", "tracking.timeout=")
-"""What may change when a sweep goes on: on what its runs are computed, but not what they are."""
+_FREE = ("device=", "hydra/launcher", "hydra.launcher.", "tracking.timeout=", "hydra.sweeper.n_trials=")
+"""What may change when a sweep goes on: on what its runs are computed, and how long a search is, but not what the
+runs are."""
 
 
 def continued(arguments: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from gan_experiments.sweeps.job import ROLE_TAG, SWEEP_TAG
+from gan_experiments.sweeps.job import ROLE_TAG, SUMMARY_TAG, SWEEP_TAG
 from gan_experiments.sweeps.sweep_directory import SweepDirectory
 from gan_experiments.tracking import metadata, mlflow_run
 from gan_experiments.tracking.background import environment
@@ -64,6 +64,8 @@ def main() -> None:
         for file in sorted(directory.report.iterdir()):
             name = str(file.relative_to(directory.path))
             mlflow_run.log_file(client, sweep["run_id"], directory.path, name)
+    if directory.search_results.is_file():
+        mlflow_run.log_file(client, sweep["run_id"], directory.path, directory.search_results.name)
     if sweep["status"] == "RUNNING":
         client.update_run(sweep["run_id"], status="RUNNING")
     else:
@@ -91,7 +93,8 @@ def _log_results(client: MlflowClient, sweep: dict[str, Any], report: dict[str, 
     if best is not None:
         tags |= {"best_run": best["run_id"] or "", "best_run_name": best["name"]}
         tags |= {f"best.{key}": value for key, value in best["params"].items()}
-        metrics = [Metric(f"best/{name}", value, report["time"], 0) for name, value in best["metrics"].items()]
+        # MLflow's pages sort charts by name: these, of one bar each, come after those of the runs.
+        metrics = [Metric(f"sweep_best/{name}", value, report["time"], 0) for name, value in best["metrics"].items()]
         client.log_batch(run_id, metrics=metrics)
     mlflow_run.log_tags(client, run_id, tags | {"mlflow.note.content": _note(sweep, report)})
 
@@ -101,10 +104,16 @@ def _note(sweep: dict[str, Any], report: dict[str, Any]) -> str:
     page = f"#/experiments/{sweep['experiment_id']}/runs"
     query = quote(f"tags.{SWEEP_TAG} = '{sweep['name']}'")
     links = [f"[all runs of this sweep]({page}?workflowType=machine_learning&searchFilter={query})"]
+    query = quote(f"tags.{SUMMARY_TAG} = '{sweep['run_id']}'")  # which the summary itself has not
+    links += [f"[their charts]({page}?workflowType=machine_learning&compareRunsMode=CHART&searchFilter={query})"]
     best = report["best"]
     if best is not None and best["run_id"] is not None:
         links.insert(0, f"[best run: {best['name']}]({page}/{best['run_id']})")
     lines = [" · ".join(links), "", report["headline"], "", "The report is the artifact `report/report.html`.", ""]
+    found = (sweep.get("search") or {}).get("best")
+    if found:
+        found = [f"- `{trial['in_words']}`" for trial in found]
+        lines += ["The search found, as the artifact `optimization_results.yaml` has it:", "", *found, ""]
     if report["failures"]:
         lines += ["Not finished:", "", *(f"- {each['name']}: {each['reason']}" for each in report["failures"])]
     return "\n".join(lines)

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
 
 
@@ -21,6 +23,7 @@ class SweepDirectory:
         sweep: What the sweep is: name, destination, what varies, its jobs. The jobs of other processes and machines
             find their sweep by it.
         report: The folder of the report and its tables.
+        search_results: What a search found; absent where the sweep is none.
         log: What MLflow had to say; absent unless something went wrong.
         lock: Held by the process that launches.
     """
@@ -29,6 +32,7 @@ class SweepDirectory:
         self.path = Path(path).absolute()
         self.sweep = self.path / "sweep.json"
         self.report = self.path / "report"
+        self.search_results = self.path / "optimization_results.yaml"
         self.log = self.path / "tracking.log"
         self.lock = self.path / ".lock"
 
@@ -57,6 +61,15 @@ class SweepDirectory:
     def end(self, status: str, reason: str) -> None:
         """Write down how the sweep ended: a status of MLflow's, and why, in one line."""
         self.remember(status=status, reason=reason, ended=time.time_ns() // 1_000_000)
+
+    def end_abandoned(self) -> None:
+        """Write down that the sweep was killed, if its process ended without a word."""
+        try:
+            with filelock.FileLock(self.lock, timeout=0):
+                if self.content()["status"] == "RUNNING":
+                    self.end("KILLED", "its process ended without a word")
+        except filelock.Timeout:
+            return  # it is at work
 
     def jobs(self) -> list[JobDirectory]:
         """The folders of the jobs that were started, by their numbers."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gan_experiments.errors import UserError
 
+_KEY = "tracking.uri"
 _ALLOWED = "allowed are sqlite:///FILE, http(s)://HOST:PORT, postgresql://…, mysql://…, mssql://…, or tracking=off"
 _DATABASES = ("postgresql", "mysql", "mssql")
 _SQLITE = "sqlite:///"
@@ -25,15 +26,33 @@ def check_uri(uri: str) -> str:
         UserError: The scheme is unknown, the database cannot be opened, or the server does not answer.
     """
     scheme, separator, _ = uri.partition(":")
-    if uri.startswith(_SQLITE):
-        return _check_sqlite(uri)
     if scheme in ("http", "https"):
         return _check_server(uri)
-    if separator and scheme.partition("+")[0] in _DATABASES:
-        return _check_database(uri)
+    if _names_database(uri):
+        return check_database(uri, _KEY)
     if scheme == "file" or not separator:
         raise _refused(uri, "MLflow no longer writes runs to plain folders; use a database, sqlite:///mlflow.db")
     raise _refused(uri, _ALLOWED)
+
+
+def check_database(uri: str, key: str) -> str:
+    """Make sure that a database can be opened, and return its URI with an absolute path.
+
+    Args:
+        uri: As SQLAlchemy writes it. A relative ``sqlite:///`` path is taken from the working directory.
+        key: Where it was given.
+
+    Raises:
+        UserError: It is no database's, or that cannot be opened.
+    """
+    if not _names_database(uri):
+        raise _refused(uri, "allowed are sqlite:///FILE, postgresql://…, mysql://…, mssql://…", key)
+    return _check_sqlite(uri, key) if uri.startswith(_SQLITE) else _check_database_server(uri, key)
+
+
+def _names_database(uri: str) -> bool:
+    scheme, separator, _ = uri.partition(":")
+    return uri.startswith(_SQLITE) or (bool(separator) and scheme.partition("+")[0] in _DATABASES)
 
 
 def database_folder(uri: str) -> Path | None:
@@ -41,28 +60,28 @@ def database_folder(uri: str) -> Path | None:
     return Path(uri.removeprefix(_SQLITE).partition("?")[0]).parent if uri.startswith(_SQLITE) else None
 
 
-def _refused(uri: str, why: str) -> UserError:
-    return UserError(f"tracking.uri={uri}: {why}")
+def _refused(uri: str, why: str, key: str = _KEY) -> UserError:
+    return UserError(f"{key}={uri}: {why}")
 
 
-def _check_sqlite(uri: str) -> str:
+def _check_sqlite(uri: str, key: str) -> str:
     name, question, options = uri.removeprefix(_SQLITE).partition("?")
     file = Path(name).absolute()
     if not name or file.is_dir():
-        raise _refused(uri, "this names no file; write sqlite:///mlflow.db")
+        raise _refused(uri, "this names no file; write sqlite:///FILE", key)
     if not file.parent.is_dir():
-        raise _refused(uri, f"the folder {file.parent} does not exist")
+        raise _refused(uri, f"the folder {file.parent} does not exist", key)
     if not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise _refused(uri, f"{file} cannot be written")
+        raise _refused(uri, f"{file} cannot be written", key)
     if file.exists():
         try:
             with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=_PATIENCE)) as connection:
                 connection.execute("SELECT count(*) FROM sqlite_master")
         except sqlite3.OperationalError as error:  # locked by someone who writes: a database all the same
             if "locked" not in str(error):
-                raise _refused(uri, f"{file} cannot be opened ({error})") from error
+                raise _refused(uri, f"{file} cannot be opened ({error})", key) from error
         except sqlite3.DatabaseError as error:
-            raise _refused(uri, f"{file} is not an SQLite database") from error
+            raise _refused(uri, f"{file} is not an SQLite database", key) from error
     return f"{_SQLITE}{file}{question}{options}"
 
 
@@ -85,7 +104,7 @@ def _check_server(uri: str) -> str:
         raise _refused(uri, f"no server answers there ({reason}); start one with: mlflow server") from error
 
 
-def _check_database(uri: str) -> str:
+def _check_database_server(uri: str, key: str) -> str:
     import sqlalchemy
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -98,7 +117,7 @@ def _check_database(uri: str) -> str:
             pass
         engine.dispose()
     except ModuleNotFoundError as error:
-        raise _refused(shown, f"its driver, the Python module {error.name}, is not installed") from error
+        raise _refused(shown, f"its driver, the Python module {error.name}, is not installed", key) from error
     except SQLAlchemyError as error:
-        raise _refused(shown, f"the database cannot be opened ({str(error).splitlines()[0]})") from error
+        raise _refused(shown, f"the database cannot be opened ({str(error).splitlines()[0]})", key) from error
     return uri

@@ -12,6 +12,9 @@ from typing import Any
 
 Line = dict[str, Any]
 
+WARNING = "warning."
+"""What the keys of lines with warning lights, and the MLflow tags that they become, begin with."""
+
 
 class Journal:
     """An append-only record in which everything happens exactly once.

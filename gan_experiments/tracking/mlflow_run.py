@@ -33,13 +33,22 @@ _PARAMS_A_BATCH, _METRICS_A_BATCH = 100, 1000
 
 def connect(uri: str) -> MlflowClient:
     """A client for a destination, its database's tables there."""
-    _prepare_environment(uri)
+    load(uri)
     from mlflow import MlflowClient
 
     with _alone(uri):
         client = MlflowClient(uri, registry_uri=uri)
         client.search_experiments(max_results=1)  # makes the tables, where they are missing
     return client
+
+
+def load(uri: str) -> None:
+    """Import what talks to a destination: seconds of processor time, for which it is not to blame."""
+    _prepare_environment(uri)
+    import mlflow
+
+    if not uri.startswith("http"):
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  # now, for its client holds a lock
 
 
 def _prepare_environment(uri: str) -> None:

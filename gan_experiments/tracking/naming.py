@@ -27,7 +27,7 @@ def run_name(overrides: Sequence[str], otherwise: str) -> str:
         key = key.lstrip("+~").partition("@")[0]
         if not is_silent(key):
             values.pop(key, None)  # the last of several settles both value and place
-            values[key] = _plain(value.strip("'\""))
+            values[key] = plain(value.strip("'\""))
     parts = [f"{key}={value}" for key, value in zip(shortest(list(values)), values.values(), strict=True)]
     name = " ".join(parts) or otherwise
     return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
@@ -44,13 +44,13 @@ def shortest(keys: Sequence[str]) -> list[str]:
     return [short if shorts.count(short) == 1 else key for short, key in zip(shorts, keys, strict=True)]
 
 
-def _plain(value: str) -> str:
-    """The value as the composed configuration shows it: ``2e-4`` is ``0.0002``."""
+def plain(value: str) -> str:
+    """A value as a name has it: ``2e-4`` is ``0.0002``, and six digits tell a number."""
     try:
         return str(int(value))
     except ValueError:
         pass
     try:
-        return str(float(value))
+        return f"{float(value):.6g}"
     except ValueError:
         return value

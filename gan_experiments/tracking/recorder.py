@@ -17,7 +17,7 @@ from torch import nn
 from gan_experiments.config import TrackingConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
-from gan_experiments.tracking.journal import Journal, Line, read
+from gan_experiments.tracking.journal import WARNING, Journal, Line, read
 from gan_experiments.tracking.metadata import describe, flatten, origin
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_atomically, write_json
 from gan_experiments.tracking.scored import keep_neighbours, record_scores
@@ -193,8 +193,9 @@ class Recorder:
     def warn(self, step: int, epoch: int, new: Sequence[str]) -> None:
         """Take notice of warning lights that came on for the first time."""
         for name in new:
-            tags = {f"warning.{name}": f"since step {step}, epoch {epoch}"}
-            self._journal.append("tags", key=f"warning.{name}", step=step, epoch=epoch, values=tags)
+            key = f"{WARNING}{name}"
+            tags = {key: f"since step {step}, epoch {epoch}"}
+            self._journal.append("tags", key=key, step=step, epoch=epoch, values=tags)
 
     def history(self) -> list[Line]:
         """The journal's metrics of epochs, and scores, up to the step that this process continues from."""

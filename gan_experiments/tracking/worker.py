@@ -12,11 +12,12 @@ from contextlib import ExitStack
 
 import filelock
 
+from gan_experiments.tracking import mlflow_run
 from gan_experiments.tracking.background import UNDELIVERED
+from gan_experiments.tracking.destination import database_folder
 from gan_experiments.tracking.gallery import Gallery
 from gan_experiments.tracking.journal import last_session
 from gan_experiments.tracking.mlflow_delivery import Delivery
-from gan_experiments.tracking.mlflow_run import brief
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
 
 _PAUSE = 0.5
@@ -109,7 +110,9 @@ class Worker:
             self._over.wait(backoff or _PAUSE)
         for run in self._runs:
             run.advance(over=True)
-        threading.Thread(target=self._give_up, args=(time.monotonic(),), daemon=True).start()
+        if self._uri is not None:
+            mlflow_run.load(self._uri)
+            threading.Thread(target=self._give_up, args=(self._uri,), daemon=True).start()
         for run in self._runs:
             for action in (run.drain, run.end_abandoned):
                 while not self._try(run, action):
@@ -132,7 +135,8 @@ class Worker:
         except Exception as error:
             if not self._lost:
                 run.note(error)
-                self._say(f"MLflow at {self._uri} is lost ({brief(error)}); training goes on, and is delivered later")
+                why = mlflow_run.brief(error)
+                self._say(f"MLflow at {self._uri} is lost ({why}); training goes on, and is delivered later")
             self._lost = True
             return False
         if self._lost:
@@ -140,14 +144,16 @@ class Worker:
         self._lost = False
         return True
 
-    def _give_up(self, since: float) -> None:
+    def _give_up(self, uri: str) -> None:
         """End this process when the destination has not answered for as long as the person grants it."""
         deliveries = [run.delivery for run in self._runs if run.delivery is not None]
-        if not deliveries:
-            return
-        while time.monotonic() - max(since, *(d.answered for d in deliveries)) < self._runs[0].patience:
+        since = time.monotonic()
+        while True:
+            if database_folder(uri) is not None and not self._lost:
+                since = time.monotonic()  # a file is never silent: if it takes long, this machine is busy
+            elif time.monotonic() - max(since, *(d.answered for d in deliveries)) >= self._runs[0].patience:
+                os._exit(UNDELIVERED)  # the request in flight may hang for longer
             time.sleep(0.1)
-        os._exit(UNDELIVERED)  # the request in flight may hang for longer
 
     def _say(self, line: str) -> None:
         try:

@@ -106,3 +106,10 @@ def test_channels_of_several_digits_are_judged_apart(bundled: Dataset) -> None:
     assert scores.values["modes"].value == pytest.approx(digits, rel=0.05)
     grey = judge.score_samples(data.normalise(data.samples[:, :1].repeat(1, 3, 1, 1)))
     assert grey.values["modes"].value <= 40  # ten, but for the digits of which a channel is read otherwise
+
+
+@pytest.mark.parametrize("data", ["bundled", "ring"])
+def test_the_names_of_its_scores_are_known_beforehand(data: str, bundled: Dataset) -> None:
+    dataset = bundled if data == "bundled" else mixtures.ring("ring", 8, 1.0, 0.01, 1000, 0)
+    judge = evaluator(dataset, metrics=[*QUICK, "parzen", "memorisation"])
+    assert set(judge.names) == set(judge.score_samples(dataset.normalise(dataset.samples[:500])).values)

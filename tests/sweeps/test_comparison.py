@@ -100,6 +100,11 @@ def test_seeds_without_any_noise_can_be_told_apart() -> None:
     assert (same.verdict, worse.verdict) == (WITHIN, CLEAR)
 
 
+def test_seeds_that_all_failed_in_the_same_way_are_held_against_those_that_did_not() -> None:
+    best, collapsed = ranking(grid({(1,): [1, 1.1], (2,): [9, 9]}, ["a"]))
+    assert (best.verdict, collapsed.verdict) == (BEST, CLEAR)
+
+
 def test_a_run_that_is_repeated_exactly_is_no_second_seed() -> None:
     runs = [record(n, params={"a": 1, "seed": 0}, eval__fcd=[2]) for n in range(3)]
     (place,) = ranking(runs)

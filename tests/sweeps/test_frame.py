@@ -77,9 +77,9 @@ def test_the_summary_says_what_was_swept_and_what_came_of_it(failed_sweep: Swept
     assert f"runs/{best.info.run_id}" in tags["mlflow.note.content"]
     metrics = summary.data.metrics
     assert (tags["runs.finished"], tags["runs.failed"]) == ("1", "1")
-    assert metrics["best/loss/generator"] == pytest.approx(best.data.metrics["loss/generator"])
+    assert metrics["sweep_best/loss/generator"] == pytest.approx(best.data.metrics["loss/generator"])
     score = "eval/frechet_classifier_distance"
-    assert metrics[f"best/{score}"] == pytest.approx(best.data.metrics[score])
+    assert metrics[f"sweep_best/{score}"] == pytest.approx(best.data.metrics[score])
 
 
 def test_the_report_is_in_the_folder_and_in_mlflow(failed_sweep: Swept) -> None:
@@ -103,7 +103,7 @@ REFUSED = {
     "-m tracking.experiment=a,b": "tracking.experiment=a,b: must be one value, for a sweep is recorded in one place",
     "-m +sweep=widths,learning_rates": "sweep=widths,learning_rates: must be one value",
     "+sweep=widths": "+sweep=widths: needs -m",
-    "-m +sweep=nope": "sweep=nope: no such option; sweep has around_article, learning_rates, objectives, widths",
+    "-m +sweep=nope": "sweep=nope: no such option; sweep has around_article, learning_rates, objectives, search",
     "sweep.resume=nowhere": "sweep.resume=nowhere: must be a sweep's folder",
 }
 

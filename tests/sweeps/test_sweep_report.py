@@ -11,14 +11,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import filelock
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from gan_experiments import compare
 from gan_experiments.sweeps.sweep_directory import SweepDirectory
+from gan_experiments.tracking.journal import WARNING, Journal
+from tests.mlflow_pages import FLAGS
 from tests.real_runs import client, database
 from tests.sweeps.conftest import Swept
-from tests.test_browser import FLAGS
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -136,6 +138,40 @@ def test_another_metric_and_another_folder(
     assert content["metric"]["name"] == "loss/generator"
     assert content["headline"] in capsys.readouterr().out
     assert (whole_sweep.report / "report.json").read_bytes() == before
+
+
+def test_a_sweep_whose_process_is_gone_is_marked_as_killed(whole_sweep: SweepDirectory, tmp_path: Path) -> None:
+    sweep = SweepDirectory(shutil.copytree(whole_sweep.path, tmp_path / "sweep"))
+    sweep.remember(status="RUNNING")
+    with filelock.FileLock(sweep.lock):  # its process is at work
+        assert compared(str(sweep.path)) == 0
+        assert sweep.content()["status"] == "RUNNING"
+    assert compared(str(sweep.path)) == 0
+    assert (sweep.content()["status"], sweep.content()["reason"]) == ("KILLED", "its process ended without a word")
+
+
+def test_warning_lights_are_listed_with_their_steps(whole_sweep: SweepDirectory, tmp_path: Path) -> None:
+    sweep = SweepDirectory(shutil.copytree(whole_sweep.path, tmp_path / "sweep"))
+    journal = Journal(sweep.jobs()[2].journal)
+    for name, step, epoch in (("oscillation", 300, 9), ("mode_collapse", 420, 12)):
+        key = f"{WARNING}{name}"
+        journal.append("tags", key=key, step=step, epoch=epoch, values={key: f"since step {step}, epoch {epoch}"})
+    journal.close()
+    assert compared(str(sweep.path)) == 0
+    content = json.loads((sweep.report / "report.json").read_text())
+    assert content["warnings"] == [
+        {"number": 2, "name": content["runs"][2]["name"], "light": name, "step": step, "epoch": epoch}
+        for name, step, epoch in (("oscillation", 300, 9), ("mode_collapse", 420, 12))
+    ]
+    runs = rows(sweep.report / "runs.csv")
+    assert [run["warning.oscillation"] for run in runs] == ["", "", "300", ""]
+    assert sum(int(row["warned"]) for row in rows(sweep.report / "ranking.csv")) == 1
+    page = (sweep.report / "report.html").read_text()
+    (section,) = re.findall(r'<section id="lights">.*?</section>', page, re.DOTALL)
+    cells = re.findall(r'<td class="number light">\s*(.*?)</td>', section)
+    assert cells == ["420 (12)", "300 (9)"]
+    assert "gets nowhere" in section  # what it means
+    assert 'id="lights"' not in (whole_sweep.report / "report.html").read_text()
 
 
 def test_a_folder_of_runs_is_compared_as_well(whole_sweep: SweepDirectory, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from gan_experiments.sweeps.resume import continued
 from gan_experiments.sweeps.sweep_directory import JobDirectory, SweepDirectory
 from tests import real_runs
 from tests.conftest import Command
-from tests.real_runs import Ended, lines
+from tests.real_runs import Ended, client, lines
 from tests.sweeps.conftest import EPOCHS, SETTINGS
 
 JOBS = 4
@@ -66,6 +66,28 @@ def test_a_failed_run_is_tried_again_and_a_finished_one_is_not(command: Command)
     assert len(lines(early, "session")) == len(lines(late, "session")) == 1
     assert f"finished  {early.path}, before; not run again" in again.out
     assert not late.failure.exists()
+
+
+def test_a_finished_run_that_was_not_delivered_is_delivered(command: Command, empty_database: Path) -> None:
+    """What a machine leaves behind that goes down at the wrong moment."""
+    shutil.copy(empty_database, "mlflow.db")
+    uri = f"sqlite:///{Path('mlflow.db').absolute()}"
+    answer = command("-m", *SETTINGS, "train.epochs=1", "evaluate=off", "seed=1", "hydra.sweep.dir=sweep")
+    assert answer.status == 0, answer.err
+    sweep = SweepDirectory("sweep")
+    (job,) = sweep.jobs()
+    mlflow, before = client(uri), job.run_id()
+    assert before is not None
+    mlflow.delete_run(before)
+    job.delivered.unlink()
+    again = command("sweep.resume=sweep")
+    assert again.status == 0, again.err
+    assert f"finished  {job.path}, before; not run again" in again.out
+    assert len(lines(job, "session")) == 1
+    delivered = job.run_id()
+    assert delivered not in (None, before)
+    for metric, value in lines(job, "metrics", "epoch")[-1]["values"].items():
+        assert [point.value for point in mlflow.get_metric_history(delivered, metric)] == [value]
 
 
 def test_a_sweep_goes_on_as_it_was(whole_sweep: SweepDirectory, command: Command) -> None:

@@ -44,18 +44,20 @@ def run(jobs: Sequence[ClusterJob], init: Mapping[str, Any], remote: Mapping[str
             tasks = [function.options(**{"name": f"#{job.number}"} | remote) for job in jobs]
         except (TypeError, ValueError) as error:
             raise UserError(f"hydra.launcher.ray.remote={dict(remote)}: {error}") from error
-        waiting = {task.remote(job, here, variables): k for k, (task, job) in enumerate(zip(tasks, jobs, strict=True))}
+        waiting = {
+            task.remote(job, here, variables): k for k, (task, job) in enumerate(zip(tasks, jobs, strict=True))
+        }
         returned: dict[int, JobReturn] = {}
         try:
             while waiting:
                 (ended, *_), _ = ray.wait(list(waiting), num_returns=1)
-                k = waiting.pop(ended)
-                returned[k] = _result(jobs[k], ended)
-                log.info(f"\t#{jobs[k].number} has ended, {len(waiting)} to go")
+                job = waiting.pop(ended)
+                returned[job.number] = _result(job, ended)
+                log.info(f"\t#{job.number} has ended, {len(waiting)} to go")
         except BaseException:
             _end(list(waiting))
             raise
-    return [returned[k] for k in range(len(jobs))]
+    return [returned[job.number] for job in jobs]
 
 
 def _call(job: ClusterJob, folder: str, variables: Mapping[str, str]) -> JobReturn:

@@ -114,12 +114,13 @@ def losses(settings: Sequence[Setting], columns: int) -> go.Figure:
         horizontal_spacing=0.14 / columns,
         vertical_spacing=0.3 / max(rows, 2),
     )
-    highest: list[float] = [0.1]
+    highest, lowest = [0.1], [0.0]
     for index, setting in enumerate(settings):
         for run in setting.runs:
             steps, means = _resampled(run.losses())
             if len(steps):
                 highest.append(float(np.nanpercentile(means, 99)))
+                lowest.append(min(0.0, float(np.nanpercentile(means, 1))))
             for column, color, name in ((0, DISCRIMINATOR, "D"), (1, GENERATOR, "G")):
                 figure.add_scatter(
                     x=steps,
@@ -132,9 +133,10 @@ def losses(settings: Sequence[Setting], columns: int) -> go.Figure:
                     row=index // columns + 1,
                     col=index % columns + 1,
                 )
-    # A setting that runs away would press all others flat.
+    # A setting that runs away would press all others flat. Losses of critics, and minimax's of G, are below zero.
     top = min(max(highest), 2 * float(np.median(highest)))
-    figure.update_yaxes(range=[0, 1.08 * top], nticks=4, matches="y")
+    bottom = max(min(lowest), -top)
+    figure.update_yaxes(range=[1.08 * bottom, 1.08 * top], nticks=4, matches="y")
     figure.update_xaxes(nticks=4, matches="x")
     figure.update_annotations(font={"size": 11})
     return _sized(figure, 150 * rows + 60)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gan_experiments.sweeps.comparison.record import Record
-from gan_experiments.tracking.naming import is_silent, shortest
+from gan_experiments.tracking.naming import is_silent, plain, shortest
 
 SEED = "seed"
 
@@ -59,7 +59,8 @@ def find_factors(records: Sequence[Record], asked: Sequence[str] = ()) -> list[F
         asked: Keys and groups that somebody varied, which come first and in this order.
 
     Keys that change together count once, under the first of them that is a name (``model.name`` before
-    ``model.generator_widths``): what can't be told apart is one factor.
+    ``model.generator_widths``): what can't be told apart is one factor. But what somebody varied by itself is one by
+    itself: all numbers that a search draws change in every run.
     """
 
     def place(keys: Sequence[str]) -> int:
@@ -69,15 +70,20 @@ def find_factors(records: Sequence[Record], asked: Sequence[str] = ()) -> list[F
 
     known = [record.params for record in records if record.params]
     keys = [key for key in dict.fromkeys(key for params in known for key in params) if key != SEED]
-    columns: dict[tuple[int, ...], list[str]] = {}
+    columns: dict[tuple[int, ...], dict[int, list[str]]] = {}
     for key in keys:
         if is_silent(key) or key.endswith("._target_"):
             continue
         values = [params.get(key, "") for params in known]
         order = list(dict.fromkeys(values))
         if len(order) > 1:
-            columns.setdefault(tuple(order.index(value) for value in values), []).append(key)
-    chosen = [sorted(keys, key=lambda key: not key.endswith(".name")) for keys in sorted(columns.values(), key=place)]
+            pattern = tuple(order.index(value) for value in values)
+            columns.setdefault(pattern, {}).setdefault(place([key]), []).append(key)
+    for alike in columns.values():
+        if len(alike) > 1:  # what nobody asked for goes with what somebody did
+            alike[min(alike)] += alike.pop(len(asked), [])
+    together = sorted((keys for alike in columns.values() for keys in alike.values()), key=place)
+    chosen = [sorted(keys, key=lambda key: not key.endswith(".name")) for keys in together]
     labels = shortest([key for key, *_ in chosen])
     factors = []
     for (key, *companions), label in zip(chosen, labels, strict=True):
@@ -100,7 +106,7 @@ def find_settings(records: Sequence[Record], factors: Sequence[Factor]) -> list[
     for record in records:
         if record.params:
             values = {factor.key: record.params.get(factor.key, "") for factor in factors}
-            parts = [f"{factor.label}={values[factor.key] or '–'}" for factor in factors]
+            parts = [f"{factor.label}={plain(values[factor.key]) or '–'}" for factor in factors]
             setting = Setting(values, " ".join(parts) or "the one setting", [])
             settings.setdefault(tuple(values.values()), setting).runs.append(record)
     return list(settings.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from gan_experiments.errors import UserError
@@ -40,20 +40,45 @@ class Measure:
         return "larger is better" if self.larger_is_better else "smaller is better"
 
 
-def choose(records: Sequence[Record], asked: str | None) -> Measure:
-    """The measure that was asked for; else a score that the runs have; else how balanced the game was at its end.
+def choose(records: Sequence[Record], asked: str | None, searched: Sequence[Measure] = ()) -> Measure:
+    """The measure that was asked for; else a search's first; else a score that the runs have; else their balance.
 
     Raises:
         UserError: No run has what was asked for.
     """
     names = sorted({name for record in records for name in record.metrics})
-    if asked is not None and asked != EQUILIBRIUM:
-        if asked not in names:
+    if asked is not None:
+        if asked not in (*names, EQUILIBRIUM):
             raise UserError(f"--metric {asked}: no run has it; there are {', '.join([*names, EQUILIBRIUM])}")
-        return _named(asked, "Asked for with --metric.")
+        return named(asked, "Asked for with --metric.")
+    if searched:
+        return searched[0]
+    best = headline_of(names)
+    return named(EQUILIBRIUM) if best is None else named(best, "The first of the scores that these runs have.")
+
+
+def headline_of(names: Iterable[str]) -> str | None:
+    """The score to judge by among metrics with these names; None where there is none."""
     best = headline(name.removeprefix(_SCORES) for name in names if name.startswith(_SCORES))
-    if asked is None and best is not None:
-        return _named(f"{_SCORES}{best}", "The first of the scores that these runs have.")
+    return None if best is None else f"{_SCORES}{best}"
+
+
+def named(name: str, why: str = "") -> Measure:
+    """The measure of a metric, or ``equilibrium_distance``.
+
+    Args:
+        name: The metric's name.
+        why: Why it was chosen: one sentence.
+    """
+    if name.startswith(_SCORES):
+        larger = larger_is_better(name.removeprefix(_SCORES))
+        return Measure(name, larger, why, lambda record: _last(record, name))
+    if name.startswith(("prob/", "accuracy/")):
+        meaning = f"The distance of {name} from ½, where D cannot tell real from generated. {why}"
+        return Measure(f"|{name} − ½|", False, meaning, lambda record: _from_half(record, name))
+    if name != EQUILIBRIUM:
+        meaning = f"The mean over the last tenth of the epochs. {why}"
+        return Measure(name, name.startswith("speed/"), meaning, lambda record: _tail(record, name))
     return Measure(
         EQUILIBRIUM,
         larger_is_better=False,
@@ -65,17 +90,6 @@ def choose(records: Sequence[Record], asked: str | None) -> Measure:
         value=_distance,
         caveat="These runs have no score (eval/…): this says how balanced the game was, not how good samples are.",
     )
-
-
-def _named(name: str, why: str) -> Measure:
-    if name.startswith(_SCORES):
-        larger = larger_is_better(name.removeprefix(_SCORES))
-        return Measure(name, larger, why, lambda record: _last(record, name))
-    if name.startswith(("prob/", "accuracy/")):
-        meaning = f"The distance of {name} from ½, where D cannot tell real from generated. {why}"
-        return Measure(f"|{name} − ½|", False, meaning, lambda record: _from_half(record, name))
-    meaning = f"The mean over the last tenth of the epochs. {why}"
-    return Measure(name, name.startswith("speed/"), meaning, lambda record: _tail(record, name))
 
 
 def _last(record: Record, name: str) -> float | None:

@@ -15,11 +15,13 @@ import plotly.offline
 from jinja2 import Environment
 from markupsafe import Markup
 
+from gan_experiments.evaluation.lights import MEANINGS
 from gan_experiments.sweeps.comparison import charts, images, tables
 from gan_experiments.sweeps.comparison.factors import Setting
 from gan_experiments.sweeps.comparison.ranking import Ranked
 from gan_experiments.sweeps.comparison.record import Record
 from gan_experiments.sweeps.comparison.study import Study
+from gan_experiments.tracking.naming import plain
 
 _FEW, _COLUMNS = 4, 5
 """Small charts in a row: as many as there are, up to so many; more than those come in rows of more."""
@@ -29,7 +31,8 @@ def render(study: Study) -> str:
     """The whole page."""
     assets = files("gan_experiments.sweeps.comparison") / "assets"
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": _number, "duration": _duration, "command": shlex.quote}
+    filters = {"number": _number, "plain": plain, "words": _words, "duration": _duration, "command": shlex.quote}
+    environment.filters |= filters
     template = environment.from_string((assets / "report.html.jinja").read_text(encoding="utf-8"))
     return template.render(
         study=study,
@@ -42,6 +45,7 @@ def render(study: Study) -> str:
         runs=tables.runs(study),
         charts={name: Markup(_json(figure)) for name, figure in _charts(study).items()},
         cards=_cards(study),
+        meanings={name: MEANINGS.get(name, "") for name in study.lit},
         commit=next((run.tags[key] for run in study.records for key in run.tags if key.endswith("git.commit")), None),
     )
 
@@ -75,6 +79,11 @@ def _facts(study: Study) -> list[tuple[str, str]]:
         ("time of all runs", _duration(sum(record.device_seconds for record in study.records))),
         ("written", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
     ]
+    if study.lit:
+        count = Counter(light.name for record in study.records for light in record.lights)
+        warned = sum(bool(record.lights) for record in study.records)
+        lights = ", ".join(f"{_words(name)} {number}" for name, number in count.most_common())
+        facts.insert(2, ("warning lights", f"in {warned} of {len(study.records)} runs: {lights}"))
     if study.sweep:
         facts.insert(0, ("swept", "; ".join(f"{key}={text}" for key, text in study.sweep["varied"].items())))
     return facts
@@ -117,6 +126,10 @@ def _json(figure: go.Figure) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4g}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _duration(seconds: float) -> str:

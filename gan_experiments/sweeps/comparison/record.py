@@ -12,11 +12,20 @@ import numpy as np
 
 from gan_experiments.sweeps.outcome import Outcome, outcome
 from gan_experiments.sweeps.sweep_directory import JobDirectory, SweepDirectory
-from gan_experiments.tracking.journal import read
+from gan_experiments.tracking.journal import WARNING, Line, read
 from gan_experiments.tracking.naming import run_name
 from gan_experiments.tracking.run_directory import read_json
 
 _POWER = "_power_usage_watts"
+
+
+@dataclass(frozen=True)
+class Light:
+    """A warning light that came on: its name, and the step and epoch at which it first did."""
+
+    name: str
+    step: int
+    epoch: float
 
 
 @dataclass
@@ -44,6 +53,7 @@ class Record:
         members: How many runs shared the device with it, as one program, itself included.
         watts: Mean power of the machine's GPUs; None where they do not tell.
         tags: Where it ran, and with what.
+        lights: Warning lights that ever were on, in the order in which they came on.
     """
 
     directory: JobDirectory
@@ -57,6 +67,7 @@ class Record:
     members: int = 1
     watts: float | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    lights: list[Light] = field(default_factory=list)
 
     @property
     def device_seconds(self) -> float:
@@ -81,9 +92,9 @@ def records(folder: Path) -> list[Record]:
     sweep = SweepDirectory(folder)
     if not sweep.sweep.is_file():
         runs = sorted(file.parent for file in folder.rglob("journal.jsonl"))
-        return [_record(JobDirectory(run), number, {}) for number, run in enumerate(runs)]
+        return [read_record(JobDirectory(run), number, {}) for number, run in enumerate(runs)]
     content = sweep.content()
-    started = [_record(job, job.number(), content["varied"]) for job in sweep.jobs()]
+    started = [read_record(job, job.number(), content["varied"]) for job in sweep.jobs()]
     known = {record.number for record in started}
     planned: Sequence[Sequence[str]] = content["jobs"] or ()
     not_started = Outcome("waiting", "not started")
@@ -100,7 +111,14 @@ def _name(overrides: Sequence[str], varied: dict[str, str]) -> str:
     return run_name(special, otherwise="the only job")
 
 
-def _record(directory: JobDirectory, number: int, varied: dict[str, str]) -> Record:
+def read_record(directory: JobDirectory, number: int, varied: dict[str, str]) -> Record:
+    """A run, read from its folder.
+
+    Args:
+        directory: The folder.
+        number: The run's number.
+        varied: What its sweep varies; names the run where it never came to a name of its own.
+    """
     if directory.run.is_file():
         name = read_json(directory.run)["name"]
     else:  # it failed before it was anything
@@ -125,6 +143,8 @@ def _record(directory: JobDirectory, number: int, varied: dict[str, str]) -> Rec
             watts += _watts(values)
         elif kind == "params":
             record.params |= values
+        elif kind == "tags" and line["key"].startswith(WARNING):
+            record.lights.append(_light(line))
         elif kind == "tags":
             record.tags |= values
         last = line["time"]
@@ -133,6 +153,10 @@ def _record(directory: JobDirectory, number: int, varied: dict[str, str]) -> Rec
     record.metrics = {name: [points[step] for step in sorted(points)] for name, points in metrics.items()}
     record.watts = float(np.mean(watts)) if watts else None
     return record
+
+
+def _light(line: Line) -> Light:
+    return Light(line["key"].removeprefix(WARNING), line["step"], line["epoch"])
 
 
 def _watts(values: dict[str, Any]) -> list[float]:

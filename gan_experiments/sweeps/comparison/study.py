@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from gan_experiments.sweeps.comparison.importance import Share, importance
 from gan_experiments.sweeps.comparison.measure import Measure, choose
 from gan_experiments.sweeps.comparison.ranking import CLEAR, NOISE, UNKNOWN, Ranked, rank
 from gan_experiments.sweeps.comparison.record import Record, records
+from gan_experiments.sweeps.search.goals import goals_of
 from gan_experiments.sweeps.sweep_directory import SweepDirectory
 
 
@@ -53,6 +54,11 @@ class Study:
         return [*placed, *(record for record in self.records if all(record is not run for run in placed))]
 
     @property
+    def lit(self) -> list[str]:
+        """Names of the warning lights that came on in any of the runs."""
+        return sorted({light.name for record in self.records for light in record.lights})
+
+    @property
     def headline(self) -> str:
         """What came of it, in a few sentences."""
         if not self.ranked:
@@ -66,7 +72,15 @@ class Study:
         elif others:
             found = ", ".join(f"{count[verdict]} {verdict}" for verdict in (CLEAR, NOISE, UNKNOWN) if count[verdict])
             parts.append(f"Of {len(others)} other settings: {found}.")
-        return " ".join([*parts, self.measure.caveat]).strip()
+        return " ".join([*parts, *self._front(), self.measure.caveat]).strip()
+
+    def _front(self) -> Iterator[str]:
+        """What a search by several metrics found."""
+        search = self.sweep.get("search") or {}
+        if len(search.get("metrics", ())) > 1 and search.get("best"):
+            names = {record.number: record.name for record in self.records}
+            front = [names[trial["runs"][0]] for trial in search["best"] if trial["runs"]]
+            yield f"The Pareto front of {' and '.join(search['metrics'])}: {'; '.join(front)}."
 
 
 def shown(place: Ranked) -> str:
@@ -87,7 +101,8 @@ def study(folder: Path, metric: str | None = None) -> Study:
         raise UserError(f"{folder}: there is no run in it or below it")
     directory = SweepDirectory(folder)
     sweep = directory.content() if directory.sweep.is_file() else {}
-    measure, factors = choose(found, metric), find_factors(found, list(sweep.get("varied", ())))
+    measure = choose(found, metric, [*goals_of(sweep).values()])
+    factors = find_factors(found, list(sweep.get("varied", ())))
     settings = find_settings(found, factors)
     ranked = rank(settings, measure)
     title = sweep.get("name", folder.name)

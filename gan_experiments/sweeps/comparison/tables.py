@@ -12,6 +12,7 @@ from typing import Any
 from gan_experiments.sweeps.comparison.ranking import Ranked
 from gan_experiments.sweeps.comparison.record import Record
 from gan_experiments.sweeps.comparison.study import Study
+from gan_experiments.tracking.journal import WARNING
 
 
 def ranking(study: Study) -> list[dict[str, Any]]:
@@ -26,6 +27,7 @@ def _place(study: Study, index: int, place: Ranked) -> dict[str, Any]:
         **{factor.key: place.setting.values[factor.key] for factor in study.factors},
         "seeds": len(place.values),
         "runs": len(place.setting.runs),
+        "warned": sum(bool(run.lights) for run in place.runs),
         "mean": place.mean,
         "low": None if margin is None else place.mean - margin,
         "high": None if margin is None else place.mean + margin,
@@ -42,6 +44,7 @@ def runs(study: Study) -> list[dict[str, Any]]:
 
 
 def _run(study: Study, record: Record) -> dict[str, Any]:
+    since = {light.name: light.step for light in record.lights}
     speeds = [value for _, value in record.metrics.get("speed/steps_per_second", [])]
     return {
         "number": record.number,
@@ -52,6 +55,7 @@ def _run(study: Study, record: Record) -> dict[str, Any]:
         "seed": record.params.get("seed"),
         study.measure.name: study.measure.value(record),
         **{f"last {name}": points[-1][1] for name, points in sorted(record.metrics.items()) if name != "epoch"},
+        **{f"{WARNING}{name}": since.get(name) for name in study.lit},
         "wall_seconds": round(record.seconds, 3),
         "device_seconds": round(record.device_seconds, 3),
         "watt_hours": None if record.watt_hours is None else round(record.watt_hours, 3),
@@ -86,6 +90,11 @@ def content(study: Study) -> dict[str, Any]:
         "best": None if best is None else _best(study, best),
         "failures": [
             {"number": record.number, "name": record.name, **vars(record.outcome)} for record in study.unfinished
+        ],
+        "warnings": [
+            {"number": run.number, "name": run.name, "light": light.name, "step": light.step, "epoch": light.epoch}
+            for run in study.records
+            for light in run.lights
         ],
         "runs": runs(study),
     }

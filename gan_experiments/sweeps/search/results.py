@@ -1,0 +1,76 @@
+"""What a search found: for a person, for programs, and for the sweep's summary."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from gan_experiments.sweeps.search.space import chosen
+from gan_experiments.sweeps.search.trials import count_ended, of_sweep
+from gan_experiments.sweeps.sweep_directory import SweepDirectory
+from gan_experiments.tracking.run_directory import write_atomically
+
+
+def best(study: Study) -> list[FrozenTrial]:
+    """The best trial of a study, of equals the first; of several metrics, those that no other is better than in all.
+
+    The latter are the Pareto front, in the order of their numbers. Empty where no trial has a score.
+    """
+    if len(study.directions) > 1:
+        return sorted(study.best_trials, key=lambda trial: trial.number)
+    sign = -1 if study.direction == StudyDirection.MAXIMIZE else 1
+    return sorted(_scored(study), key=lambda trial: sign * trial.values[0])[:1]
+
+
+def so_far(study: Study, metrics: Iterable[str]) -> str:
+    """What a study has by now, in half a line."""
+    found = best(study)
+    if not found:
+        return "none has a score yet"
+    if len(study.directions) > 1:
+        return f"{len(found)} of them on the Pareto front"
+    return f"best {_scores(metrics, found[0].values)}"
+
+
+def write(study: Study, directory: SweepDirectory) -> None:
+    """Write what was found into the sweep's folder, and say it."""
+    sweep = directory.content()
+    own = of_sweep(study, sweep["nonce"])
+    search, runs = sweep["search"], {tried.trial.number: [*tried.numbers] for tried in own}
+    found = [
+        {"params": trial.params, "values": trial.values, "runs": runs.get(trial.number, [])} for trial in best(study)
+    ]
+    content: dict[str, Any] = {"name": "optuna", **search}
+    if len(study.directions) > 1:
+        content["solutions"] = found
+    elif found:
+        content |= {"best_params": found[0]["params"], "best_value": found[0]["values"][0]}
+    write_atomically(directory.search_results, yaml.safe_dump(content, sort_keys=False).encode())
+    said = [_in_words(search["metrics"], trial) for trial in found]
+    directory.remember(
+        search=search | {"best": [trial | {"in_words": words} for trial, words in zip(found, said, strict=True)]}
+    )
+    aims = ", ".join(f"{way} {name}" for name, way in zip(search["metrics"], search["directions"], strict=True))
+    print(f"search    {count_ended(study)} trials, {len(_scored(study))} with a score; {aims}")
+    for words in said:
+        print(f"{'best' if len(study.directions) == 1 else 'front':<9} {words}")
+
+
+def _in_words(metrics: Iterable[str], trial: Mapping[str, Any]) -> str:
+    """One of the best trials in a line: its scores, its runs, and the overrides that make it."""
+    runs = trial["runs"]
+    where = f" (run {runs[0]})" if len(runs) == 1 else f" (runs {runs[0]} to {runs[-1]})" if runs else ""
+    return f"{_scores(metrics, trial['values'])}{where}: {shlex.join(chosen(trial['params']))}"
+
+
+def _scores(metrics: Iterable[str], values: Iterable[float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in zip(metrics, values, strict=True))
+
+
+def _scored(study: Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))

@@ -1,0 +1,61 @@
+"""How a search chooses: Optuna's sampler, as ``hydra.sweeper.sampler`` describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import optuna
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+
+from gan_experiments.errors import UserError
+
+_KEY = "hydra.sweeper.sampler"
+
+
+def make_sampler(settings: DictConfig, number: int) -> BaseSampler:
+    """The sampler that draws a trial.
+
+    Its seed is a function of the search's seed and the trial's number alone, so that a search that goes on asks what
+    it would have asked, and not once more what it asked first.
+
+    Args:
+        settings: ``hydra.sweeper.sampler``.
+        number: How many trials its study has had before.
+
+    Raises:
+        UserError: There is no such sampler, or it does not take these settings.
+    """
+    seed = settings.get("seed")
+    if seed is not None and not (isinstance(seed, int) and seed >= 0):
+        raise UserError(f"{_KEY}.seed={seed}: must be a whole number, at least 0, or null")
+    own = {} if seed is None else {"seed": int(np.random.SeedSequence((seed, number)).generate_state(1)[0])}
+    try:
+        sampler = instantiate(settings, **own)
+    except InstantiationException as error:
+        why = f"{error.__cause__ or error}".splitlines()[0]
+        raise UserError(f"{_KEY}._target_={settings.get('_target_')}: cannot be made ({why})") from error
+    if not isinstance(sampler, BaseSampler):
+        raise UserError(f"{_KEY}._target_={settings.get('_target_')}: must be one of optuna.samplers")
+    return sampler
+
+
+def check_sampler(
+    settings: DictConfig, space: dict[str, BaseDistribution], directions: Sequence[Literal["minimize", "maximize"]]
+) -> None:
+    """Make sure that a sampler can search a space, by asking it for a trial that nobody runs.
+
+    Raises:
+        UserError: It cannot.
+    """
+    study = optuna.create_study(directions=directions, sampler=make_sampler(settings, 0))
+    try:
+        study.ask(space)
+    except (ValueError, RuntimeError, ImportError) as error:
+        why = f"{error}".splitlines()[0]
+        raise UserError(f"{_KEY}._target_={settings._target_}: cannot search this ({why})") from error

@@ -1,0 +1,72 @@
+"""A search: batches of trials that are asked for, launched as a sweep's jobs, and told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig
+from optuna.trial import TrialState
+
+from gan_experiments.sweeps import plan
+from gan_experiments.sweeps.outcome import outcome
+from gan_experiments.sweeps.search import results, trials
+from gan_experiments.sweeps.search.goals import goals_of
+from gan_experiments.sweeps.search.sampler import make_sampler
+from gan_experiments.sweeps.search.storage import open_study
+from gan_experiments.sweeps.search.trials import Tried
+from gan_experiments.sweeps.sweep_directory import SweepDirectory
+
+
+class Search:
+    """The search of one sweep, from its start or from where it was left.
+
+    Args:
+        config: Hydra's configuration of the sweep.
+        launcher: What runs a batch of jobs.
+    """
+
+    def __init__(self, config: DictConfig, launcher: Launcher) -> None:
+        self._settings, self._launcher, self._space = config.hydra.sweeper, launcher, plan.space(config)
+        self._directory = SweepDirectory(config.hydra.sweep.dir)
+        sweep = self._directory.content()
+        self._sweep, self._goals = sweep["nonce"], goals_of(sweep)
+        self._study = open_study(self._settings, self._directory, self._goals)
+        self._directory.remember(search=sweep["search"] | {"study": self._study.study_name})
+
+    def run(self) -> None:
+        """Run the trials that are missing, and write down which are best."""
+        for batch in self._left():
+            self._try(batch)
+        while (missing := self._settings.n_trials - trials.count_ended(self._study)) > 0:
+            self._try([self._ask() for _ in range(min(missing, self._settings.n_jobs))])
+        results.write(self._study, self._directory)
+
+    def _left(self) -> Iterator[Sequence[Tried]]:
+        """Batches of which an earlier process has left something: trials that it has not told, or that failed."""
+        known, size = trials.of_sweep(self._study, self._sweep), self._settings.n_jobs
+        for batch in (known[first : first + size] for first in range(0, len(known), size)):
+            if any(tried.trial.state != TrialState.COMPLETE for tried in batch):
+                yield batch
+
+    def _ask(self) -> Tried:
+        known = trials.of_sweep(self._study, self._sweep)
+        first = known[-1].numbers.stop if known else 0
+        self._study.sampler = make_sampler(self._settings.sampler, trials.count_asked(self._study))
+        trial = self._study.ask(self._space.distributions)
+        return trials.mark(self._study, trial, self._sweep, first, len(self._space.seeds))
+
+    def _try(self, batch: Sequence[Tried]) -> None:
+        """Run a batch's jobs, and tell what came of them."""
+        folders = {folder.number(): folder for folder in self._directory.jobs()}
+        numbers = [number for tried in batch for number in tried.numbers]
+        if not all(number in folders and outcome(folders[number]).finished for number in numbers):
+            jobs = [job for tried in batch for job in self._space.jobs(tried.trial.params)]
+            for returned in self._launcher.launch(jobs, initial_job_idx=batch[0].first):
+                _ = returned.return_value  # raises what has kept a job from running
+            folders = {folder.number(): folder for folder in self._directory.jobs()}
+        for tried in batch:
+            runs = [folders[number] for number in tried.numbers if number in folders]
+            trials.tell(self._study, tried, trials.values_of(runs, self._goals.values()))
+        ended = trials.count_ended(self._study)
+        print(f"search    {ended} of {self._settings.n_trials} trials: {results.so_far(self._study, self._goals)}")
