@@ -17,11 +17,10 @@ from tests.sweeps.ray_cluster import MISSING, namespaces
 from tests.sweeps.test_launchers import opened_folders, tasks_of
 from tests.tracking.hand_made import until
 
-EPOCHS = 50
 SMALL = (
     *("data=ring", "data.samples=500", "model=mlp_small", "model.latent_dim=4", "evaluate=off", "tracking=off"),
     *("model.generator_widths=[8]", "model.discriminator_widths=[8]", "tracking.system_metrics=false"),
-    *(f"train.epochs={EPOCHS}", "train.checkpoint_every=10"),
+    *("train.epochs=50", "train.checkpoint_every=10"),
 )
 SWEEP = ("-m", *SMALL, "objective=minimax,non_saturating", "seed=0,1", "hydra.sweep.dir=sweep")
 """Two groups of two runs: #0 and #1, #2 and #3."""
@@ -55,7 +54,7 @@ def test_groups_side_by_side_on_ray(tmp_path: Path, plain: Path, monkeypatch: py
 
 @pytest.fixture(scope="module")
 def troubled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
-    """The sweep through submitit, which takes the first group's place away and gives it back, while the second dies."""
+    """The sweep through submitit; the first group loses its place and gets it back, the second one dies."""
     folder = tmp_path_factory.mktemp("troubled")
     process = real_runs.start(folder, *SWEEP, "hydra/launcher=fused", "hydra/launcher/through=submitit_local")
     first, second = (folder / "sweep" / number for number in ("0", "2"))

@@ -44,9 +44,7 @@ def run(jobs: Sequence[ClusterJob], init: Mapping[str, Any], remote: Mapping[str
             tasks = [function.options(**{"name": f"#{job.number}"} | remote) for job in jobs]
         except (TypeError, ValueError) as error:
             raise UserError(f"hydra.launcher.ray.remote={dict(remote)}: {error}") from error
-        waiting = {
-            task.remote(job, here, variables): k for k, (task, job) in enumerate(zip(tasks, jobs, strict=True))
-        }
+        waiting = {task.remote(job, here, variables): job for task, job in zip(tasks, jobs, strict=True)}
         returned: dict[int, JobReturn] = {}
         try:
             while waiting:
