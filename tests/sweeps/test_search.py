@@ -81,7 +81,7 @@ def test_the_report_the_file_and_the_last_lines_call_the_same_trial_best(fused: 
     assert (found["name"], found["best_params"], found["best_value"]) == ("optuna", best.params, best.value)
     report = json.loads((sweep.report / "report.json").read_text())
     assert report["metric"]["name"] == METRIC
-    assert report["best"]["folder"] == str(sweep.path / str(best.number))
+    assert report["best"]["folder"] == str(best.number)
     (said,) = (line for line in ended.out if line.startswith("best "))
     assert said.startswith(f"best      {METRIC} {best.value:.4g} (run {best.number}): model.latent_dim=")
 

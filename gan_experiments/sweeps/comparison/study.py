@@ -23,6 +23,7 @@ class Study:
     """What a comparison found.
 
     Attributes:
+        folder: What was compared.
         title: The sweep's name, or the folder's.
         sweep: What sweep.json says; empty where the folder is not a sweep's.
         records: All runs, by number.
@@ -33,6 +34,7 @@ class Study:
         shares: What accounts for the differences.
     """
 
+    folder: Path
     title: str
     sweep: dict[str, Any]
     records: Sequence[Record]
@@ -57,6 +59,10 @@ class Study:
     def lit(self) -> list[str]:
         """Names of the warning lights that came on in any of the runs."""
         return sorted({light.name for record in self.records for light in record.lights})
+
+    def place(self, record: Record) -> str:
+        """A run's folder, seen from the one that was compared: the whole may move."""
+        return str(record.directory.path.relative_to(self.folder))
 
     @property
     def headline(self) -> str:
@@ -106,4 +112,4 @@ def study(folder: Path, metric: str | None = None) -> Study:
     settings = find_settings(found, factors)
     ranked = rank(settings, measure)
     title = sweep.get("name", folder.name)
-    return Study(title, sweep, found, measure, factors, settings, ranked, importance(ranked, factors))
+    return Study(folder.absolute(), title, sweep, found, measure, factors, settings, ranked, importance(ranked, factors))

@@ -63,7 +63,7 @@ def _run(study: Study, record: Record) -> dict[str, Any]:
         "device": record.tags.get("device"),
         "host": record.tags.get("host"),
         "run_id": record.directory.run_id(),
-        "folder": str(record.directory.path),
+        "folder": study.place(record),
     }
 
 
@@ -109,7 +109,7 @@ def _best(study: Study, best: Record) -> dict[str, Any]:
     return {
         "name": best.name,
         "run_id": best.directory.run_id(),
-        "folder": str(best.directory.path),
+        "folder": study.place(best),
         "params": params | {"seed": best.params.get("seed", "")},
         "metrics": metrics,
     }
