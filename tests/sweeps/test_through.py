@@ -20,7 +20,7 @@ from tests.tracking.hand_made import until
 SMALL = (
     *("data=ring", "data.samples=500", "model=mlp_small", "model.latent_dim=4", "evaluate=off", "tracking=off"),
     *("model.generator_widths=[8]", "model.discriminator_widths=[8]", "tracking.system_metrics=false"),
-    *("train.epochs=50", "train.checkpoint_every=10"),
+    *("train.epochs=50", "train.checkpoint_every=10", "tracking.sample_every=50"),
 )
 SWEEP = ("-m", *SMALL, "objective=minimax,non_saturating", "seed=0,1", "hydra.sweep.dir=sweep")
 """Two groups of two runs: #0 and #1, #2 and #3."""

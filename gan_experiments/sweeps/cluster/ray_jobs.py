@@ -41,7 +41,7 @@ def run(jobs: Sequence[ClusterJob], init: Mapping[str, Any], remote: Mapping[str
         function, here, variables = ray.remote(_call), os.getcwd(), dict(os.environ)  # noqa: PTH109
         try:
             # The name stands before each line that the run prints.
-            tasks = [function.options(**{"name": f"#{job.number}"} | remote) for job in jobs]
+            tasks = [function.options(**{"name": f"#{job.number}", **remote}) for job in jobs]
         except (TypeError, ValueError) as error:
             raise UserError(f"hydra.launcher.ray.remote={dict(remote)}: {error}") from error
         waiting = {task.remote(job, here, variables): job for task, job in zip(tasks, jobs, strict=True)}
