@@ -123,7 +123,7 @@ def test_a_killed_search_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> N
 
 def test_a_failed_trial_is_told_so_and_tried_again_when_the_search_goes_on(command: Command) -> None:
     """What it lacked the first time is there the second time."""
-    Path("late_data.py").write_text(
+    Path("unready_data.py").write_text(
         "import pathlib\n"
         "from gan_experiments.data import mixtures\n"
         "def load(name, late):\n"
@@ -131,7 +131,7 @@ def test_a_failed_trial_is_told_so_and_tried_again_when_the_search_goes_on(comma
         "        raise OSError('the disk is not mounted')\n"
         "    return mixtures.ring(name, 8, 1.0, 0.01, 500, 0)\n"
     )
-    data = ("~data", "+data={_target_: late_data.load, name: ring, late: false}", "data.late=true,false")
+    data = ("~data", "+data={_target_: unready_data.load, name: ring, late: false}", "data.late=true,false")
     search = [argument for argument in SEARCH if not argument.startswith("data")]
     answer = command(*search, *data, "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=3")
     assert answer.status == 1
