@@ -170,10 +170,11 @@ def test_a_metric_that_is_not_finite_ranks_nothing() -> None:
 
 
 def test_a_parameter_that_only_some_runs_have_is_drawn() -> None:
-    options = ({"objective.name": "hinge"}, {"objective.name": "minimax", "objective.label_smoothing": 0.1})
+    smooth = {"objective.label_smoothing": 0.0}
+    options = ({"name": "hinge"}, {"name": "minimax", **smooth}, {"name": "non_saturating", **smooth})
     runs = [record(n, params=params, eval__fcd=[n]) for n, params in enumerate(options)]
     factors, measure = find_factors(runs), choose(runs, None)
     settings = find_settings(runs, factors)
     found = Study(Path(), "", {}, runs, measure, factors, settings, rank(settings, measure), [])
     (drawn,) = charts.parallel(found).data
-    assert [dimension.label for dimension in drawn.dimensions] == [factors[0].label, "eval/fcd"]
+    assert [dimension.label for dimension in drawn.dimensions] == [*(factor.label for factor in factors), "eval/fcd"]
