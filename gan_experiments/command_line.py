@@ -134,6 +134,9 @@ def _not_composable(error: CompactHydraException) -> str:
     sweep = re.match(r"Ambiguous value for argument '(.+)'\n", text)
     if sweep:
         return f"{sweep[1]}: several values need -m, which makes a sweep of them; one list is written [1,2]"
+    through = re.match(r"Could not override 'hydra/launcher/through'.* \+(.+)$", text, re.DOTALL)
+    if through:
+        return f"{through[1]}: goes with hydra/launcher=fused"
     if not isinstance(cause, OmegaConfBaseException):
         return text
     override = re.search(r"(?:use \+|Error merging override )(.+)$", text)

@@ -38,10 +38,9 @@ class Preflight(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every run of a sweep; of a search, whose runs nobody knows yet, those that show all of its values."""
         with not_swallowed(), user_errors():
-            launcher = config.hydra.runtime.choices["hydra/launcher"]
-            launchers.check(launcher, config.hydra.launcher)
+            launchers.check(config.hydra)
             for cfg in plan.compose(config, plan.jobs(config)):
-                check(cfg, here=launcher not in launchers.ELSEWHERE)
+                check(cfg, here=launchers.trains_here(config.hydra))
                 if cfg.train.resume not in (None, "auto"):
                     raise UserError(f"train.resume={cfg.train.resume}: must be auto or null in a sweep")
             check_folder("hydra.sweep.dir", config.hydra.sweep.dir)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,10 +33,10 @@ class Ended:
     err: list[str]
 
 
-def start(folder: Path, *overrides: str) -> subprocess.Popen[str]:
-    """The command with these overrides, at work in ``folder``."""
+def start(folder: Path, *overrides: str, inside: Sequence[str] = ()) -> subprocess.Popen[str]:
+    """The command with these overrides, at work in ``folder``; ``inside`` stands before it."""
     return subprocess.Popen(
-        [sys.executable, "-m", "gan_experiments.run", *overrides],
+        [*inside, sys.executable, "-m", "gan_experiments.run", *overrides],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

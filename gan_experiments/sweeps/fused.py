@@ -4,61 +4,26 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from hydra._internal.callbacks import Callbacks
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override, run_job
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig
 
 from gan_experiments.models.stacking import UnstackableError
 from gan_experiments.session import Run, Session
-from gan_experiments.sweeps.job import join
+from gan_experiments.sweeps.groups import Job, count, groups, hydra_config
+from gan_experiments.sweeps.job import join, wait
 from gan_experiments.sweeps.memory import members_that_fit
 from gan_experiments.sweeps.outcome import outcome
-from gan_experiments.sweeps.partition import chunks, structure
+from gan_experiments.sweeps.partition import chunks
 from gan_experiments.sweeps.sweep_directory import JobDirectory
-from gan_experiments.validation import validate
 
 # Hydra's own loggers are the ones that its configuration shows to the person.
 log = logging.getLogger("hydra.launcher.fused")
-
-
-@dataclass(eq=False)
-class Job:
-    """One job of a sweep, composed.
-
-    Attributes:
-        config: Its configuration, Hydra's part included.
-        cfg: The task's part, without interpolations; None where it does not resolve.
-        directory: Its output folder.
-        overrides: Of the task.
-        run: What trains, while it does.
-        returned: What Hydra gets, once the job has begun.
-    """
-
-    config: DictConfig
-    cfg: DictConfig | None
-    directory: Path
-    overrides: list[str]
-    run: Run | None = None
-    returned: JobReturn | None = None
-
-    @property
-    def directory_of_sweep(self) -> Path:
-        """The sweep's folder, wherever the job works."""
-        return Path(self.config.hydra.runtime.cwd, self.config.hydra.sweep.dir)
-
-    @property
-    def number(self) -> int:
-        """Its number in the sweep."""
-        return self.config.hydra.job.num
 
 
 class _Begun(Callbacks):
@@ -83,51 +48,37 @@ class FusedJobs:
     def __init__(self, context: HydraContext, task: TaskFunction, max_members: int) -> None:
         self._context, self._task, self._max_members = context, task, max_members
 
-    def run(self, configs: Sequence[DictConfig]) -> list[JobReturn]:
+    def run(self, jobs: Sequence[Job]) -> list[JobReturn]:
         """Run the jobs; what Hydra gets of each, in their order.
 
         Raises:
             SystemExit: A signal stopped training, after a checkpoint of every run at work.
         """
-        jobs = [_job(config) for config in configs]
-        groups: dict[str, list[Job]] = {}
-        for job in jobs:
-            groups.setdefault(self._structure(job), []).append(job)
-        for group in groups.values():
+        for group in groups(jobs, self._task, self._max_members):
             self._run_group(group)
         return [job.returned for job in jobs if job.returned is not None]
 
-    def _structure(self, job: Job) -> str:
-        alone = f"job {job.number}"
-        # Another program's task is its own matter, and what works in a folder of its own finds its files there alone.
-        if job.cfg is None or job.config.hydra.job.chdir or not getattr(self._task, "trains_a_run", False):
-            return alone
-        try:
-            validate(job.cfg)
-        except Exception:  # it is the job's own to tell
-            return alone
-        return structure(job.cfg)
-
     def _run_group(self, jobs: Sequence[Job]) -> None:
-        for part in chunks(jobs, self._max_members):
-            new = [job for job in part if not outcome(JobDirectory(job.directory)).finished]
-            ready = [job for job in new if len(new) > 1 and self._prepare(job) is None]
-            self._run_alone([job for job in part if job not in ready])
-            if len(ready) > 1:
-                self._run_ready(ready)
-            else:
-                self._run_alone(ready)
+        for job in jobs:
+            wait(JobDirectory(job.directory))
+        new = [job for job in jobs if not outcome(JobDirectory(job.directory)).finished]
+        ready = [job for job in new if len(new) > 1 and self._prepare(job) is None]
+        self._run_alone([job for job in jobs if job not in ready])
+        if len(ready) > 1:
+            self._run_ready(ready)
+        else:
+            self._run_alone(ready)
 
     def _run_ready(self, jobs: Sequence[Job]) -> None:
         runs = [job.run for job in jobs if job.run is not None]
         try:
             fit = members_that_fit(runs)
         except UnstackableError as error:
-            log.info(f"{_count(jobs)} train one after another: {error}")
+            log.info(f"{count(jobs)} train one after another: {error}")
             self._run_alone(jobs)
             return
         if fit < len(jobs):
-            log.info(f"only about {fit} of {_count(jobs)} fit into the memory of {runs[0].device} together")
+            log.info(f"only about {fit} of {count(jobs)} fit into the memory of {runs[0].device} together")
         # What a killed sweep left at one step goes on together.
         for step in sorted({run.step for run in runs}):
             for part in chunks([job for job in jobs if job.run is not None and job.run.step == step], fit):
@@ -152,7 +103,7 @@ class FusedJobs:
         for job in jobs:
             self._begin(job)
         if len(jobs) > 1:
-            log.info(f"training {_count(jobs)} as one")
+            log.info(f"training {count(jobs)} as one")
         outcomes = self._outcomes(jobs)
         for job in jobs:
             job.run = None  # it holds what it trained
@@ -174,7 +125,7 @@ class FusedJobs:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        log.info(f"{_count(jobs)} were too many for the memory; they go on in halves, from their checkpoints")
+        log.info(f"{count(jobs)} were too many for the memory; they go on in halves, from their checkpoints")
         for half in chunks(jobs, -(-len(jobs) // 2)):
             errors = [(job, self._prepare(job)) for job in half]
             for job, error in errors:
@@ -213,33 +164,8 @@ class FusedJobs:
         failed = isinstance(outcome, Exception)
         job.returned.return_value = outcome
         job.returned.status = JobStatus.FAILED if failed else JobStatus.COMPLETED
-        with _hydra_config(job.config):
+        with hydra_config(job.config):
             self._context.callbacks.on_job_end(config=job.config, job_return=job.returned)
-
-
-def _job(config: DictConfig) -> Job:
-    with _hydra_config(config):
-        directory = Path(config.hydra.sweep.dir, str(config.hydra.sweep.subdir)).absolute()
-        with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
-            config.hydra.runtime.output_dir = str(directory)
-        overrides: list[str] = OmegaConf.to_container(config.hydra.overrides.task)  # type: ignore[assignment]
-        cfg = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-        try:
-            # Some interpolations ask for the job at work, which nobody can tell any more once several are.
-            OmegaConf.resolve(cfg)
-        except Exception:  # it is the job's own to tell
-            return Job(config, None, directory, overrides)
-        return Job(config, cfg, directory, overrides)
-
-
-@contextmanager
-def _hydra_config(config: DictConfig) -> Iterator[None]:
-    before = HydraConfig.instance().cfg
-    HydraConfig.instance().set_config(config)
-    try:
-        yield
-    finally:
-        HydraConfig.instance().cfg = before
 
 
 def _is_out_of_memory(outcome: float | Exception) -> bool:
@@ -247,7 +173,3 @@ def _is_out_of_memory(outcome: float | Exception) -> bool:
     return isinstance(outcome, torch.OutOfMemoryError | MemoryError) or (
         isinstance(outcome, RuntimeError) and "can't allocate memory" in str(outcome)
     )
-
-
-def _count(jobs: Sequence[Job]) -> str:
-    return f"{len(jobs)} runs (#{', #'.join(str(job.number) for job in jobs)})"

@@ -65,11 +65,7 @@ def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Job:
     # MLflow's pages group runs by a tag, and then draw the mean of those that differ in their seeds alone.
     tags[SETTING_TAG] = run_name([line for line in varied if not line.startswith("seed=")], otherwise="the only one")
     run = JobDirectory(run_dir)
-    if outcome(run).state == "running":
-        # Jobs of a cluster outlive the command that started them; here they meet those of the one that goes on.
-        print(f"waiting   {run.path}: another process is still training there", flush=True)
-        with filelock.FileLock(run.lock):
-            pass
+    wait(run)
     finished = outcome(run).finished
     if finished:
         print(f"finished  {run.path}, before; not run again", flush=True)
@@ -78,6 +74,32 @@ def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Job:
             deliver(run)
     name = run_name(varied, otherwise="") or None
     return Job(name, tags, result(run) if finished else None)
+
+
+def wait(run: JobDirectory) -> None:
+    """Wait until no other process trains a run.
+
+    Jobs of a cluster outlive the command that started them, and meet those of the one that goes on.
+    """
+    if outcome(run).state == "running":
+        print(f"waiting   {run.path}: another process is still training there", flush=True)
+        with filelock.FileLock(run.lock):
+            pass
+
+
+def lost(run: JobDirectory, error: Exception) -> float:
+    """What a run returned whose process ended without a word, if training was through by then.
+
+    Args:
+        run: Its folder.
+        error: Why the process ended; raised if training was not through.
+    """
+    found = outcome(run)
+    if found.finished:  # it ended while it was delivered
+        return result(run)
+    if found.state == "died" and run.run.is_file() and read_json(run.run)["uri"] is not None:
+        deliver(run)  # MLflow would have it running for ever
+    raise error
 
 
 def deliver(run: JobDirectory) -> None:

@@ -10,7 +10,7 @@ from gan_experiments.errors import UserError
 from gan_experiments.sweeps.sweep_directory import SweepDirectory
 
 _KEY = "sweep.resume"
-_FREE = ("device=", "hydra/launcher=", "hydra.launcher.", "tracking.timeout=", "hydra.sweeper.n_trials=")
+_FREE = ("device=", "hydra/launcher", "hydra.launcher.", "tracking.timeout=", "hydra.sweeper.n_trials=")
 """What may change when a sweep goes on: on what its runs are computed, and how long a search is, but not what the
 runs are."""
 
@@ -44,8 +44,10 @@ def continued(arguments: Sequence[str]) -> list[str]:
     again = ours | {_key_of(argument) for argument in own}
     before = [*sweep["overrides"]["hydra"], *sweep["overrides"]["task"]]
     kept = [override for override in before if _key_of(override) not in again]
-    if "hydra/launcher" in again:  # the keys of another
-        kept = [override for override in kept if not _key_of(override).startswith("hydra.launcher.")]
+    for group in ("hydra/launcher", "hydra/launcher/through"):
+        if group in again:  # the keys of another
+            below = (f"{group}/", f"{group.replace('/', '.')}.")
+            kept = [override for override in kept if not _key_of(override).startswith(below)]
     flags = [] if sweep["config_dir"] is None else ["--config-dir", sweep["config_dir"]]
     folder = QuotedString(str(directory.path), Quote.single).with_quotes()
     return [*flags, "-m", *kept, f"hydra.sweep.dir={folder}", "hydra.callbacks.sweep.resume=true", *own]

@@ -10,12 +10,14 @@ import pytest
 from scipy import stats
 
 from gan_experiments.errors import UserError
+from gan_experiments.sweeps.comparison import charts
 from gan_experiments.sweeps.comparison.factors import find_factors, find_settings
 from gan_experiments.sweeps.comparison.importance import COMBINED, EITHER, NOISE, importance
 from gan_experiments.sweeps.comparison.measure import EQUILIBRIUM, choose
 from gan_experiments.sweeps.comparison.ranking import BEST, CLEAR, UNKNOWN, Ranked, rank
 from gan_experiments.sweeps.comparison.ranking import NOISE as WITHIN
 from gan_experiments.sweeps.comparison.record import Record
+from gan_experiments.sweeps.comparison.study import Study
 from gan_experiments.sweeps.outcome import Outcome
 from gan_experiments.sweeps.sweep_directory import JobDirectory
 
@@ -165,3 +167,14 @@ def test_a_metric_that_no_run_has_is_refused_with_those_there_are() -> None:
 
 def test_a_metric_that_is_not_finite_ranks_nothing() -> None:
     assert ranking([record(params={"a": 1}, eval__fcd=[float("nan")])]) == []
+
+
+def test_a_parameter_that_only_some_runs_have_is_drawn() -> None:
+    smooth = {"objective.label_smoothing": 0.0}
+    options = ({"name": "hinge"}, {"name": "minimax", **smooth}, {"name": "non_saturating", **smooth})
+    runs = [record(n, params=params, eval__fcd=[n]) for n, params in enumerate(options)]
+    factors, measure = find_factors(runs), choose(runs, None)
+    settings = find_settings(runs, factors)
+    found = Study(Path(), "", {}, runs, measure, factors, settings, rank(settings, measure), [])
+    (drawn,) = charts.parallel(found).data
+    assert [dimension.label for dimension in drawn.dimensions] == [*(factor.label for factor in factors), "eval/fcd"]

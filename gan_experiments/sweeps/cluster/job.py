@@ -1,12 +1,7 @@
-"""One of a sweep's runs as a job that submitit starts in a process of its own, here or on another machine."""
+"""One of a sweep's runs as a job in a process of its own, here or on another machine."""
 
 from __future__ import annotations
 
-import os
-import signal
-from types import FrameType
-
-import submitit
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, run_job, setup_globals
@@ -14,15 +9,12 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from gan_experiments.errors import RunFailedError
-from gan_experiments.sweeps.cluster import slurm
-from gan_experiments.sweeps.job import deliver
-from gan_experiments.sweeps.outcome import outcome, result
+from gan_experiments.sweeps.job import lost
 from gan_experiments.sweeps.sweep_directory import JobDirectory
-from gan_experiments.tracking.run_directory import read_json
 
 
 class ClusterJob:
-    """What submitit keeps in a file, calls in the job's process, and queues again after a checkpoint.
+    """What goes to the job's process, and what the launching one needs to know about it.
 
     Args:
         context: Hydra's.
@@ -43,20 +35,15 @@ class ClusterJob:
         self._context, self._task, self._config = context, task, config
         self._singletons = Singleton.get_state()
 
-    def __call__(self) -> JobReturn:
-        """Run the job, in its own process."""
-        environment = submitit.JobEnvironment()
-        if environment.cluster == "local":
-            os.setpgrp()  # Ctrl-C in a terminal is for the launching process, which passes on what follows from it
-        signal.signal(signal.SIGTERM, _terminate)
+    def run(self, job_id: str) -> JobReturn:
+        """Run the job, in its own process.
+
+        Args:
+            job_id: The cluster's.
+        """
         Singleton.set_state(self._singletons)
         setup_globals()
-        return self._run(self._task, environment.job_id)
-
-    def checkpoint(self) -> submitit.helpers.DelayedSubmission:
-        """What submitit queues again when the job is interrupted: the same, for a run finds its checkpoint itself."""
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # SLURM sends it to what it queues again
-        return submitit.helpers.DelayedSubmission(self)
+        return self._run(self._task, job_id)
 
     def ended_without_a_word(self, job_id: str, reason: str) -> JobReturn:
         """All that Hydra does for a job that failed, where the job's own process could not do it any more.
@@ -67,13 +54,7 @@ class ClusterJob:
         """
 
         def fail(_: DictConfig) -> float:
-            run = JobDirectory(HydraConfig.get().runtime.output_dir)
-            found = outcome(run)
-            if found.finished:  # it ended while it was delivered
-                return result(run)
-            if found.state == "died" and run.run.is_file() and read_json(run.run)["uri"] is not None:
-                deliver(run)  # MLflow would have it running for ever
-            raise RunFailedError(reason)
+            return lost(JobDirectory(HydraConfig.get().runtime.output_dir), RunFailedError(reason))
 
         return self._run(fail, job_id, configure_logging=False)
 
@@ -89,16 +70,3 @@ class ClusterJob:
             job_subdir_key="hydra.sweep.subdir",
             configure_logging=configure_logging,
         )
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    """End the job; where SLURM wants its place for another one, queue it again first.
-
-    SLURM itself queues only jobs again that it had to kill; one that ends in its time of grace is at an end.
-    """
-    environment = submitit.JobEnvironment()
-    requeue = signal.getsignal(signal.Signals[f"SIG{environment.USR_SIG}"])
-    # Of a job that was cancelled, or whose time is up, SLURM says so before it sends the signal.
-    if environment.cluster == "slurm" and slurm.is_running(environment.job_id) and callable(requeue):
-        requeue(number, frame)
-    raise SystemExit(128 + number)

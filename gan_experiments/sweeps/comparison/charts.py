@@ -77,7 +77,7 @@ def importance(study: Study) -> go.Figure:
 def parallel(study: Study) -> go.Figure:
     """A line a run, through the values of its factors to the measure."""
     runs = [(run, value) for place in study.ranked for run, value in zip(place.runs, place.values, strict=True)]
-    dimensions = [_dimension(factor, [run.params[factor.key] for run, _ in runs]) for factor in study.factors]
+    dimensions = [_dimension(factor, [run.params.get(factor.key, "") for run, _ in runs]) for factor in study.factors]
     values = [value for _, value in runs]
     dimensions.append({"label": study.measure.name, "values": values})
     line = {"color": values, "colorscale": _SCALE, "reversescale": study.measure.larger_is_better}

@@ -112,4 +112,6 @@ def study(folder: Path, metric: str | None = None) -> Study:
     settings = find_settings(found, factors)
     ranked = rank(settings, measure)
     title = sweep.get("name", folder.name)
-    return Study(folder.absolute(), title, sweep, found, measure, factors, settings, ranked, importance(ranked, factors))
+    return Study(
+        folder.absolute(), title, sweep, found, measure, factors, settings, ranked, importance(ranked, factors)
+    )

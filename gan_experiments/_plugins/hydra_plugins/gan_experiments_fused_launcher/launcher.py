@@ -12,7 +12,7 @@ from pathlib import Path
 from hydra.core.utils import JobReturn, configure_log, filter_overrides, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +22,11 @@ class FusedLauncher(Launcher):
 
     Args:
         max_members: Most runs in one program.
+        through: Launcher whose jobs such programs are; None to run them in this process.
     """
 
-    def __init__(self, max_members: int) -> None:
-        self._max_members = max_members
+    def __init__(self, max_members: int, through: Launcher | None = None) -> None:
+        self._max_members, self._through = max_members, through
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """As Hydra's launchers do."""
@@ -33,17 +34,19 @@ class FusedLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run a batch of jobs; what each returned, in their order."""
-        from gan_experiments.sweeps.fused import FusedJobs
-
         setup_globals()
         configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
         Path(self._config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
         log.info(f"Launching {len(job_overrides)} jobs, together where they can be")
-        jobs = []
-        for number, overrides in enumerate(job_overrides, initial_job_idx):
+        members = list(enumerate(job_overrides, initial_job_idx))
+        for number, overrides in members:
             log.info(f"\t#{number} : {' '.join(filter_overrides(overrides))}")
-            job = self._context.config_loader.load_sweep_config(self._config, list(overrides))
-            with open_dict(job):
-                job.hydra.job.id = job.hydra.job.num = number
-            jobs.append(job)
+        if self._through is not None:
+            from gan_experiments.sweeps import through
+
+            return through.launch(self._through, self._context, self._task, self._config, self._max_members, members)
+        from gan_experiments.sweeps.fused import FusedJobs
+        from gan_experiments.sweeps.groups import compose
+
+        jobs = [compose(self._context, self._config, number, overrides) for number, overrides in members]
         return FusedJobs(self._context, self._task, self._max_members).run(jobs)

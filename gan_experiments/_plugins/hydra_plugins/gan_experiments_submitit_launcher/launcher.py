@@ -37,14 +37,14 @@ class SubmititLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run a batch of jobs; what each returned, in their order."""
-        from gan_experiments.sweeps.cluster.job import ClusterJob
-        from gan_experiments.sweeps.cluster.jobs import run
+        from gan_experiments.sweeps.cluster.submitit_job import SubmititJob
+        from gan_experiments.sweeps.cluster.submitit_jobs import run
 
         setup_globals()
         configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
         Path(self._config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
         jobs = [
-            ClusterJob(self._context, self._task, self._config, number, list(overrides))
+            SubmititJob(self._context, self._task, self._config, number, list(overrides))
             for number, overrides in enumerate(job_overrides, initial_job_idx)
         ]
         return run(jobs, self.cluster, self._parameters)

@@ -17,7 +17,7 @@ from submitit.core.utils import FailedJobError, UncompletedJobError
 
 from gan_experiments.errors import UserError
 from gan_experiments.sweeps.cluster import slurm
-from gan_experiments.sweeps.cluster.job import ClusterJob
+from gan_experiments.sweeps.cluster.submitit_job import SubmititJob
 
 # Hydra's own loggers are the ones that its configuration shows to the person.
 log = logging.getLogger("hydra.launcher.submitit")
@@ -31,7 +31,7 @@ _KILL_WAIT_S = 30
 """What processes on this machine get for their checkpoints, as SLURM's jobs do (``KillWait``)."""
 
 
-def run(jobs: Sequence[ClusterJob], cluster: str, parameters: dict[str, Any]) -> list[JobReturn]:
+def run(jobs: Sequence[SubmititJob], cluster: str, parameters: dict[str, Any]) -> list[JobReturn]:
     """Run jobs, each by itself; what Hydra gets of each, in their order.
 
     Args:
@@ -78,7 +78,7 @@ def _executor(cluster: str, given: dict[str, Any]) -> submitit.Executor:
 
 
 def _wait(
-    jobs: Sequence[ClusterJob],
+    jobs: Sequence[SubmititJob],
     submitted: Sequence[submitit.Job[JobReturn]],
     cluster: str,
     returned: dict[int, JobReturn],
@@ -111,7 +111,7 @@ def _has_result(job: submitit.Job[JobReturn]) -> bool:
     return folder.is_dir() and any(path.name == job.paths.result_pickle.name for path in folder.iterdir())
 
 
-def _result(job: ClusterJob, submitted: submitit.Job[JobReturn]) -> JobReturn:
+def _result(job: SubmititJob, submitted: submitit.Job[JobReturn]) -> JobReturn:
     try:
         return submitted.result()
     except UncompletedJobError as error:
