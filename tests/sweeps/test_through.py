@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
+from gan_experiments import run
 from gan_experiments.sweeps.outcome import outcome
 from gan_experiments.sweeps.sweep_directory import JobDirectory
 from tests import real_runs
@@ -28,18 +30,21 @@ SWEEP = ("-m", *SMALL, "objective=minimax,non_saturating", "seed=0,1", "hydra.sw
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sweep, fused in one process."""
+    """The sweep, fused in this process."""
     folder = tmp_path_factory.mktemp("plain")
-    real_runs.succeed(folder, *SWEEP, "hydra/launcher=fused")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["run", *SWEEP, "hydra/launcher=fused"])
+        run.main()
     return folder / "sweep"
 
 
 def assert_same(found: Path, expected: Path, numbers: range) -> None:
     """These runs are the same, bit for bit."""
     for number in numbers:
-        run = JobDirectory(found / str(number))
-        assert outcome(run).finished
-        assert run.losses.read_bytes() == (expected / str(number) / "losses.f32").read_bytes()
+        job = JobDirectory(found / str(number))
+        assert outcome(job).finished
+        assert job.losses.read_bytes() == (expected / str(number) / "losses.f32").read_bytes()
 
 
 @pytest.mark.skipif(bool(MISSING), reason=f"not here: {', '.join(MISSING)}")
@@ -69,9 +74,9 @@ def test_a_group_that_loses_its_place_goes_on_as_one(troubled: tuple[Path, Ended
     sweep, _ = troubled
     assert_same(sweep, plain, range(2))
     for number in "01":
-        run = JobDirectory(sweep / number)
-        assert [line["status"] for line in lines(run, "status")] == ["KILLED", "FINISHED"]
-        first, again = (line["step"] for line in lines(run, "session"))
+        job = JobDirectory(sweep / number)
+        assert [line["status"] for line in lines(job, "status")] == ["KILLED", "FINISHED"]
+        first, again = (line["step"] for line in lines(job, "session"))
         assert first == 0 < again
 
 
