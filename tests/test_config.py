@@ -9,11 +9,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments import config
 from gan_experiments.run import CONFIG_DIR
+from gan_experiments.sweeps.search import schema as search_schema
 from gan_experiments.validation import validate
 
 
 def composed(*overrides: str) -> DictConfig:
     config.register()
+    search_schema.register()
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         return compose("config", overrides=list(overrides))
 
