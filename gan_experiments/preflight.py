@@ -39,8 +39,9 @@ class Preflight(Callback):
         """Check every run of a sweep; of a search, whose runs nobody knows yet, those that show all of its values."""
         with not_swallowed(), user_errors():
             launchers.check(config.hydra)
+            here = launchers.trains_here(config.hydra)
             for cfg in plan.compose(config, plan.jobs(config)):
-                check(cfg, here=launchers.trains_here(config.hydra))
+                check(cfg, here)
                 if cfg.train.resume not in (None, "auto"):
                     raise UserError(f"train.resume={cfg.train.resume}: must be auto or null in a sweep")
             check_folder("hydra.sweep.dir", config.hydra.sweep.dir)
