@@ -14,6 +14,7 @@ from omegaconf import MISSING
 
 from gan_experiments.parts import (
     DCGANConfig,
+    IdxDataConfig,
     ImageDataConfig,
     ImageFolderDataConfig,
     LeastSquaresConfig,
@@ -131,6 +132,7 @@ class Config:
 
 SCHEMAS: tuple[tuple[str, str, type], ...] = (
     ("data", "schema_image_data", ImageDataConfig),
+    ("data", "schema_idx_data", IdxDataConfig),
     ("data", "schema_stacked_data", StackedDataConfig),
     ("data", "schema_image_folder_data", ImageFolderDataConfig),
     ("data", "schema_mixture_data", MixtureDataConfig),

@@ -24,6 +24,18 @@ class ImageDataConfig:
 
 
 @dataclass
+class IdxDataConfig(ImageDataConfig):
+    """MNIST and the sets in its format."""
+
+    _target_: str = setting("gan_experiments.data.idx.load", "function that loads the data")
+    validation: int = setting(
+        0,
+        "training images, the last ones, that are not learnt; Parzen's width is chosen on them",
+        at_least(0) & below(60_000),
+    )
+
+
+@dataclass
 class StackedDataConfig(ImageDataConfig):
     """Three of MNIST's digits as the channels of one image."""
 

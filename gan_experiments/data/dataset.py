@@ -41,6 +41,8 @@ class Dataset:
         scale: Points are divided by it before they are learnt, so that a generator that ends in Tanh reaches
             them; 1 for images, whose 0..255 always becomes [-1, 1].
         test: Loads the samples that are kept for judging and never learnt, or None where there are none.
+        validation: Samples like the others that are not learnt, for choices that may depend neither on these nor on
+            the test set; or None.
         mixture: For points, the mixture that they were drawn from, where that is known.
 
     Raises:
@@ -53,6 +55,7 @@ class Dataset:
     source: str = ""
     scale: float = 1.0
     test: Callable[[], Dataset] | None = None
+    validation: Tensor | None = None
     mixture: Mixture | None = None
 
     def __post_init__(self) -> None:

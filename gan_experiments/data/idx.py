@@ -82,7 +82,7 @@ RELEASES = {
 }
 
 
-def load(name: str, root: str, image_size: int, download: bool) -> Dataset:
+def load(name: str, root: str, image_size: int, download: bool, validation: int = 0) -> Dataset:
     """Load the training set of MNIST, Fashion-MNIST or KMNIST.
 
     Read are ``ROOT/MNIST/raw/train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte``, or the same compressed
@@ -94,10 +94,11 @@ def load(name: str, root: str, image_size: int, download: bool) -> Dataset:
         root: The folder above ``MNIST``; a download makes it.
         image_size: Height and width in pixels; images are resized where it is not 28.
         download: Whether torchvision may fetch files that are missing. Otherwise the network is not touched.
+        validation: How many of the training images, the last ones, are not learnt.
 
     Returns:
-        Images uint8 ``[60000, 1, image_size, image_size]``, white on black, with labels 0..9. Its ``test`` loads
-        the 10,000 test images from the files beside them, ``t10k-…``, in the same way.
+        Images uint8 ``[60000 - validation, 1, image_size, image_size]``, white on black, with labels 0..9. Its
+        ``test`` loads the 10,000 test images from the files beside them, ``t10k-…``, in the same way.
 
     Raises:
         UserError: The name is none of these; files are missing and may not or cannot be fetched; or a file is
@@ -108,7 +109,12 @@ def load(name: str, root: str, image_size: int, download: bool) -> Dataset:
     release = RELEASES[name]
     train = _load(release, name, root, image_size, download, (IMAGES, LABELS), release.shape)
     parts = (TEST_IMAGES, TEST_LABELS), release.test_shape
-    return replace(train, test=partial(_load, release, name, root, image_size, download, *parts))
+    test = partial(_load, release, name, root, image_size, download, *parts)
+    if not validation:
+        return replace(train, test=test)
+    assert train.labels is not None
+    kept, held_out = train.samples[:-validation], train.samples[-validation:]
+    return replace(train, samples=kept, labels=train.labels[:-validation], test=test, validation=held_out)
 
 
 def _load(

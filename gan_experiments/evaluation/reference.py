@@ -44,12 +44,13 @@ class Reference:
     @property
     def _kept(self) -> int:
         """Training samples before those that are held out."""
-        return len(self._dataset) * 5 // 6
+        return len(self._dataset) * 5 // 6 if self._dataset.validation is None else len(self._dataset)
 
     @property
     def held_out(self) -> Tensor:
-        """The last sixth of the training set: for MNIST, what the 2014 paper kept for validation."""
-        return self._dataset.samples[self._kept :]
+        """The validation samples; without any, the last sixth of the training set, though it was learnt."""
+        validation = self._dataset.validation
+        return self._dataset.samples[self._kept :] if validation is None else validation
 
     def stand_ins(self, count: int) -> tuple[Tensor, Tensor]:
         """At most ``count`` real samples in a generator's place, none of them held out, and what to compare with."""

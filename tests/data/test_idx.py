@@ -56,6 +56,16 @@ def test_files_are_read_as_they_lie(name: str, files: dict[str, bytes], tmp_path
     assert sorted(path.name for path in raw.iterdir()) == sorted(files)
 
 
+def test_the_last_images_may_be_kept_for_validation(tmp_path: Path) -> None:
+    write(tmp_path / "MNIST/raw", FILES)
+    data = load("mnist", str(tmp_path), 28, download=False, validation=2)
+    assert torch.equal(data.samples.squeeze(1), PIXELS[:-2])
+    assert data.labels is not None
+    assert data.labels.tolist() == CLASSES[:-2].tolist()
+    assert data.validation is not None
+    assert torch.equal(data.validation.squeeze(1), PIXELS[-2:])
+
+
 def test_images_are_resized_where_another_size_is_asked_for(tmp_path: Path) -> None:
     write(tmp_path / "MNIST/raw", FILES)
     dataset = loaded(tmp_path, image_size=14)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -51,6 +53,13 @@ def test_the_log_likelihood_of_real_digits(mnist: Dataset) -> None:
     measured = judge._measure(judge._judge(mnist.normalise(mnist.samples[:10_000])), judge._real)
     assert measured["parzen_log_likelihood"].value == pytest.approx(241.2, abs=0.2)
     assert measured["parzen_sigma"].value == pytest.approx(0.167, abs=1e-3)
+
+
+def test_the_windows_width_is_chosen_on_validation_images(mnist: Dataset) -> None:
+    grey = torch.randint(256, (1000, 1, 28, 28), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    judge = evaluator(replace(mnist, validation=grey), 100, ["parzen"])
+    measured = judge._measure(judge._judge(mnist.normalise(mnist.samples[:100])), judge._real)
+    assert measured["parzen_sigma"].value > 0.4  # of digits beside digits it is 0.17 to 0.22
 
 
 def test_a_generators_scores_are_a_function_of_its_weights(bundled: Dataset, generator: torch.nn.Module) -> None:
