@@ -17,6 +17,7 @@ from gan_experiments.sweeps.comparison.measure import EQUILIBRIUM, choose
 from gan_experiments.sweeps.comparison.ranking import BEST, CLEAR, UNKNOWN, Ranked, rank
 from gan_experiments.sweeps.comparison.ranking import NOISE as WITHIN
 from gan_experiments.sweeps.comparison.record import Record
+from gan_experiments.sweeps.comparison.scores import markdown, score_tables
 from gan_experiments.sweeps.comparison.study import Study
 from gan_experiments.sweeps.outcome import Outcome
 from gan_experiments.sweeps.sweep_directory import JobDirectory
@@ -178,3 +179,42 @@ def test_a_parameter_that_only_some_runs_have_is_drawn() -> None:
     found = Study(Path(), "", {}, runs, measure, factors, settings, rank(settings, measure), [])
     (drawn,) = charts.parallel(found).data
     assert [dimension.label for dimension in drawn.dimensions] == [*(factor.label for factor in factors), "eval/fcd"]
+
+
+def measured(number: int, lr: float, seed: int, fcd: float, features: str, reference: str = "mnist") -> Record:
+    """A run with scores, and what they were measured with."""
+    scores = {"eval__fcd": [9, fcd], "eval__fcd_error": [1, 1], "eval__recall": [0.5]}
+    run = record(number, params={"lr": lr, "seed": seed}, **scores)
+    stick = {"samples": "1000", "reference": reference, "features": features, "floor.fcd": "3.5"}
+    run.tags |= {f"evaluate.{key}": value for key, value in stick.items()}
+    return run
+
+
+def test_scores_have_a_table_of_means_and_spreads() -> None:
+    runs = [measured(seed, 1, seed, fcd, "a:1") for seed, fcd in enumerate([33.2, 35.4])]
+    runs.append(measured(2, 2, 0, 8, "a:1"))
+    runs.append(record(3, Outcome("failed", "diverged"), params={"lr": 2, "seed": 1}, eval__fcd=[0]))
+    factors = find_factors(runs)
+    text = """\
+1000 samples against mnist, features a:1; mean ± standard deviation over seeds:
+
+| lr | seeds | fcd | recall |
+| --- | --- | --- | --- |
+| 1 | 2 | 34.3 ± 1.6 | 0.5 |
+| 2 | 1 | 8 | 0.5 |
+| real samples |  | 3.5 |  |
+"""
+    assert markdown(score_tables(find_settings(runs, factors)), factors) == text
+
+
+@pytest.mark.parametrize("other", [("a:2", "mnist"), ("a:1", "fashion_mnist")])
+def test_scores_of_different_yardsticks_share_no_table_and_rank_nothing(other: tuple[str, str]) -> None:
+    runs = [measured(0, 1, 0, 3, "a:1"), measured(1, 2, 0, 4, *other)]
+    tables = score_tables(find_settings(runs, find_factors(runs)))
+    assert [[setting.values["lr"] for setting, _, _ in table.rows] for table in tables] == [["1"], ["2"]]
+    measure = choose(runs, None)
+    assert measure.name == EQUILIBRIUM
+    assert f"{other[1]}, features {other[0]}" in measure.caveat
+    with pytest.raises(UserError, match=r"--metric eval/fcd: these do not compare: 1000 samples against mnist, .*; "):
+        choose(runs, "eval/fcd")
+    assert choose(runs[:1], "eval/fcd").name == "eval/fcd"

@@ -85,7 +85,9 @@ def test_the_summary_says_what_was_swept_and_what_came_of_it(failed_sweep: Swept
 def test_the_report_is_in_the_folder_and_in_mlflow(failed_sweep: Swept) -> None:
     directory = failed_sweep.directory
     local = {f"report/{file.name}" for file in directory.report.iterdir()}
-    assert local == {f"report/{name}" for name in ("report.html", "report.json", "ranking.csv", "runs.csv")}
+    assert local == {
+        f"report/{name}" for name in ("report.html", "report.json", "ranking.csv", "runs.csv", "scores.md")
+    }
     mlflow = client(database(failed_sweep.folder))
     assert {item.path for item in mlflow.list_artifacts(directory.content()["run_id"], "report")} == local
 

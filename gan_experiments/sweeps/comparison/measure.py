@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gan_experiments.errors import UserError
 from gan_experiments.evaluation.headline import headline, larger_is_better
 from gan_experiments.sweeps.comparison.record import Record
+from gan_experiments.sweeps.comparison.yardstick import SCORES, yardstick
 
-_SCORES = "eval/"
 EQUILIBRIUM = "equilibrium_distance"
 _LAST = 0.1
 """Share of the epochs, the last ones, over which a metric that is no score is averaged."""
@@ -43,24 +43,40 @@ class Measure:
 def choose(records: Sequence[Record], asked: str | None, searched: Sequence[Measure] = ()) -> Measure:
     """The measure that was asked for; else a search's first; else a score that the runs have; else their balance.
 
+    Scores that were measured by different yardsticks rank nothing.
+
     Raises:
-        UserError: No run has what was asked for.
+        UserError: No run has what was asked for, or not all were measured by one yardstick.
     """
     names = sorted({name for record in records for name in record.metrics})
     if asked is not None:
         if asked not in (*names, EQUILIBRIUM):
             raise UserError(f"--metric {asked}: no run has it; there are {', '.join([*names, EQUILIBRIUM])}")
+        if len(apart := _yardsticks(records, asked)) > 1:
+            raise UserError(f"--metric {asked}: these do not compare: {'; '.join(apart)}; compare such runs apart")
         return named(asked, "Asked for with --metric.")
     if searched:
         return searched[0]
     best = headline_of(names)
-    return named(EQUILIBRIUM) if best is None else named(best, "The first of the scores that these runs have.")
+    if best is None:
+        return named(EQUILIBRIUM)
+    if len(apart := _yardsticks(records, best)) > 1:
+        caveat = f"Scores of these runs do not compare, and rank nothing: {'; '.join(apart)}."
+        return replace(named(EQUILIBRIUM), caveat=caveat)
+    return named(best, "The first of the scores that these runs have.")
+
+
+def _yardsticks(records: Sequence[Record], name: str) -> list[str]:
+    """With what a score was measured, as far as it is one, in words."""
+    if not name.startswith(SCORES):
+        return []
+    return [str(each) for each in dict.fromkeys(yardstick(run, name) for run in records if name in run.metrics)]
 
 
 def headline_of(names: Iterable[str]) -> str | None:
     """The score to judge by among metrics with these names; None where there is none."""
-    best = headline(name.removeprefix(_SCORES) for name in names if name.startswith(_SCORES))
-    return None if best is None else f"{_SCORES}{best}"
+    best = headline(name.removeprefix(SCORES) for name in names if name.startswith(SCORES))
+    return None if best is None else f"{SCORES}{best}"
 
 
 def named(name: str, why: str = "") -> Measure:
@@ -70,8 +86,8 @@ def named(name: str, why: str = "") -> Measure:
         name: The metric's name.
         why: Why it was chosen: one sentence.
     """
-    if name.startswith(_SCORES):
-        larger = larger_is_better(name.removeprefix(_SCORES))
+    if name.startswith(SCORES):
+        larger = larger_is_better(name.removeprefix(SCORES))
         return Measure(name, larger, why, lambda record: _last(record, name))
     if name.startswith(("prob/", "accuracy/")):
         meaning = f"The distance of {name} from ½, where D cannot tell real from generated. {why}"

@@ -17,7 +17,6 @@ from markupsafe import Markup
 
 from gan_experiments.evaluation.lights import MEANINGS
 from gan_experiments.sweeps.comparison import charts, images, tables
-from gan_experiments.sweeps.comparison.factors import Setting
 from gan_experiments.sweeps.comparison.ranking import Ranked
 from gan_experiments.sweeps.comparison.record import Record
 from gan_experiments.sweeps.comparison.study import Study
@@ -58,16 +57,10 @@ def _charts(study: Study) -> dict[str, go.Figure]:
         found["parallel"] = charts.parallel(study)
         if study.shares:
             found["importance"] = charts.importance(study)
-    settings = _in_order(study)
+    settings = study.settings_in_order
     if settings:
         found["losses"] = charts.losses(settings, len(settings) if len(settings) <= _FEW else _COLUMNS)
     return found
-
-
-def _in_order(study: Study) -> list[Setting]:
-    """Settings, the best first, those that can't be ranked last."""
-    placed = [place.setting for place in study.ranked]
-    return [*placed, *(setting for setting in study.settings if all(setting is not each for each in placed))]
 
 
 def _facts(study: Study) -> list[tuple[str, str]]:

@@ -57,9 +57,7 @@ def rank(settings: Sequence[Setting], measure: Measure) -> list[Ranked]:
     sign = -1 if measure.larger_is_better else 1
     ranked = []
     for setting in settings:
-        # Of runs of one seed the last one counts: the same again is no repetition.
-        runs = {run.params.get(SEED): run for run in setting.runs if run.outcome.finished}.values()
-        pairs = [(value, run) for run in runs if (value := measure.value(run)) is not None]
+        pairs = [(value, run) for run in repetitions(setting) if (value := measure.value(run)) is not None]
         pairs.sort(key=lambda pair: sign * pair[0])
         if pairs:
             ranked.append(_summarise(setting, pairs))
@@ -71,6 +69,11 @@ def rank(settings: Sequence[Setting], measure: Measure) -> list[Ranked]:
             place.p = _welch(ranked[0].values, place.values)
         _holm(ranked[1:])
     return ranked
+
+
+def repetitions(setting: Setting) -> list[Record]:
+    """A setting's finished runs, one a seed: the same again is no repetition, and the last one counts."""
+    return [*{run.params.get(SEED): run for run in setting.runs if run.outcome.finished}.values()]
 
 
 def _summarise(setting: Setting, pairs: list[tuple[float, Record]]) -> Ranked:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gan_experiments.sweeps.comparison.importance import Share, importance
 from gan_experiments.sweeps.comparison.measure import Measure, choose
 from gan_experiments.sweeps.comparison.ranking import CLEAR, NOISE, UNKNOWN, Ranked, rank
 from gan_experiments.sweeps.comparison.record import Record, records
+from gan_experiments.sweeps.comparison.scores import ScoreTable, score_tables
 from gan_experiments.sweeps.search.goals import goals_of
 from gan_experiments.sweeps.sweep_directory import SweepDirectory
 
@@ -54,6 +56,17 @@ class Study:
         """All runs, the best setting's first, those that can't be ranked last."""
         placed = [run for place in self.ranked for run in place.runs]
         return [*placed, *(record for record in self.records if all(record is not run for run in placed))]
+
+    @property
+    def settings_in_order(self) -> list[Setting]:
+        """All settings, the best first, those that can't be ranked last."""
+        placed = [place.setting for place in self.ranked]
+        return [*placed, *(setting for setting in self.settings if all(setting is not each for each in placed))]
+
+    @cached_property
+    def scores(self) -> list[ScoreTable]:
+        """Every score of every setting."""
+        return score_tables(self.settings_in_order)
 
     @property
     def lit(self) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from gan_experiments.sweeps.comparison.ranking import Ranked
 from gan_experiments.sweeps.comparison.record import Record
+from gan_experiments.sweeps.comparison.scores import ScoreTable
 from gan_experiments.sweeps.comparison.study import Study
 from gan_experiments.tracking.journal import WARNING
 
@@ -36,6 +37,14 @@ def _place(study: Study, index: int, place: Ranked) -> dict[str, Any]:
         "p": place.p,
         "verdict": place.verdict,
     }
+
+
+def _scores(study: Study, table: ScoreTable) -> dict[str, Any]:
+    rows = []
+    for setting, seeds, cells in table.rows:
+        values = {factor.key: setting.values[factor.key] for factor in study.factors}
+        rows.append({**values, "seeds": seeds, **{name: cell._asdict() for name, cell in cells.items()}})
+    return {"measured": str(table.yardstick), "settings": rows, "real samples": dict(table.floors)}
 
 
 def runs(study: Study) -> list[dict[str, Any]]:
@@ -86,6 +95,7 @@ def content(study: Study) -> dict[str, Any]:
         "states": dict(Counter(record.outcome.state for record in study.records)),
         "factors": factors,
         "ranking": ranking(study),
+        "scores": [_scores(study, table) for table in study.scores],
         "importance": [{"factor": share.label, "share": share.share} for share in study.shares],
         "best": None if best is None else _best(study, best),
         "failures": [

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from gan_experiments.sweeps.comparison import page, tables
+from gan_experiments.sweeps.comparison.scores import markdown
 from gan_experiments.sweeps.comparison.study import Study
 from gan_experiments.tracking.run_directory import write_atomically
 
@@ -16,6 +17,7 @@ def write(study: Study, folder: Path) -> Path:
     texts = {
         "ranking.csv": tables.as_csv(content["ranking"]),
         "runs.csv": tables.as_csv(content["runs"]),
+        "scores.md": markdown(study.scores, study.factors),
         "report.html": page.render(study),
         "report.json": json.dumps(content, indent=1) + "\n",
     }
