@@ -200,7 +200,7 @@ def test_scores_have_a_table_of_means_and_spreads() -> None:
 
 | lr | seeds | fcd | recall |
 | --- | --- | --- | --- |
-| 1 | 2 | 34.3 ± 1.6 | 0.5 |
+| 1 | 2 | 34.3 ± 1.6 | 0.5 ± 0 |
 | 2 | 1 | 8 | 0.5 |
 | real samples |  | 3.5 |  |
 """

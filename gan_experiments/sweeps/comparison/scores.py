@@ -25,8 +25,10 @@ class Cell(NamedTuple):
 
     def __str__(self) -> str:
         """``233.1 ± 2.1``: two digits of the deviation, and the mean as exact as that."""
-        if not self.deviation or not math.isfinite(self.deviation):
+        if self.deviation is None or not math.isfinite(self.deviation):
             return f"{self.mean:.4g}"
+        if self.deviation == 0:
+            return f"{self.mean:.4g} ± 0"
         digits = max(0, 1 - math.floor(math.log10(self.deviation)))
         return f"{self.mean:.{digits}f} ± {self.deviation:.{digits}f}"
 
