@@ -218,3 +218,11 @@ def test_scores_of_different_yardsticks_share_no_table_and_rank_nothing(other: t
     with pytest.raises(UserError, match=r"--metric eval/fcd: these do not compare: 1000 samples against mnist, .*; "):
         choose(runs, "eval/fcd")
     assert choose(runs[:1], "eval/fcd").name == "eval/fcd"
+
+
+def test_settings_without_the_score_are_said_to_be_missing() -> None:
+    runs = [record(0, params={"a": 1}, eval__fcd=[3]), record(1, params={"a": 2}, eval__mode_kl=[3])]
+    factors, measure = find_factors(runs), choose(runs, "eval/fcd")
+    settings = find_settings(runs, factors)
+    found = Study(Path(), "", {}, runs, measure, factors, settings, rank(settings, measure), [])
+    assert "Not ranked, for they have no such score: 1 of 2 settings." in found.headline

@@ -13,7 +13,7 @@ from gan_experiments.evaluation.headline import ERROR
 from gan_experiments.sweeps.comparison.factors import Factor, Setting
 from gan_experiments.sweeps.comparison.ranking import repetitions
 from gan_experiments.sweeps.comparison.record import Record
-from gan_experiments.sweeps.comparison.yardstick import SCORES, Yardstick, yardstick
+from gan_experiments.sweeps.comparison.yardstick import SCORES, Yardstick, tag_of, yardstick
 from gan_experiments.tracking.naming import plain
 
 
@@ -86,7 +86,7 @@ def _table(stick: Yardstick, settings: Sequence[tuple[Setting, list[Record]]]) -
     runs = [run for _, own in settings for run in own]
     names = list(dict.fromkeys(name for run in runs for name in _scores(run) if yardstick(run, name) == stick))
     rows = [(setting, len(own), _cells(own, names)) for setting, own in settings]
-    floor = f"{stick.tag}floor."
+    floor = f"{tag_of(stick.prefix)}.floor."
     tags = {key: value for run in runs for key, value in run.tags.items() if key.startswith(floor)}
     floors = {key.removeprefix(floor): float(value) for key, value in tags.items()}
     return ScoreTable(stick, [name.removeprefix(stick.prefix) for name in names], rows, floors)

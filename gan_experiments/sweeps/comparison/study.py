@@ -13,7 +13,7 @@ from gan_experiments.errors import UserError
 from gan_experiments.sweeps.comparison.factors import Factor, Setting, find_factors, find_settings
 from gan_experiments.sweeps.comparison.importance import Share, importance
 from gan_experiments.sweeps.comparison.measure import Measure, choose
-from gan_experiments.sweeps.comparison.ranking import CLEAR, NOISE, UNKNOWN, Ranked, rank
+from gan_experiments.sweeps.comparison.ranking import CLEAR, NOISE, UNKNOWN, Ranked, rank, repetitions
 from gan_experiments.sweeps.comparison.record import Record, records
 from gan_experiments.sweeps.comparison.scores import ScoreTable, score_tables
 from gan_experiments.sweeps.search.goals import goals_of
@@ -91,6 +91,9 @@ class Study:
         elif others:
             found = ", ".join(f"{count[verdict]} {verdict}" for verdict in (CLEAR, NOISE, UNKNOWN) if count[verdict])
             parts.append(f"Of {len(others)} other settings: {found}.")
+        without = sum(map(bool, map(repetitions, self.settings))) - len(self.ranked)
+        if without:
+            parts.append(f"Not ranked, for they have no such score: {without} of {len(self.settings)} settings.")
         return " ".join([*parts, *self._front(), self.measure.caveat]).strip()
 
     def _front(self) -> Iterator[str]:

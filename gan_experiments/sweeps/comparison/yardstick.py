@@ -24,11 +24,6 @@ class Yardstick(NamedTuple):
     reference: str
     features: str
 
-    @property
-    def tag(self) -> str:
-        """How the names of their tags begin: ``evaluate.``, ``evaluate/N.``."""
-        return _tag(self.prefix)
-
     def __str__(self) -> str:
         features = f", features {self.features}" if self.features else ""
         return f"{self.samples} samples against {self.reference}{features}"
@@ -37,9 +32,10 @@ class Yardstick(NamedTuple):
 def yardstick(record: Record, name: str) -> Yardstick:
     """What a run's score of this name was measured with."""
     prefix = name[: name.rindex("/") + 1]
-    parts = (record.tags.get(f"{_tag(prefix)}{part}", "") for part in ("samples", "reference", "features"))
+    parts = (record.tags.get(f"{tag_of(prefix)}.{part}", "") for part in ("samples", "reference", "features"))
     return Yardstick(prefix, *parts)
 
 
-def _tag(prefix: str) -> str:
-    return f"{prefix.replace('eval', 'evaluate', 1).removesuffix('/')}."
+def tag_of(prefix: str) -> str:
+    """The tag that goes with scores of this prefix: ``evaluate``, ``evaluate/N``."""
+    return prefix.replace("eval", "evaluate", 1).removesuffix("/")
