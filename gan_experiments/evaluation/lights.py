@@ -21,7 +21,8 @@ _LEAST_MODES, _LEAST_COVERAGE = 0.75, 0.05
 _SCORES = 3
 """Scores in a row that have to show a collapse."""
 _CRITICS = ("wasserstein", "wasserstein_gp")
-"""Objectives whose logits are no probabilities, and whose gradients do not vanish when they are far apart."""
+"""Objectives whose logits are no probabilities and have no origin: gradients do not vanish where they are far apart,
+and the size of G's loss means nothing."""
 MEANINGS = {
     "mode_collapse": (
         "three scores in a row miss more than a quarter of the modes or classes, or, where nobody knows those, 95% of"
@@ -33,6 +34,7 @@ MEANINGS = {
     ),
     "oscillation": (
         "over eight epochs G's loss changes, from one to the next, by over 40% of its mean and gets nowhere"
+        " (not for critics)"
     ),
     "generator_stopped": "for three epochs the norm of G's gradient is below a thousandth of its largest",
 }
@@ -72,7 +74,7 @@ class WarningLights:
             step,
             saturated_discriminator=self._saturated >= _STREAK,
             generator_stopped=self._still >= _STREAK,
-            oscillation=_oscillates(self._losses),
+            oscillation=not self._critic and _oscillates(self._losses),
         )
 
     def scores(self, step: int, metrics: Mapping[str, float], modes: int | None) -> list[str]:

@@ -30,6 +30,7 @@ def test_a_saturated_discriminator() -> None:
 def test_oscillation_is_not_a_fall() -> None:
     assert lit([epoch(loss=1.0 + 2.0 * (i % 2)) for i in range(8)]) == {"oscillation": 80}
     assert lit([epoch(loss=8.0 / 2**i) for i in range(8)]) == {}
+    assert lit([epoch(loss=0.01 * (-1) ** i) for i in range(8)], "wasserstein") == {}  # a critic's has no origin
 
 
 def test_a_generator_without_a_gradient_has_stopped() -> None:
