@@ -75,6 +75,15 @@ def test_only_what_differs_is_a_factor_and_what_changes_together_is_one() -> Non
     assert (rate.key, rate.label, rate.levels) == ("train.lr", "lr", ("1", "2"))
 
 
+def test_what_follows_from_a_groups_option_is_no_factor_of_its_own() -> None:
+    options = [{"objective.name": "hinge"}, {"objective.name": "wasserstein", "objective.clip": 0.01}]
+    options += [{"objective.name": name, "objective.label_smoothing": 0.0} for name in ("minimax", "non_saturating")]
+    runs = [record(n, params=params, eval__fcd=[n]) for n, params in enumerate(options)]
+    (factor,) = find_factors(runs, ["objective", "seed"])
+    assert (factor.key, factor.label) == ("objective.name", "objective")
+    assert set(factor.companions) == {"objective.clip", "objective.label_smoothing"}
+
+
 def test_the_interval_is_student_s() -> None:
     values = [1.0, 2.0, 4.0]
     (place,) = ranking(grid({(1,): values}, ["a"]))
@@ -171,10 +180,11 @@ def test_a_metric_that_is_not_finite_ranks_nothing() -> None:
 
 
 def test_a_parameter_that_only_some_runs_have_is_drawn() -> None:
-    smooth = {"objective.label_smoothing": 0.0}
-    options = ({"name": "hinge"}, {"name": "minimax", **smooth}, {"name": "non_saturating", **smooth})
+    smooth = [{"objective.name": "minimax", "objective.label_smoothing": value} for value in (0.0, 0.1)]
+    options = ({"objective.name": "hinge"}, *smooth)
     runs = [record(n, params=params, eval__fcd=[n]) for n, params in enumerate(options)]
     factors, measure = find_factors(runs), choose(runs, None)
+    assert [factor.key for factor in factors] == ["objective.name", "objective.label_smoothing"]
     settings = find_settings(runs, factors)
     found = Study(Path(), "", {}, runs, measure, factors, settings, rank(settings, measure), [])
     (drawn,) = charts.parallel(found).data

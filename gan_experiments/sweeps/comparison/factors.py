@@ -18,7 +18,8 @@ class Factor:
     Attributes:
         key: The dotted key.
         label: The key's name, as short as it can be.
-        companions: Keys whose values change exactly where this one's do; a model's name and its widths, say.
+        companions: Keys whose values change exactly where this one's do, or follow from it; a model's name and its
+            widths, say.
         levels: Its values, in order.
     """
 
@@ -59,8 +60,9 @@ def find_factors(records: Sequence[Record], asked: Sequence[str] = ()) -> list[F
         asked: Keys and groups that somebody varied, which come first and in this order.
 
     Keys that change together count once, under the first of them that is a name (``model.name`` before
-    ``model.generator_widths``): what can't be told apart is one factor. But what somebody varied by itself is one by
-    itself: all numbers that a search draws change in every run.
+    ``model.generator_widths``): what can't be told apart is one factor, and so is a group's option with those of its
+    keys that follow from it (``objective.clip``, which one of the objectives has). But what somebody varied by itself
+    is one by itself: all numbers that a search draws change in every run.
     """
 
     def place(keys: Sequence[str]) -> int:
@@ -75,9 +77,10 @@ def find_factors(records: Sequence[Record], asked: Sequence[str] = ()) -> list[F
         if is_silent(key) or key.endswith("._target_"):
             continue
         values = [params.get(key, "") for params in known]
-        order = list(dict.fromkeys(values))
-        if len(order) > 1:
-            pattern = tuple(order.index(value) for value in values)
+        if len(set(values)) > 1:
+            names = [params.get(f"{key.partition('.')[0]}.name", "") for params in known]
+            follows = len(set(zip(names, values, strict=True))) == len(set(names))
+            pattern = _pattern(names if follows else values)
             columns.setdefault(pattern, {}).setdefault(place([key]), []).append(key)
     for alike in columns.values():
         if len(alike) > 1:  # what nobody asked for goes with what somebody did
@@ -91,6 +94,12 @@ def find_factors(records: Sequence[Record], asked: Sequence[str] = ()) -> list[F
         short = label if not key.endswith(".name") else key.removesuffix(".name")
         factors.append(Factor(key, short, tuple(companions), levels))
     return factors
+
+
+def _pattern(values: Sequence[str]) -> tuple[int, ...]:
+    """The same for columns that change at the same places."""
+    order = list(dict.fromkeys(values))
+    return tuple(map(order.index, values))
 
 
 def _order(level: str) -> tuple[bool, float, str]:
