@@ -77,6 +77,7 @@ def test_the_page_shows_everything(page: Page, request: pytest.FixtureRequest, p
     assert page.locator("#chart-ranking .errorbar").count() == 2
     assert page.locator("#chart-losses .scatterlayer .trace").count() == 8  # D and G of every run
     assert page.locator("#chart-parallel .y-axis").count() == 2
+    assert page.locator("#scores tr").count() == 4  # the head, two settings, real samples
     for section, pictures in (("samples", 4), ("probabilities", 8)):
         images = page.locator(f"#{section} img")
         expect(images).to_have_count(pictures)
