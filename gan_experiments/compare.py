@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gan_experiments.command_line import user_errors
+from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
-from gan_experiments.preflight import check_folder
-from gan_experiments.sweeps.summary import deliver
-from gan_experiments.sweeps.sweep_directory import SweepDirectory
-from gan_experiments.tracking.locate import folder_of_run, is_run_id
+from gan_experiments.runs.checks import check_folder
+from gan_experiments.sweeps.mlflow_summary import deliver
+from gan_experiments.tracking.mlflow.locate import folder_of_run, is_run_id
+from gan_experiments.tracking.sweep_directory import SweepDirectory
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -48,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         out: Path = options.out or SweepDirectory(folder).report
         check_folder("--out", str(out))
         # After the checks, which need none of it.
-        from gan_experiments.sweeps.comparison.study import study
-        from gan_experiments.sweeps.comparison.write import write
+        from gan_experiments.reports.study import study
+        from gan_experiments.reports.write import write
 
         found = study(folder, options.metric)
         page = write(found, out.absolute())

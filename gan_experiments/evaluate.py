@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import filelock
 
-from gan_experiments import config
-from gan_experiments.command_line import user_errors
+from gan_experiments.configuration import store
+from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
 from gan_experiments.sync import sync
-from gan_experiments.tracking.locate import folder_of_run, is_run_id
+from gan_experiments.tracking.mlflow.locate import folder_of_run, is_run_id
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
 
 if TYPE_CHECKING:
@@ -136,9 +136,9 @@ def _evaluator(data: str, evaluate: str, device: str) -> Evaluator:
     """The evaluator for a data group and an evaluate group, as YAML; runs on the same data share one."""
     from omegaconf import DictConfig, OmegaConf
 
-    from gan_experiments.config import EvaluateConfig
+    from gan_experiments.configuration.instantiate import load_data
+    from gan_experiments.configuration.schema import EvaluateConfig
     from gan_experiments.evaluation.evaluator import Evaluator
-    from gan_experiments.targets import load_data
     from gan_experiments.training.device import resolve_device
 
     dataset = load_data(cast(DictConfig, OmegaConf.create(data)))
@@ -167,10 +167,10 @@ def _settings(options: argparse.Namespace, overrides: list[str]) -> DictConfig:
     """``evaluate=full`` and the data, with what the person wants otherwise."""
     from hydra import compose, initialize_config_dir
 
-    from gan_experiments.run import CONFIG_DIR
-    from gan_experiments.validation import validate
+    from gan_experiments.configuration.compose import CONFIG_DIR
+    from gan_experiments.configuration.validation import validate
 
-    config.register()
+    store.register()
     given = {"evaluate.samples": options.samples, "evaluate.features": options.features, "device": options.device}
     mine = [f"{key}={_quoted(value)}" for key, value in given.items() if value is not None]
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):

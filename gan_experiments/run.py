@@ -17,16 +17,14 @@ from hydra.core.utils import env_override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from gan_experiments import command_line, config, launchers
-from gan_experiments.sweeps.frame import seen_out
-from gan_experiments.sweeps.job import join
+from gan_experiments.configuration import command_line, store
+from gan_experiments.configuration.compose import CONFIG_DIR
+from gan_experiments.configuration.validation import validate
+from gan_experiments.launchers import availability
+from gan_experiments.sweeps.lifecycle import seen_out
+from gan_experiments.sweeps.membership import join
 from gan_experiments.sweeps.resume import continued as continued_sweep
-from gan_experiments.sweeps.search import schema as search_schema
-from gan_experiments.validation import validate
 
-_HERE = Path(__file__).resolve().parent
-CONFIG_DIR = next(folder for folder in (_HERE / "conf", _HERE.parent / "conf") if (folder / "config.yaml").is_file())
-"""In a wheel the configuration lies inside the package, in a checkout beside it."""
 _SPIN = {"GOMP_SPINCOUNT": "10000"}
 """How long torch's OpenMP threads wait actively for each other: some 0.3 ms. By default they burn whole time slices,
 and two processes on the same cores then slow each other 30-fold; alone, a step takes as long as before."""
@@ -38,9 +36,8 @@ def main() -> None:
     Raises:
         SystemExit: Status 2 for what the person can mend, after one line on stderr.
     """
-    config.register()
-    search_schema.register()
-    launchers.register()
+    store.register()
+    availability.register()
     os.environ |= _SPIN | os.environ  # OpenMP reads it when torch is first imported
     if os.getcwd() not in sys.path:  # noqa: PTH109
         # A user's own model or data lies here; `python -m` does this by itself, the console command does not.
@@ -50,12 +47,12 @@ def main() -> None:
         sys.argv[1:] = continued_sweep(sys.argv[1:])
         arguments = command_line.parse(sys.argv[1:])
         if arguments.help:
-            from gan_experiments import help
+            from gan_experiments.configuration import help
 
             print(help.text(CONFIG_DIR, arguments.overrides))
             return
         if not arguments.multirun:
-            from gan_experiments.resume import continued
+            from gan_experiments.runs.resume import continued
 
             sys.argv[1:] = continued(sys.argv[1:], CONFIG_DIR)
             arguments = command_line.parse(sys.argv[1:])
@@ -78,7 +75,7 @@ _train.trains_a_run = True  # type: ignore[attr-defined]  # tells launchers that
 def _run(cfg: DictConfig) -> float | None:
     # A sweeper that searches chooses its values after the first check.
     validate(cfg)
-    from gan_experiments.session import Run, train_alone
+    from gan_experiments.runs.session import Run, train_alone
 
     settings = HydraConfig.get()
     overrides = cast("list[str]", OmegaConf.to_container(cast(Any, settings.overrides.task), resolve=False))

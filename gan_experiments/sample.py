@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_experiments.command_line import user_errors
+from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
-from gan_experiments.tracking.locate import folder_of_run, is_run_id
+from gan_experiments.tracking.mlflow.locate import folder_of_run, is_run_id
 from gan_experiments.tracking.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def load_networks(state: dict[str, Any]) -> Networks:
     """Networks on the CPU, the generator as in a checkpoint (the averaged one, where the run has one)."""
     from omegaconf import DictConfig
 
-    from gan_experiments.targets import build
+    from gan_experiments.configuration.instantiate import build
 
     networks: Networks = build(DictConfig(state["config"]["model"]), sample_shape=state["sample_shape"])
     whole = state.get("step_state", state)
@@ -78,7 +78,7 @@ def draw(directory: RunDirectory, count: int, seed: int, rows: bool, epoch: int 
     import torch
 
     from gan_experiments.data.dataset import Dataset
-    from gan_experiments.tracking import figures, pictures
+    from gan_experiments.tracking.pictures import figures, images
 
     state = load_state(directory, epoch)
     networks = load_networks(state)
@@ -92,10 +92,10 @@ def draw(directory: RunDirectory, count: int, seed: int, rows: bool, epoch: int 
     if out.suffix == ".npy":
         np.save(out, array)
     elif state["is_image"]:
-        pictures.sample_grid(array, columns=_STEPS if rows else None).save(out)
+        images.sample_grid(array, columns=_STEPS if rows else None).save(out)
     else:
         done = state["config"]["train"]["epochs"] if epoch is None else epoch
-        pictures.rasterise(figures.scatter(array, np.load(directory.real_points), done)).save(out)
+        images.rasterise(figures.scatter(array, np.load(directory.real_points), done)).save(out)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

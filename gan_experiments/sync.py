@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import filelock
 
-from gan_experiments.command_line import user_errors
+from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import RunFailedError, UserError
-from gan_experiments.tracking.destination import check_uri
+from gan_experiments.tracking.mlflow.uri import check_uri
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
 
 
@@ -32,9 +32,9 @@ def sync(directory: RunDirectory, uri: str | None = None) -> str | None:
     if destination is not None:
         destination = check_uri(destination)
     # After the checks, which need none of it.
-    from gan_experiments.tracking.gallery import Gallery
-    from gan_experiments.tracking.mlflow_delivery import Delivery
-    from gan_experiments.tracking.mlflow_run import brief
+    from gan_experiments.tracking.mlflow.api import brief
+    from gan_experiments.tracking.mlflow.delivery import Delivery
+    from gan_experiments.tracking.pictures.gallery import Gallery
 
     try:
         with filelock.FileLock(directory.lock, timeout=0), filelock.FileLock(directory.delivery_lock, timeout=0):

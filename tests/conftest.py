@@ -22,8 +22,10 @@ import pytest
 
 from gan_experiments import run
 from gan_experiments.tracking.run_directory import RunDirectory
-from tests import postgresql as postgresql_server
-from tests import real_runs
+from tests.support import postgresql as postgresql_server
+from tests.support import real_runs
+
+pytest_plugins = ["tests.support.sweeps"]
 
 # A shell that starts pytest in the background has it ignore Ctrl-C, and so would every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -71,7 +73,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of MLflow's with its tables, which take seconds to make."""
-    from gan_experiments.tracking.mlflow_run import connect
+    from gan_experiments.tracking.mlflow.api import connect
 
     with warnings.catch_warnings(action="ignore"):  # MLflow's own, at every import
         import mlflow.pyfunc  # noqa: F401

@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.conftest import EPOCHS, SAMPLED, FinishedRuns
-from tests.mlflow_pages import Browser, expect_loaded, opened, served
-from tests.real_runs import client, run_id
+from tests.support.mlflow_pages import Browser, expect_loaded, opened, served
+from tests.support.real_runs import client, run_id
 
 pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the program chromium")
 

@@ -14,8 +14,8 @@ from gan_experiments import evaluate
 from gan_experiments.data import digits
 from gan_experiments.tracking.run_directory import RunDirectory
 from tests.conftest import Command
-from tests.real_runs import TINY, client, database, lines, run_id, succeed
-from tests.tracking.hand_made import stored_metrics
+from tests.support.hand_made import stored_metrics
+from tests.support.real_runs import TINY, client, database, lines, run_id, succeed
 
 RUN = (*TINY, "train.epochs=2", "evaluate.every=1", "evaluate.samples=200", "tracking.system_metrics=false")
 SMALL = ("--samples", "200")

@@ -69,7 +69,7 @@ def test_the_wheel_carries_the_package_and_its_configuration_alone(wheel: Path) 
 
 def test_the_wheel_works_from_any_folder(installed: Path, tmp_path: Path) -> None:
     command = (sys.executable, "-m", "gan_experiments.run")
-    where = "from gan_experiments.run import CONFIG_DIR; print(CONFIG_DIR)"
+    where = "from gan_experiments.configuration.compose import CONFIG_DIR; print(CONFIG_DIR)"
     assert (
         _call(sys.executable, "-c", where, cwd=tmp_path, path=installed).strip()
         == f"{installed}/gan_experiments/conf"

@@ -46,8 +46,9 @@ def test_a_misspelt_key_of_an_own_architecture(command: Command, own_files: list
     ["data", "model", "objective", "penalty", "train", "evaluate", "tracking", "experiment", "sweep"],
 )
 def test_the_table_names_every_option_and_key(group: str) -> None:
-    from gan_experiments.config import SCHEMAS, fields_of
-    from gan_experiments.run import CONFIG_DIR
+    from gan_experiments.configuration.compose import CONFIG_DIR
+    from gan_experiments.configuration.schema import fields_of
+    from gan_experiments.configuration.store import SCHEMAS
 
     row = re.search(rf"^\| `\+?{group}` \|.*$", README, re.MULTILINE)
     assert row is not None
@@ -59,7 +60,7 @@ def test_the_table_names_every_option_and_key(group: str) -> None:
 
 
 def test_the_table_of_launchers_names_every_one() -> None:
-    from gan_experiments.run import CONFIG_DIR
+    from gan_experiments.configuration.compose import CONFIG_DIR
 
     named = set(re.findall(r"^\| `(\w+)`.*\|$", README.partition("| `hydra/launcher=` |")[2], re.MULTILINE))
     assert {"basic", *(file.stem for file in (CONFIG_DIR / "hydra" / "launcher").glob("*.yaml"))} <= named

@@ -28,7 +28,7 @@ from gan_experiments.sample import load_networks
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import checkpoint
 from tests.conftest import BATCH, ENDS, EPOCHS, IMAGES, LOG_EVERY, SAMPLED, FinishedRuns
-from tests.real_runs import (
+from tests.support.real_runs import (
     OFF,
     TINY,
     Ended,

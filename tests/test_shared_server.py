@@ -19,10 +19,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from gan_experiments.sweeps.sweep_directory import JobDirectory, SweepDirectory
-from tests.postgresql import PostgreSQL
-from tests.real_runs import lines
-from tests.tracking.hand_made import until
+from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
+from tests.support.hand_made import until
+from tests.support.postgresql import PostgreSQL
+from tests.support.real_runs import lines
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -7,8 +7,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from gan_experiments.benchmark.plan import COMMAND_PARTS, DATA, PARTS, Plan
-from gan_experiments.command_line import user_errors
+from gan_experiments.benchmark.options import COMMAND_PARTS, DATA, PARTS, Plan
+from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
 
 
@@ -78,7 +78,7 @@ def _check(options: argparse.Namespace, cores: int) -> None:
 def _measure(plan: Plan) -> None:
     """Measure part by part; after each, all that is known is on disk."""
     from gan_experiments.benchmark import commands, machine, picture, report, steps, support, sweep
-    from gan_experiments.benchmark.plan import STEP_PARTS
+    from gan_experiments.benchmark.options import STEP_PARTS
     from gan_experiments.benchmark.recipe import Recipe
     from gan_experiments.training.device import resolve_device
 

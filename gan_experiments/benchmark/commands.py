@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gan_experiments.benchmark.plan import Plan
+from gan_experiments.benchmark.options import Plan
 from gan_experiments.benchmark.report import Row
 from gan_experiments.benchmark.timing import Spread, alternate
 from gan_experiments.errors import RunFailedError

@@ -12,8 +12,8 @@ from torch._dynamo.exc import TorchDynamoException
 from gan_experiments.benchmark import rivals
 from gan_experiments.benchmark.floor import StepCount, bare_step, large_product, streaming
 from gan_experiments.benchmark.lightning_rival import lightning
+from gan_experiments.benchmark.options import Plan
 from gan_experiments.benchmark.ours import ours
-from gan_experiments.benchmark.plan import Plan
 from gan_experiments.benchmark.recipe import Recipe
 from gan_experiments.benchmark.report import Row
 from gan_experiments.benchmark.support import lacks

@@ -11,8 +11,8 @@ from contextlib import ExitStack
 import torch
 
 from gan_experiments.benchmark.floor import StepCount, large_product, streaming
+from gan_experiments.benchmark.options import Plan
 from gan_experiments.benchmark.ours import ours
-from gan_experiments.benchmark.plan import Plan
 from gan_experiments.benchmark.recipe import Recipe
 from gan_experiments.benchmark.report import Row
 from gan_experiments.benchmark.side_by_side import Job, ProcessEndedError, SideBySide

@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan_experiments.config import EvaluateConfig
+from gan_experiments.configuration.schema import EvaluateConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
-from gan_experiments.evaluation import classes, frechet, memorisation, mixture, parzen, precision_recall
 from gan_experiments.evaluation.classifier import Classifier
 from gan_experiments.evaluation.features import BY_FEATURES, extractor
 from gan_experiments.evaluation.inception import Inception
+from gan_experiments.evaluation.metrics import classes, frechet, memorisation, mixture, parzen, precision_recall
 from gan_experiments.evaluation.reference import Reference
 from gan_experiments.evaluation.score import Score
 from gan_experiments.evaluation.scores import Scores
-from gan_experiments.training.noise import fixed_latents
+from gan_experiments.training.counter_rng import fixed_latents
 from gan_experiments.training.trainer import arithmetic
 
 _BATCH = 500

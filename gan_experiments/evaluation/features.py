@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gan_experiments.config import EvaluateConfig
+from gan_experiments.configuration.schema import EvaluateConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
 from gan_experiments.evaluation import classifier

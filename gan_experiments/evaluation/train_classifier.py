@@ -16,15 +16,15 @@ from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gan_experiments import config
-from gan_experiments.command_line import user_errors
+from gan_experiments.configuration import store
+from gan_experiments.configuration.command_line import user_errors
+from gan_experiments.configuration.compose import CONFIG_DIR
+from gan_experiments.configuration.instantiate import load_data
+from gan_experiments.configuration.validation import validate
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.data.resize import resize
 from gan_experiments.errors import UserError
 from gan_experiments.evaluation.classifier import Classifier, ClassifierSpec, Network
-from gan_experiments.run import CONFIG_DIR
-from gan_experiments.targets import load_data
-from gan_experiments.validation import validate
 
 _BATCH = 128
 _LR = 2e-3
@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with user_errors():
         if options.epochs < 1:
             raise UserError(f"--epochs {options.epochs}: must be at least 1")
-        config.register()
+        store.register()
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
             cfg = compose("config", options.overrides)
         validate(cfg)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from gan_experiments.sweeps.summary import deliver
-from gan_experiments.sweeps.sweep_directory import SweepDirectory
+from gan_experiments.sweeps.mlflow_summary import deliver
+from gan_experiments.tracking.sweep_directory import SweepDirectory
 
 
-def close(directory: SweepDirectory) -> list[str]:
+def finish(directory: SweepDirectory) -> list[str]:
     """Write the report of a sweep whose jobs are through, bring it to MLflow, and say where it is.
 
     Returns:
         A line for each run that has not finished: which, and why.
     """
-    from gan_experiments.sweeps.comparison.study import study
-    from gan_experiments.sweeps.comparison.write import write
+    from gan_experiments.reports.study import study
+    from gan_experiments.reports.write import write
 
     found = study(directory.path)
     page = write(found, directory.report)

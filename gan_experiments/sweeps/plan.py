@@ -15,9 +15,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from gan_experiments import keys
+from gan_experiments.configuration import key_names
+from gan_experiments.configuration.store import TARGET
 from gan_experiments.errors import UserError
-from gan_experiments.sweeps.search.schema import TARGET
 
 if TYPE_CHECKING:
     from gan_experiments.sweeps.search.space import Space
@@ -90,7 +90,7 @@ def compose(config: DictConfig, jobs: Sequence[Sequence[str]]) -> Iterator[DictC
     composed: dict[tuple[str, ...], DictConfig] = {}
     for number, job in enumerate(jobs):
         # Composing takes some 0.1 s; runs that choose the same options differ in values alone.
-        options = tuple(line for line in job if keys.is_option(line))
+        options = tuple(line for line in job if key_names.is_option(line))
         if options not in composed:
             composed[options] = loader.load_sweep_config(config, list(options))
         run = copy.deepcopy(composed[options])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hydra.core.override_parser.types import Quote, QuotedString
 
 from gan_experiments.errors import UserError
-from gan_experiments.sweeps.sweep_directory import SweepDirectory
+from gan_experiments.tracking.sweep_directory import SweepDirectory
 
 _KEY = "sweep.resume"
 _FREE = ("device=", "hydra/launcher", "hydra.launcher.", "tracking.timeout=", "hydra.sweeper.n_trials=")

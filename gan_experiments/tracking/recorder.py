@@ -14,7 +14,7 @@ import torch
 import yaml
 from torch import nn
 
-from gan_experiments.config import TrackingConfig
+from gan_experiments.configuration.schema import TrackingConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.journal import WARNING, Journal, Line, read

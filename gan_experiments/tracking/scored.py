@@ -40,10 +40,10 @@ def record_scores(
 
 def keep_neighbours(journal: Journal, directory: RunDirectory, step: int, epoch: float, pairs: np.ndarray) -> None:
     """Draw generated images beside their nearest training images: uint8 ``[2, n, C, H, W]``."""
-    from gan_experiments.tracking import pictures
+    from gan_experiments.tracking.pictures import images
 
     columns = 10
     rows = [side[start : start + columns] for start in range(0, pairs.shape[1], columns) for side in pairs]
-    picture = pictures.sample_grid(np.concatenate(rows), columns)
-    write_atomically(directory.artifacts / NEIGHBOURS, pictures.png(picture))
+    picture = images.sample_grid(np.concatenate(rows), columns)
+    write_atomically(directory.artifacts / NEIGHBOURS, images.png(picture))
     journal.append("figure", key=NEIGHBOURS, step=step, epoch=epoch, file=NEIGHBOURS)

@@ -12,12 +12,12 @@ from contextlib import ExitStack
 
 import filelock
 
-from gan_experiments.tracking import mlflow_run
 from gan_experiments.tracking.background import UNDELIVERED
-from gan_experiments.tracking.destination import database_folder
-from gan_experiments.tracking.gallery import Gallery
 from gan_experiments.tracking.journal import last_session
-from gan_experiments.tracking.mlflow_delivery import Delivery
+from gan_experiments.tracking.mlflow import api
+from gan_experiments.tracking.mlflow.delivery import Delivery
+from gan_experiments.tracking.mlflow.uri import database_folder
+from gan_experiments.tracking.pictures.gallery import Gallery
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
 
 _PAUSE = 0.5
@@ -111,7 +111,7 @@ class Worker:
         for run in self._runs:
             run.advance(over=True)
         if self._uri is not None:
-            mlflow_run.load(self._uri)
+            api.load(self._uri)
             threading.Thread(target=self._give_up, args=(self._uri,), daemon=True).start()
         for run in self._runs:
             for action in (run.drain, run.end_abandoned):
@@ -135,7 +135,7 @@ class Worker:
         except Exception as error:
             if not self._lost:
                 run.note(error)
-                why = mlflow_run.brief(error)
+                why = api.brief(error)
                 self._say(f"MLflow at {self._uri} is lost ({why}); training goes on, and is delivered later")
             self._lost = True
             return False

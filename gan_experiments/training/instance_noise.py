@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gan_experiments.config import TrainConfig
+from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.training.schedule import Schedule
 
 

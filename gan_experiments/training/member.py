@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gan_experiments.config import TrainConfig
+from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.models.networks import Networks
 from gan_experiments.objectives import Objective
 from gan_experiments.penalties import Penalty

@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gan_experiments.config import TrainConfig
+from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.training.adam import Adam, Rates
-from gan_experiments.training.draws import Masks, StepDraws
 from gan_experiments.training.instance_noise import InstanceNoise
 from gan_experiments.training.member import Member
-from gan_experiments.training.penalised import penalty_terms
+from gan_experiments.training.penalty_terms import penalty_terms
 from gan_experiments.training.player import Player
-from gan_experiments.training.terms import Terms
+from gan_experiments.training.random_numbers import Masks, StepDraws
+from gan_experiments.training.stacked_terms import Terms
 
 
 class StepStatistics(NamedTuple):

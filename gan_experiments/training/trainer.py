@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gan_experiments.data.batch_order import BatchStream
 from gan_experiments.data.dataset import Dataset
-from gan_experiments.data.stream import BatchStream
+from gan_experiments.training.counter_rng import fixed_latents, step_keys
 from gan_experiments.training.engine import make_engine
 from gan_experiments.training.events import (
     CheckpointDue,
@@ -25,7 +26,6 @@ from gan_experiments.training.events import (
     Stopped,
 )
 from gan_experiments.training.member import Member
-from gan_experiments.training.noise import fixed_latents, step_keys
 from gan_experiments.training.schedule import Schedule
 from gan_experiments.training.statistics import EpochStatistics, Window, fetch
 from gan_experiments.training.step import AdversarialStep

@@ -7,7 +7,7 @@ from PIL import Image
 
 from gan_experiments.benchmark import commands
 from gan_experiments.benchmark.__main__ import main
-from gan_experiments.benchmark.plan import Plan
+from gan_experiments.benchmark.options import Plan
 from gan_experiments.benchmark.recipe import Recipe
 from gan_experiments.errors import RunFailedError
 

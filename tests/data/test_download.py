@@ -13,7 +13,7 @@ import torch
 
 from gan_experiments.data.idx import IMAGES, LABELS, RELEASES, load
 from gan_experiments.errors import UserError
-from tests.data.idx_files import EXTRACTED_RELEASE, FILES, PACKED_FILES, PACKED_RELEASE, PIXELS, md5, write
+from tests.support.idx_files import EXTRACTED_RELEASE, FILES, PACKED_FILES, PACKED_RELEASE, PIXELS, md5, write
 
 TEST_FILES = {name.replace("train", "t10k"): content for name, content in PACKED_FILES.items()}
 SERVED = PACKED_FILES | TEST_FILES

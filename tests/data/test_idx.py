@@ -9,7 +9,7 @@ import torch
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.data.idx import IMAGES, LABELS, RELEASES, load
 from gan_experiments.errors import UserError
-from tests.data.idx_files import (
+from tests.support.idx_files import (
     CLASSES,
     EXTRACTED_RELEASE,
     FILES,

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.data.idx_files import FILES, write
+from tests.support.idx_files import FILES, write
 
 SCRIPT = """
 import sys
 from gan_experiments.data import digits, idx, image_folder, mixtures
 from gan_experiments.errors import UserError
-from tests.data.idx_files import EXTRACTED_RELEASE
+from tests.support.idx_files import EXTRACTED_RELEASE
 
 def watch(event, arguments):
     if event.startswith("socket."):

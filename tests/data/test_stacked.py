@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from idx_files import CLASSES, COUNT, EXTRACTED_RELEASE, FILES, PIXELS, idx, write
 
 from gan_experiments.data import idx as loader
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.data.idx import TEST_IMAGES, TEST_LABELS
 from gan_experiments.data.stacked import load
+from tests.support.idx_files import CLASSES, COUNT, EXTRACTED_RELEASE, FILES, PIXELS, idx, write
 
 
 @pytest.fixture

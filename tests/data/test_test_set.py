@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from idx_files import CLASSES, COUNT, EXTRACTED_RELEASE, FILES, PIXELS, idx, write
 
 from gan_experiments.data import idx as loader
 from gan_experiments.data.idx import TEST_IMAGES, TEST_LABELS
 from gan_experiments.errors import UserError
+from tests.support.idx_files import CLASSES, COUNT, EXTRACTED_RELEASE, FILES, PIXELS, idx, write
 
 
 @pytest.fixture(autouse=True)

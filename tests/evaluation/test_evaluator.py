@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gan_experiments.config import EvaluateConfig
+from gan_experiments.configuration.schema import EvaluateConfig
 from gan_experiments.data import mixtures
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hand_made import HandMadeRun
+
+from tests.support.hand_made import HandMadeRun
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from hand_made import STEPS, HandMadeRun
 from PIL import Image
 
 from gan_experiments.errors import UserError
@@ -19,6 +18,7 @@ from gan_experiments.tracking.journal import read
 from gan_experiments.tracking.progress import GroupProgress
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training.events import EpochFinished, StepsFinished
+from tests.support.hand_made import STEPS, HandMadeRun
 
 
 def _stepped(run: HandMadeRun, key: str) -> list[int]:

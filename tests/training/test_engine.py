@@ -5,15 +5,15 @@ import shutil
 import pytest
 import torch
 
-from gan_experiments.config import TrainConfig
+from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
 from gan_experiments.models.mlp import build
 from gan_experiments.objectives import NonSaturating, Relativistic, Wasserstein, WassersteinGP
 from gan_experiments.penalties import Dragan
+from gan_experiments.training.counter_rng import step_keys
 from gan_experiments.training.engine import REPLAYED, make_engine
 from gan_experiments.training.member import Member
-from gan_experiments.training.noise import step_keys
 from gan_experiments.training.step import AdversarialStep
 
 B = 8

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from gan_experiments.config import TrainConfig
+from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.models import dcgan
 from gan_experiments.models.mlp import build
@@ -22,9 +22,9 @@ from gan_experiments.objectives import (
     WassersteinGP,
 )
 from gan_experiments.penalties import R1, R1R2, R2, Dragan, Gradient
+from gan_experiments.training.counter_rng import FieldNoise, StepNoise, step_keys
 from gan_experiments.training.events import CheckpointDue, Completed, EpochFinished, StepsFinished, Stopped
 from gan_experiments.training.member import Member
-from gan_experiments.training.noise import FieldNoise, StepNoise, step_keys
 from gan_experiments.training.step import AdversarialStep
 from gan_experiments.training.trainer import Trainer
 

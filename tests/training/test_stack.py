@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from gan_experiments.config import TrainConfig
+from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.models.mlp import build
 from gan_experiments.models.networks import Networks

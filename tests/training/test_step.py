@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from gan_experiments.config import TrainConfig
+from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.models.mlp import build
 from gan_experiments.models.networks import Networks
 from gan_experiments.objectives import Minimax, NonSaturating
+from gan_experiments.training.counter_rng import StepNoise, step_keys
 from gan_experiments.training.member import Member
-from gan_experiments.training.noise import StepNoise, step_keys
 from gan_experiments.training.step import AdversarialStep
 
 B, LATENT = 8, 6

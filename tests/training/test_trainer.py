@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan_experiments.config import TrainConfig
+from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.models.mlp import build
 from gan_experiments.objectives import NonSaturating

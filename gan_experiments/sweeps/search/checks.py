@@ -6,13 +6,13 @@ import optuna
 from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.errors import UserError
+from gan_experiments.reports.goals import directions, find_goals, metrics_of
+from gan_experiments.reports.measure import Measure
 from gan_experiments.sweeps import plan
-from gan_experiments.sweeps.comparison.measure import Measure
-from gan_experiments.sweeps.search.goals import directions, find_goals, metrics_of
 from gan_experiments.sweeps.search.sampler import check_sampler
 from gan_experiments.sweeps.search.space import Space
 from gan_experiments.sweeps.search.storage import check_study
-from gan_experiments.sweeps.sweep_directory import SweepDirectory
+from gan_experiments.tracking.sweep_directory import SweepDirectory
 
 
 def check(config: DictConfig) -> None:

@@ -12,8 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from gan_experiments.sweeps.search.space import chosen
 from gan_experiments.sweeps.search.trials import count_ended, of_sweep
-from gan_experiments.sweeps.sweep_directory import SweepDirectory
 from gan_experiments.tracking.run_directory import write_atomically
+from gan_experiments.tracking.sweep_directory import SweepDirectory
 
 
 def best(study: Study) -> list[FrozenTrial]:

@@ -8,14 +8,14 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 from optuna.trial import TrialState
 
+from gan_experiments.reports.goals import goals_of
 from gan_experiments.sweeps import plan
-from gan_experiments.sweeps.outcome import outcome
 from gan_experiments.sweeps.search import results, trials
-from gan_experiments.sweeps.search.goals import goals_of
 from gan_experiments.sweeps.search.sampler import make_sampler
 from gan_experiments.sweeps.search.storage import open_study
 from gan_experiments.sweeps.search.trials import Tried
-from gan_experiments.sweeps.sweep_directory import SweepDirectory
+from gan_experiments.tracking.run_outcome import outcome
+from gan_experiments.tracking.sweep_directory import SweepDirectory
 
 
 class Search:

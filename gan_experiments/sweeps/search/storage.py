@@ -10,10 +10,10 @@ from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution, check_distribution_compatibility
 
 from gan_experiments.errors import UserError
-from gan_experiments.sweeps.comparison.measure import Measure
-from gan_experiments.sweeps.search.goals import directions
-from gan_experiments.sweeps.sweep_directory import SweepDirectory
-from gan_experiments.tracking.destination import check_database
+from gan_experiments.reports.goals import directions
+from gan_experiments.reports.measure import Measure
+from gan_experiments.tracking.mlflow.uri import check_database
+from gan_experiments.tracking.sweep_directory import SweepDirectory
 
 _FILE = "optuna.db"
 _STORAGE, _NAME = "hydra.sweeper.storage", "hydra.sweeper.study_name"

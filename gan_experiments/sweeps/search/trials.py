@@ -10,9 +10,9 @@ import numpy as np
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from gan_experiments.sweeps.comparison.measure import Measure
-from gan_experiments.sweeps.comparison.record import read_record
-from gan_experiments.sweeps.sweep_directory import JobDirectory
+from gan_experiments.reports.measure import Measure
+from gan_experiments.reports.record import read_record
+from gan_experiments.tracking.sweep_directory import JobDirectory
 
 _ATTRIBUTE = "runs"
 """Attribute of a trial: of which sweep it is, and which runs are its."""

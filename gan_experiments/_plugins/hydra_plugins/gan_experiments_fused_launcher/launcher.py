@@ -42,11 +42,13 @@ class FusedLauncher(Launcher):
         for number, overrides in members:
             log.info(f"\t#{number} : {' '.join(filter_overrides(overrides))}")
         if self._through is not None:
-            from gan_experiments.sweeps import through
+            from gan_experiments.launchers.fused import on_cluster
 
-            return through.launch(self._through, self._context, self._task, self._config, self._max_members, members)
-        from gan_experiments.sweeps.fused import FusedJobs
-        from gan_experiments.sweeps.groups import compose
+            return on_cluster.launch(
+                self._through, self._context, self._task, self._config, self._max_members, members
+            )
+        from gan_experiments.launchers.fused.groups import compose
+        from gan_experiments.launchers.fused.jobs import FusedJobs
 
         jobs = [compose(self._context, self._config, number, overrides) for number, overrides in members]
         return FusedJobs(self._context, self._task, self._max_members).run(jobs)

@@ -11,7 +11,7 @@ from typing import Any
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig, OmegaConf
 
-from gan_experiments.sweeps.cluster.launcher import ClusterLauncher
+from gan_experiments.launchers.cluster.launcher import ClusterLauncher
 
 
 class RayLauncher(ClusterLauncher):
@@ -26,8 +26,8 @@ class RayLauncher(ClusterLauncher):
 
     def run(self, jobs: Sequence[tuple[int, list[str]]]) -> Sequence[JobReturn]:
         """Run jobs, each by itself; what each returned, in their order."""
-        from gan_experiments.sweeps.cluster.job import ClusterJob
-        from gan_experiments.sweeps.cluster.ray_jobs import run
+        from gan_experiments.launchers.cluster.job import ClusterJob
+        from gan_experiments.launchers.cluster.ray_jobs import run
 
         batch = [ClusterJob(self._context, self._task, self._config, number, own) for number, own in jobs]
         return run(batch, **self._parameters)

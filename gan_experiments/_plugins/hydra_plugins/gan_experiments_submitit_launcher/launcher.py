@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from hydra.core.utils import JobReturn
 
-from gan_experiments.sweeps.cluster import schema
-from gan_experiments.sweeps.cluster.launcher import ClusterLauncher
+from gan_experiments.launchers.cluster import schema
+from gan_experiments.launchers.cluster.launcher import ClusterLauncher
 
 schema.register()
 
@@ -30,8 +30,8 @@ class SubmititLauncher(ClusterLauncher):
 
     def run(self, jobs: Sequence[tuple[int, list[str]]]) -> Sequence[JobReturn]:
         """Run jobs, each by itself; what each returned, in their order."""
-        from gan_experiments.sweeps.cluster.submitit_job import SubmititJob
-        from gan_experiments.sweeps.cluster.submitit_jobs import run
+        from gan_experiments.launchers.cluster.submitit_job import SubmititJob
+        from gan_experiments.launchers.cluster.submitit_jobs import run
 
         batch = [SubmititJob(self._context, self._task, self._config, number, own) for number, own in jobs]
         return run(batch, self.cluster, self._parameters)

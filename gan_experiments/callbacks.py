@@ -1,0 +1,97 @@
+"""What Hydra calls before a run, around a sweep and around each of its jobs; conf/config.yaml names both classes."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from gan_experiments.configuration.command_line import not_swallowed, user_errors
+from gan_experiments.errors import UserError
+from gan_experiments.launchers import availability
+from gan_experiments.runs.checks import check, check_folder
+from gan_experiments.runs.resume import state_to_resume
+from gan_experiments.sweeps import lifecycle, plan
+from gan_experiments.tracking.run_directory import write_json
+from gan_experiments.tracking.sweep_directory import JobDirectory
+
+
+class Preflight(Callback):
+    """Refuses runs and sweeps before anything is written; ``hydra.callbacks`` in conf/config.yaml names it."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check a single run."""
+        with not_swallowed(), user_errors():
+            HydraConfig.instance().set_config(config)
+            if "sweep" in config.hydra.runtime.choices:
+                raise UserError(f"+sweep={config.hydra.runtime.choices.sweep}: needs -m, which makes a sweep of it")
+            cfg = plan.without_hydra(config)
+            check(cfg)
+            check_folder("hydra.run.dir", config.hydra.run.dir)
+            state_to_resume(cfg, Path(config.hydra.run.dir))
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check every run of a sweep; of a search, whose runs nobody knows yet, those that show all of its values."""
+        with not_swallowed(), user_errors():
+            availability.check(config.hydra)
+            here = availability.trains_here(config.hydra)
+            for cfg in plan.compose(config, plan.jobs(config)):
+                check(cfg, here)
+                if cfg.train.resume not in (None, "auto"):
+                    raise UserError(f"train.resume={cfg.train.resume}: must be auto or null in a sweep")
+            check_folder("hydra.sweep.dir", config.hydra.sweep.dir)
+            if plan.is_own_search(config):
+                from gan_experiments.sweeps.search.checks import check as check_search
+
+                check_search(config)
+
+
+class SweepFrame(Callback):
+    """Makes one thing of a sweep's jobs, whatever launches them; ``hydra.callbacks`` in conf/config.yaml names it.
+
+    Args:
+        resume: Whether the sweep's folder may hold the sweep already; ``sweep.resume`` sets it.
+    """
+
+    def __init__(self, resume: bool = False) -> None:
+        self._resume = resume
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Write down what the sweep is, and prepare MLflow once for all jobs."""
+        with not_swallowed(), user_errors():
+            lifecycle.start(config, self._resume)
+
+    def on_job_start(self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any) -> None:
+        """Mark the job's folder as that of a job, in the process that runs it."""
+        if config.hydra.mode == RunMode.MULTIRUN:
+            with not_swallowed():
+                run = JobDirectory(config.hydra.runtime.output_dir)
+                overrides = OmegaConf.to_container(config.hydra.overrides.task)
+                write_json(run.job, {"number": config.hydra.job.num, "overrides": overrides})
+                run.failure.unlink(missing_ok=True)
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Keep a failure in the job's folder, so that it ends neither its batch nor the sweep.
+
+        To Hydra the job then has completed, with the result NaN: its sweepers would raise the failure, and leave
+        the batches after it out.
+        """
+        if config.hydra.mode == RunMode.MULTIRUN and job_return.status == JobStatus.FAILED:
+            with not_swallowed():
+                lifecycle.keep_failure(JobDirectory(config.hydra.runtime.output_dir), job_return)
+                job_return.return_value, job_return.status = math.nan, JobStatus.COMPLETED
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Close the sweep with its report.
+
+        Raises:
+            SystemExit: Status 1, if a run has not finished.
+        """
+        with not_swallowed():
+            lifecycle.close()

@@ -1,0 +1,134 @@
+"""One setting of an experiment: what it means and which values it may take.
+
+Both are written once, beside the field in ``gan_experiments.configuration.schema``; validation, error messages
+and ``--help`` all read them from there.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import types
+from collections.abc import Callable
+from dataclasses import Field, dataclass, field
+from typing import Any, Union, get_args, get_origin
+
+_NOUNS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+_PLURALS: dict[Any, str] = {int: "a list of whole numbers", float: "a list of numbers", str: "a list of text"}
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """A set of values, named.
+
+    Attributes:
+        words: Completes "must be a number, …"; or "must be …" where ``complete``.
+        holds: Whether a value of the right type belongs to it.
+        complete: Whether ``words`` say everything, the type included.
+    """
+
+    words: str
+    holds: Callable[[Any], bool]
+    complete: bool = False
+
+    def __and__(self, other: Allowed) -> Allowed:
+        return Allowed(f"{self.words} and {other.words}", lambda value: self.holds(value) and other.holds(value))
+
+
+def at_least(low: float) -> Allowed:
+    """Numbers from ``low`` on."""
+    return Allowed(f"at least {low}", lambda value: value >= low)
+
+
+def at_most(high: float) -> Allowed:
+    """Numbers up to ``high``, which is one of them."""
+    return Allowed(f"at most {high}", lambda value: value <= high)
+
+
+def seeds() -> Allowed:
+    """Seeds of the run, of the data or of a sampler."""
+    return at_least(0) & at_most(2**31 - 1)
+
+
+def above(low: float) -> Allowed:
+    """Numbers greater than ``low``."""
+    return Allowed(f"above {low}", lambda value: value > low)
+
+
+def below(high: float) -> Allowed:
+    """Numbers less than ``high``."""
+    return Allowed(f"below {high}", lambda value: value < high)
+
+
+def each(allowed: Allowed, length: int | None = None) -> Allowed:
+    """Lists of ``length`` elements (of any number but 0, where it is None), all of them ``allowed``."""
+    return Allowed(
+        f"{'not empty' if length is None else f'exactly {length} of them'}, each {allowed.words}",
+        lambda values: (len(values) == length if length else len(values) > 0) and all(map(allowed.holds, values)),
+    )
+
+
+def one_of(*values: Any) -> Allowed:
+    """These values."""
+    *most, last = map(str, values)
+    return Allowed(f"{', '.join(most)} or {last}", lambda value: value in values, complete=True)
+
+
+def any_of(*values: str) -> Allowed:
+    """Lists, perhaps empty, of some of these values."""
+    return Allowed(
+        f"a list of any of {', '.join(values)}", lambda given: all(value in values for value in given), complete=True
+    )
+
+
+def matching(pattern: str, words: str) -> Allowed:
+    """Text that ``pattern`` matches as a whole; ``words`` say so to a person."""
+    return Allowed(words, lambda value: re.fullmatch(pattern, value) is not None, complete=True)
+
+
+def setting(default: Any, meaning: str, allowed: Allowed | None = None) -> Any:
+    """A field of a schema's dataclass.
+
+    Args:
+        default: Its default, or ``omegaconf.MISSING`` where a group's YAML or the person has to give it.
+        meaning: What it is, with its unit; one phrase without a full stop.
+        allowed: Its values, where the type does not say everything. None (null) is a matter of the type.
+    """
+    metadata = {"meaning": meaning, "allowed": allowed}
+    if isinstance(default, list | dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def describe(kind: Any, spec: Field[Any]) -> str:
+    """The values that a field may take, as words that complete "must be …".
+
+    Args:
+        kind: The field's type, resolved (``typing.get_type_hints``).
+        spec: The field.
+    """
+    options = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    kind = next(option for option in options if option is not type(None))
+    allowed: Allowed | None = spec.metadata["allowed"]
+    if get_origin(kind) is dict:
+        noun = "a mapping of names to text"
+    elif get_origin(kind) is list:
+        noun = _PLURALS[get_args(kind)[0]]
+    else:
+        noun = _NOUNS[kind]
+    if allowed is None:
+        words = "a finite number" if kind is float else noun
+    else:
+        words = allowed.words if allowed.complete else f"{noun}, {allowed.words}"
+    return f"{words}, or null" if type(None) in options else words
+
+
+def is_allowed(value: Any, spec: Field[Any]) -> bool:
+    """Whether ``value``, of the field's type, is one that the field may take: every number finite, and in range."""
+    if value is None:
+        return True
+    numbers = value if isinstance(value, list) else [value]
+    if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+        return False
+    allowed: Allowed | None = spec.metadata["allowed"]
+    return allowed is None or allowed.holds(value)

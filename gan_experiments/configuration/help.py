@@ -1,0 +1,90 @@
+"""The answer to ``--help``, put together from the configuration's files and its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import is_dataclass
+from pathlib import Path
+from textwrap import TextWrapper
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from gan_experiments.configuration.key_names import GROUPS
+from gan_experiments.configuration.schema import Config, fields_of
+
+_HEAD = """\
+Trains generative adversarial networks, watches them, and makes their runs comparable in MLflow.
+
+  python -m gan_experiments.run [GROUP=OPTION ...] [KEY=VALUE ...]
+
+Examples:
+  python -m gan_experiments.run                                        the article's GAN on bundled digits
+  python -m gan_experiments.run experiment=quickstart                  half a minute on a CPU
+  python -m gan_experiments.run model.latent_dim=64 train.lr=1e-4      a single run of your own
+  python -m gan_experiments.run -m train.lr=1e-4,2e-4 'seed=range(4)'  a sweep: eight runs
+  python -m gan_experiments.run -m hydra/launcher=fused 'seed=range(8)'  trained together, as one program
+  python -m gan_experiments.run -m hydra/launcher=submitit_slurm 'seed=range(8)'  as jobs of a cluster (see README)
+  python -m gan_experiments.run -m +sweep=widths 'seed=range(3)'       a sweep that a file describes
+  python -m gan_experiments.run -m +sweep=search                       a search: Optuna chooses what to try next
+  python -m gan_experiments.run -m sweep.resume=SWEEP_DIR              go on with a sweep
+  python -m gan_experiments.run train.resume=RUN_DIR train.epochs=200  go on with a run
+  mlflow ui                                                            look at the runs in a browser
+"""
+_TAIL = """\
+--cfg job shows the configuration that a command line gives, and --hydra-help Hydra's own flags.
+Tab completion, for the same command under a shorter name: eval "$(gan-experiments -sc install=bash)"
+"""
+_WIDTH = 118
+
+
+def text(config_dir: Path, overrides: Sequence[str]) -> str:
+    """The whole answer, with the values that ``overrides`` give as defaults.
+
+    Args:
+        config_dir: The folder of groups and options.
+        overrides: As on the command line.
+    """
+    with initialize_config_dir(str(config_dir), version_base="1.3"):
+        cfg = compose("config", overrides=list(overrides), return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    sections = [_HEAD, "Groups, with the option taken by default marked *:\n"]
+    sections += [_options(config_dir / name, cfg.hydra.runtime.choices) for name in GROUPS]
+    sections += ["Keys, with their defaults:\n", "\n".join(_keys("", cfg, Config)) + "\n"]
+    groups = ["\n".join(_keys(name, cfg[name], OmegaConf.get_type(cfg[name]))) for name in _groups(cfg)]
+    return "\n".join([*sections, *(f"{keys}\n" for keys in groups if keys), _TAIL])
+
+
+def _groups(cfg: DictConfig) -> list[str]:
+    return [name for name in fields_of(Config) if isinstance(cfg.get(name), DictConfig)]
+
+
+def _options(folder: Path, choices: Any) -> str:
+    files = sorted(folder.glob("*.yaml"))
+    lines = [
+        f"    {'*' if choices.get(folder.name) == file.stem else ' '} {file.stem:<16} {_first_comment(file)}"
+        for file in files
+    ]
+    return "\n".join([f"  {folder.name}", *lines, ""])
+
+
+def _first_comment(file: Path) -> str:
+    """The first comment of an option's file that is not an instruction to Hydra."""
+    comments = (line[1:].strip() for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("#"))
+    return next((comment for comment in comments if not comment.startswith("@package")), "")
+
+
+def _keys(group: str, node: DictConfig, schema: type | None) -> Iterator[str]:
+    """The keys of one group; those of a user's own group have no meaning that is known here."""
+    known = fields_of(schema) if is_dataclass(schema) else {}
+    for name, value in node.items_ex(resolve=False):
+        metadata = known[name][1].metadata if name in known else {}
+        if name in ("_target_", "name") or not (metadata or group):
+            continue
+        key = f"{group}.{name}".lstrip(".")
+        shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        allowed = f" ({metadata['allowed'].words})" if metadata.get("allowed") else ""
+        paragraph = TextWrapper(_WIDTH, initial_indent=f"  {key:<26} {shown:<19} ", subsequent_indent=" " * 49)
+        yield paragraph.fill(metadata.get("meaning", "") + allowed)

@@ -1,0 +1,100 @@
+"""What ``_target_`` names: the loader, the architecture, the objective and the penalty, ours or a user's own."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from gan_experiments.configuration import key_names
+from gan_experiments.errors import UserError
+
+if TYPE_CHECKING:
+    from gan_experiments.data.dataset import Dataset
+
+_PACKAGE = __name__.partition(".")[0] + "."
+_SUPPLIED = {"data": (), "model": ("sample_shape",), "objective": (), "penalty": ()}
+"""Arguments that a run itself gives to each group's target."""
+
+
+def is_own(node: DictConfig) -> bool:
+    """Whether a group's target belongs to this package, so that its schema describes the keys."""
+    return str(node.get("_target_", _PACKAGE)).startswith(_PACKAGE)
+
+
+def check_signature(group: str, values: Mapping[str, Any]) -> None:
+    """Make sure that a user's own target can be called with the keys of its group.
+
+    Args:
+        group: ``data``, ``model``, ``objective`` or ``penalty``.
+        values: The group's keys, resolved.
+
+    Raises:
+        UserError: The target cannot be imported or called, a key is none of its arguments, or one is missing.
+    """
+    target = values.get("_target_")
+    if not isinstance(target, str):
+        raise UserError(f"{group}._target_: is missing; it must name a function or a class: package.module.name")
+    try:
+        function = pkgutil.resolve_name(target)
+    except Exception as error:  # the user's module runs here, and may raise anything
+        line = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(f"{group}._target_={target}: cannot be imported ({line})") from error
+    if not callable(function):
+        raise UserError(f"{group}._target_={target}: must be a function or a class")
+    parameters = inspect.signature(function).parameters
+    given = {key: value for key, value in values.items() if not key.startswith("_")}
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    names = [name for name, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    mine = [name for name in names if name not in _SUPPLIED[group]]
+    for key, value in given.items():
+        if key not in mine and not open_ended:
+            raise UserError(f"{key_names.unknown(f'{group}.{key}={value}', group, mine)} (the arguments of {target})")
+    for name in mine:
+        if name not in given and parameters[name].default is inspect.Parameter.empty:
+            raise UserError(f"{group}.{name}: is missing; {target} needs it")
+    for name in _SUPPLIED[group]:
+        if name not in names and not open_ended:
+            raise UserError(f"{group}._target_={target}: must take an argument {name}, but takes {', '.join(names)}")
+
+
+def build(node: DictConfig, **supplied: Any) -> Any:
+    """Call a group's target with the group's keys, as plain Python values, and with what the run supplies.
+
+    Raises:
+        Exception: Whatever the target raises, a ``UserError`` of a loader among it, without Hydra's wrapping.
+    """
+    try:
+        return instantiate(node, _convert_="all", **supplied)
+    except InstantiationException as error:
+        raise error.__cause__ or error from None
+
+
+def load_data(node: DictConfig) -> Dataset:
+    """The data set that the ``data`` group describes; the last one is kept, as a sweep's runs mostly share it.
+
+    Raises:
+        UserError: It cannot be had, or an own loader returns something else.
+    """
+    return _load(OmegaConf.to_yaml(node, resolve=True))
+
+
+@lru_cache(maxsize=1)
+def _load(node: str) -> Dataset:
+    from gan_experiments.data.dataset import Dataset
+
+    config = OmegaConf.create(node)
+    assert isinstance(config, DictConfig)
+    dataset = build(config)
+    if not isinstance(dataset, Dataset):
+        found = type(dataset).__name__
+        raise UserError(
+            f"data._target_={config._target_}: must return a Dataset (gan_experiments.data), not a {found}"
+        )
+    return dataset

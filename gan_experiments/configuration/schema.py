@@ -1,0 +1,128 @@
+"""The schema of an experiment: one dataclass a group, each field with its default, meaning and range.
+
+Only dataclasses live here, so that training can read them without Hydra. OmegaConf enforces their types,
+``gan_experiments.configuration.validation`` their ranges.
+"""
+
+from __future__ import annotations
+
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, get_type_hints
+
+from omegaconf import MISSING
+
+from gan_experiments.configuration.fields import (
+    above,
+    any_of,
+    at_least,
+    below,
+    each,
+    matching,
+    one_of,
+    seeds,
+    setting,
+)
+
+
+@dataclass
+class TrainConfig:
+    """How the players are trained."""
+
+    epochs: int = setting(100, "passes over the data", at_least(1))
+    batch_size: int = setting(52, "samples a step; not more than the data set has", at_least(1))
+    lr: float = setting(2e-4, "Adam's learning rate, for the players whose own is null", above(0))
+    generator_lr: float | None = setting(None, "the generator's learning rate; null follows lr", above(0))
+    discriminator_lr: float | None = setting(None, "the discriminator's learning rate; null follows lr", above(0))
+    betas: list[float] = setting([0.9, 0.999], "Adam's decay rates", each(at_least(0) & below(1), length=2))
+    discriminator_steps: int = setting(1, "discriminator updates before each generator update", at_least(1))
+    precision: str = setting(
+        "fp32", "tf32 are CUDA's matrix units; bf16 is autocast, weights stay float32", one_of("fp32", "tf32", "bf16")
+    )
+    engine: str = setting(
+        "auto",
+        "how steps are repeated; auto is graph on CUDA, else eager; compile takes tens of seconds to start",
+        one_of("auto", "eager", "graph", "compile"),
+    )
+    ema: float | None = setting(
+        None, "decay a step of an average of G's weights, which samples then use; null for none", above(0) & below(1)
+    )
+    instance_noise: float = setting(
+        0.0, "standard deviation of noise on all that D sees, whose values lie in [-1, 1]", at_least(0)
+    )
+    instance_noise_epochs: int | None = setting(
+        None, "epochs over which instance_noise falls linearly to 0; null keeps it", at_least(1)
+    )
+    checkpoint_every: int = setting(5, "epochs between checkpoints; the last step always makes one", at_least(1))
+    early_stop: list[str] = setting(
+        [],
+        "warning lights that end the run if they are on when an epoch ends; empty for none",
+        any_of("mode_collapse", "saturated_discriminator", "oscillation", "generator_stopped"),
+    )
+    resume: str | None = setting(
+        None, "a run's folder, a checkpoint, an MLflow run id; or auto, to go on if there is a checkpoint"
+    )
+
+
+@dataclass
+class EvaluateConfig:
+    """How good the generator is, measured while it trains and when it is through."""
+
+    name: str = setting(MISSING, "off, quick or full")
+    every: int | None = setting(None, "epochs between scores; null for the end of the run alone", at_least(1))
+    samples: int = setting(10_000, "generated samples that are scored; compare equal numbers alone", at_least(100))
+    metrics: list[str] = setting(
+        [],
+        "what is measured, where it makes sense for the data; empty for nothing",
+        any_of("frechet", "precision_recall", "classes", "mixture", "parzen", "memorisation"),
+    )
+    features: str = setting(
+        "classifier", "classifier (the one for digits that is shipped), inception, or the file of one of your own"
+    )
+
+
+@dataclass
+class TrackingConfig:
+    """Where runs are recorded. The run's folder always holds everything; MLflow gets a copy."""
+
+    name: str = setting(MISSING, "local, server or off")
+    uri: str | None = setting(MISSING, "MLflow tracking URI; null for the run's folder alone")
+    experiment: str = setting("gan", "MLflow experiment")
+    run_name: str | None = setting(None, "the run's name; null for one made of what is special about it")
+    tags: dict[str, str] = setting({}, "further MLflow tags: +tracking.tags.KEY=VALUE")
+    log_every: int = setting(100, "steps between logged losses", at_least(1))
+    sample_every: int = setting(5, "epochs between sample grids", at_least(1))
+    samples: int = setting(64, "samples in a grid, from one z that stays the same", at_least(1))
+    system_metrics: bool = setting(True, "whether processor, memory and GPU use are recorded")
+    timeout: float = setting(20.0, "seconds that the end of a run waits for a server", at_least(0))
+
+
+@dataclass
+class FusedConfig:
+    """How ``hydra/launcher=fused`` trains a sweep."""
+
+    max_members: int = setting(64, "most runs that train as one program; fewer where memory is short", at_least(1))
+
+
+@dataclass
+class Config:
+    """A whole experiment. Data, model, objective and penalty are open to a user's own ``_target_``."""
+
+    data: Any = MISSING
+    model: Any = MISSING
+    objective: Any = MISSING
+    penalty: Any = MISSING
+    train: TrainConfig = field(default_factory=TrainConfig)
+    evaluate: EvaluateConfig = MISSING
+    tracking: TrackingConfig = MISSING
+    fused: FusedConfig = field(default_factory=FusedConfig)
+    seed: int = setting(0, "seed of everything random in the run", seeds())
+    device: str = setting(
+        "auto", "auto is CUDA where there is one, else the CPU",
+        matching(r"auto|cpu|cuda(:\d+)?|mps", "auto, cpu, cuda, cuda:N or mps"),
+    )  # fmt: skip
+
+
+def fields_of(schema: type) -> dict[str, tuple[Any, Field[Any]]]:
+    """Name of each field of a schema, with its type and its ``dataclasses.Field``."""
+    kinds = get_type_hints(schema)
+    return {spec.name: (kinds[spec.name], spec) for spec in fields(schema)}

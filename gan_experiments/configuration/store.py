@@ -1,0 +1,85 @@
+"""Everything that Hydra is told at its start: the schemas that groups and launchers name in their defaults lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+from gan_experiments.configuration.part_schemas import (
+    DCGANConfig,
+    IdxDataConfig,
+    ImageDataConfig,
+    ImageFolderDataConfig,
+    LeastSquaresConfig,
+    MixtureDataConfig,
+    MLPConfig,
+    NoPenaltyConfig,
+    ObjectiveConfig,
+    PenaltyConfig,
+    RelativisticConfig,
+    StackedDataConfig,
+    ValueFunctionConfig,
+    WassersteinConfig,
+    WassersteinGPConfig,
+)
+from gan_experiments.configuration.schema import Config, EvaluateConfig, FusedConfig, TrackingConfig, TrainConfig
+
+TARGET = "hydra_plugins.gan_experiments_optuna_sweeper.sweeper.OptunaSweeper"
+
+
+@dataclass
+class OptunaSchema:
+    """Searches with Optuna."""
+
+    _target_: str = TARGET
+    sampler: Any = MISSING
+    n_trials: int = MISSING
+    n_jobs: int = MISSING
+    metric: Any = None
+    direction: Any = None
+    storage: str | None = None
+    study_name: str | None = None
+    params: dict[str, Any] | None = None
+
+
+SCHEMAS: tuple[tuple[str, str, type], ...] = (
+    ("data", "schema_image_data", ImageDataConfig),
+    ("data", "schema_idx_data", IdxDataConfig),
+    ("data", "schema_stacked_data", StackedDataConfig),
+    ("data", "schema_image_folder_data", ImageFolderDataConfig),
+    ("data", "schema_mixture_data", MixtureDataConfig),
+    ("model", "schema_mlp", MLPConfig),
+    ("model", "schema_dcgan", DCGANConfig),
+    ("objective", "schema_objective", ObjectiveConfig),
+    ("objective", "schema_value_function", ValueFunctionConfig),
+    ("objective", "schema_least_squares", LeastSquaresConfig),
+    ("objective", "schema_wasserstein", WassersteinConfig),
+    ("objective", "schema_wasserstein_gp", WassersteinGPConfig),
+    ("objective", "schema_relativistic", RelativisticConfig),
+    ("penalty", "schema_penalty", PenaltyConfig),
+    ("penalty", "schema_no_penalty", NoPenaltyConfig),
+    ("train", "schema_train", TrainConfig),
+    ("evaluate", "schema_evaluate", EvaluateConfig),
+    ("tracking", "schema_tracking", TrackingConfig),
+)
+"""Group, name for defaults lists, and dataclass. The names belong to no group, so that nobody is offered them."""
+
+WITHOUT_OPTIONS: tuple[tuple[str, type], ...] = (("fused", FusedConfig),)
+"""Groups of keys that are always there, with no options to choose from."""
+
+
+def register() -> None:
+    """Make every schema known to Hydra; YAML files name theirs in their defaults list."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Config)
+    for group, name, node in SCHEMAS:
+        store.store(name=name, node=node, package=group)
+    store.store(name="schema_optuna", node=OptunaSchema, package="hydra.sweeper")
+
+
+def schemas() -> list[tuple[str, type]]:
+    """Every group's name with a dataclass of its keys."""
+    return [*((group, schema) for group, _, schema in SCHEMAS), *WITHOUT_OPTIONS]

@@ -1,0 +1,1 @@
+"""Runs that differ only in values, trained as one program."""

@@ -1,0 +1,119 @@
+"""A sweep's jobs, composed, and the groups of them that may each train as one program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from gan_experiments.configuration.validation import validate
+from gan_experiments.launchers.fused.partition import chunks, structure
+
+if TYPE_CHECKING:
+    from gan_experiments.runs.session import Run
+
+
+@dataclass(eq=False)
+class Job:
+    """One job of a sweep, composed.
+
+    Attributes:
+        config: Its configuration, Hydra's part included.
+        cfg: The task's part, without interpolations; None where it does not resolve.
+        directory: Its output folder.
+        overrides: Of the task.
+        run: What trains, while it does.
+        returned: What Hydra gets, once the job has begun.
+    """
+
+    config: DictConfig
+    cfg: DictConfig | None
+    directory: Path
+    overrides: list[str]
+    run: Run | None = None
+    returned: JobReturn | None = None
+
+    @property
+    def directory_of_sweep(self) -> Path:
+        """The sweep's folder, wherever the job works."""
+        return Path(self.config.hydra.runtime.cwd, self.config.hydra.sweep.dir)
+
+    @property
+    def number(self) -> int:
+        """Its number in the sweep."""
+        return self.config.hydra.job.num
+
+
+def compose(context: HydraContext, sweep: DictConfig, number: int, overrides: Sequence[str]) -> Job:
+    """One job of a sweep.
+
+    Args:
+        context: Hydra's.
+        sweep: The sweep's configuration.
+        number: The job's number.
+        overrides: What it has of its own.
+    """
+    config = context.config_loader.load_sweep_config(sweep, list(overrides))
+    with open_dict(config):
+        config.hydra.job.id = config.hydra.job.num = number
+    with hydra_config(config):
+        directory = Path(config.hydra.sweep.dir, str(config.hydra.sweep.subdir)).absolute()
+        with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
+            config.hydra.runtime.output_dir = str(directory)
+        of_task: list[str] = OmegaConf.to_container(config.hydra.overrides.task)  # type: ignore[assignment]
+        cfg = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        try:
+            # Some interpolations ask for the job at work, which nobody can tell any more once several are.
+            OmegaConf.resolve(cfg)
+        except Exception:  # it is the job's own to tell
+            return Job(config, None, directory, of_task)
+        return Job(config, cfg, directory, of_task)
+
+
+def groups(jobs: Sequence[Job], task: TaskFunction, max_members: int) -> list[Sequence[Job]]:
+    """Jobs that agree in structure, in groups of at most ``max_members``; one that can only run alone is a group.
+
+    Args:
+        jobs: At least one.
+        task: What a job runs by itself.
+        max_members: Most jobs in a group.
+    """
+    alike: dict[str, list[Job]] = {}
+    for job in jobs:
+        alike.setdefault(_structure(job, task), []).append(job)
+    return [part for same in alike.values() for part in chunks(same, max_members)]
+
+
+def count(jobs: Sequence[Job]) -> str:
+    """How many jobs, and which."""
+    return f"{len(jobs)} runs (#{', #'.join(str(job.number) for job in jobs)})"
+
+
+@contextmanager
+def hydra_config(config: DictConfig) -> Iterator[None]:
+    """Hydra's configuration is that of one job."""
+    before = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(config)
+    try:
+        yield
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+def _structure(job: Job, task: TaskFunction) -> str:
+    alone = f"job {job.number}"
+    # Another program's task is its own matter, and what works in a folder of its own finds its files there alone.
+    if job.cfg is None or job.config.hydra.job.chdir or not getattr(task, "trains_a_run", False):
+        return alone
+    try:
+        validate(job.cfg)
+    except Exception:  # it is the job's own to tell
+        return alone
+    return structure(job.cfg)

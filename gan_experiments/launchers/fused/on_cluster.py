@@ -1,0 +1,124 @@
+"""Groups of a sweep's jobs as the jobs of another launcher, which knows nothing of it: each trains as one program."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from hydra._internal.callbacks import Callbacks
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus, run_job
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from gan_experiments.launchers.fused.groups import Job, compose, groups
+from gan_experiments.sweeps.membership import lost
+from gan_experiments.tracking.run_outcome import outcome
+from gan_experiments.tracking.sweep_directory import JobDirectory
+
+if TYPE_CHECKING:
+    from gan_experiments.launchers.fused.jobs import FusedJobs
+
+# Hydra's own loggers are the ones that its configuration shows to the person.
+log = logging.getLogger("hydra.launcher.fused")
+_OF_A_GROUP = ("hydra.sweep.subdir=.fused/${hydra.job.num}", "hydra.output_subdir=null", "hydra.job.chdir=false")
+"""A group has a folder of its own, for what it logs before its members' begin to."""
+Members = Sequence[tuple[int, Sequence[str]]]
+"""Number and overrides of each of a group's jobs."""
+
+
+class _Group:
+    """What each job of the other launcher calls, in its own process: trains the group of the job's number."""
+
+    def __init__(
+        self,
+        context: HydraContext,
+        task: TaskFunction,
+        sweep: DictConfig,
+        max_members: int,
+        members: Mapping[int, Members],
+    ) -> None:
+        self._context, self._task, self._sweep = context, task, sweep
+        self._max_members, self._members = max_members, members
+
+    def __call__(self, _: DictConfig) -> list[JobReturn]:
+        members = self._members[HydraConfig.get().job.num]
+        jobs = [compose(self._context, self._sweep, number, overrides) for number, overrides in members]
+        return _fused(self._context, self._task, self._max_members).run(jobs)
+
+
+def launch(
+    launcher: Launcher,
+    context: HydraContext,
+    task: TaskFunction,
+    sweep: DictConfig,
+    max_members: int,
+    members: Members,
+) -> list[JobReturn]:
+    """Run jobs of a sweep in groups; what Hydra gets of each, in their order.
+
+    Args:
+        launcher: Runs one job a group.
+        context: Hydra's.
+        task: What a job runs by itself.
+        sweep: The sweep's configuration.
+        max_members: Most jobs in a group.
+        members: The jobs, at least one, numbered in succession.
+    """
+    jobs = [compose(context, sweep, number, overrides) for number, overrides in members]
+    parts = groups(jobs, task, max_members)
+    finished = [part for part in parts if all(outcome(JobDirectory(job.directory)).finished for job in part)]
+    if finished:  # of a sweep that goes on; nothing in them to wait in a queue for
+        _fused(context, task, max_members).run([job for part in finished for job in part])
+    parts = [part for part in parts if part not in finished]
+    if parts:
+        _launch(launcher, context, task, sweep, max_members, parts, dict(members))
+    return [job.returned for job in jobs if job.returned is not None]
+
+
+def _launch(
+    launcher: Launcher,
+    context: HydraContext,
+    task: TaskFunction,
+    sweep: DictConfig,
+    max_members: int,
+    parts: Sequence[Sequence[Job]],
+    overrides: Mapping[int, Sequence[str]],
+) -> None:
+    first = min(job.number for part in parts for job in part)  # so that none comes again in the sweeper's next batch
+    members: dict[int, Members] = {}
+    for number, part in enumerate(parts, first):
+        log.info(f"\tjob {number}: runs #{', #'.join(str(job.number) for job in part)}")
+        members[number] = [(job.number, overrides[job.number]) for job in part]
+    # The sweep's callbacks hear of its runs, and not of what they are bundled in.
+    own = HydraContext(context.config_loader, Callbacks())
+    launcher.setup(hydra_context=own, task_function=_Group(context, task, sweep, max_members, members), config=sweep)
+    for part, answer in zip(parts, launcher.launch([_OF_A_GROUP] * len(parts), first), strict=True):
+        done = answer.status == JobStatus.COMPLETED
+        returned = answer.return_value if done else [_lost(context, job, answer._return_value) for job in part]
+        for job, each in zip(part, returned, strict=True):
+            job.returned = each
+
+
+def _fused(context: HydraContext, task: TaskFunction, max_members: int) -> FusedJobs:
+    from gan_experiments.launchers.fused.jobs import FusedJobs  # torch, which only who trains needs
+
+    return FusedJobs(context, task, max_members)
+
+
+def _lost(context: HydraContext, job: Job, error: Exception) -> JobReturn:
+    """All that Hydra does for a job whose group broke off."""
+
+    def fail(_: DictConfig) -> float:
+        return lost(JobDirectory(job.directory), error)
+
+    return run_job(
+        hydra_context=context,
+        task_function=fail,
+        config=job.config,
+        job_dir_key="hydra.sweep.dir",
+        job_subdir_key="hydra.sweep.subdir",
+        configure_logging=False,
+    )

@@ -1,0 +1,118 @@
+"""Pictures of runs for the report, small enough for a page of many."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from hydra.errors import InstantiationException
+from PIL import Image
+
+from gan_experiments.reports.record import Histogram, Record
+from gan_experiments.tracking.journal import read
+from gan_experiments.tracking.mlflow.served_generator import ServedGenerator, load_generator
+from gan_experiments.tracking.pictures import figures, images
+from gan_experiments.tracking.run_directory import read_json
+
+_IMAGES, _POINTS = 36, 500
+"""Samples shown of each run."""
+_SEED = 0
+"""Of the z that all runs share."""
+_COLUMNS = 120
+"""Epochs that a strip shows at most."""
+_REAL, _FAKE = (20, 160, 145), (214, 74, 142)
+_SIDE = 300
+"""Pixels of a picture's longer side, at most."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as it stands in a page.
+
+    Attributes:
+        address: The picture itself, as a data URI.
+        remark: What sets it apart from its neighbours; mostly nothing.
+    """
+
+    address: str
+    remark: str = ""
+
+
+def samples(records: Sequence[Record]) -> list[Picture | None]:
+    """A picture of each run's samples, all from one z; None for a run that has drawn none.
+
+    z ~ N(0, I) has the largest latent size among the runs, and a run with a smaller one takes its first coordinates.
+    A run without a final generator, or whose architecture cannot be imported here, is shown by what it drew last,
+    from a z of its own.
+    """
+    generators = [_generator(record) for record in records]
+    widest = max((generator.latent_dim for generator in generators if generator is not None), default=0)
+    z = np.random.default_rng(_SEED).standard_normal((_POINTS, widest), np.float32)
+    return [_picture(record, generator, z) for record, generator in zip(records, generators, strict=True)]
+
+
+def _generator(record: Record) -> ServedGenerator | None:
+    if not (record.outcome.finished and record.directory.generator.is_dir()):
+        return None
+    try:
+        return load_generator(record.directory.generator)
+    except (ImportError, InstantiationException):  # an architecture of the person's own, looked at from elsewhere
+        return None
+
+
+def _picture(record: Record, generator: ServedGenerator | None, z: np.ndarray) -> Picture | None:
+    if not record.directory.run.is_file():
+        return None
+    is_image = read_json(record.directory.run)["is_image"]
+    if generator is not None:
+        array = generator.predict(z[: _IMAGES if is_image else _POINTS, : generator.latent_dim])
+        return Picture(_drawn(record, array, is_image))
+    drawn = [line for line, _ in read(record.directory.journal) if line["kind"] == "samples"]
+    if not drawn:
+        return None
+    array = np.load(record.directory.samples / drawn[-1]["file"])[: _IMAGES if is_image else _POINTS]
+    return Picture(_drawn(record, array, is_image), f"from a z of its own, epoch {drawn[-1]['epoch']:g}")
+
+
+def _drawn(record: Record, array: np.ndarray, is_image: bool) -> str:
+    if is_image:
+        grid = images.sample_grid(array)
+        grid.thumbnail((_SIDE, _SIDE))
+        return _uri(grid, "WEBP", quality=60, method=4)
+    real = np.load(record.directory.real_points)
+    epoch = record.metrics["epoch"][-1][0] if "epoch" in record.metrics else 0
+    picture = images.rasterise(figures.scatter(array, real, epoch))
+    picture.thumbnail((_SIDE, _SIDE))
+    return _uri(picture, "WEBP", quality=70, method=4)
+
+
+def strips(histograms: Sequence[Histogram]) -> tuple[str, str] | None:
+    """How D(x) and D(G(z)) were spread over time: epochs to the right, probability upwards, more is less transparent.
+
+    Shades are the roots of shares: a sure D puts nearly all in one bin, an unsure one a fiftieth in each.
+    """
+    if not histograms:
+        return None
+    chosen = sorted({round(i) for i in np.linspace(0, len(histograms) - 1, min(_COLUMNS, len(histograms)))})
+    real, fake = (
+        _strip(np.array([getattr(histograms[i], side) for i in chosen], dtype=np.float64), color)
+        for side, color in (("real", _REAL), ("fake", _FAKE))
+    )
+    return real, fake
+
+
+def _strip(counts: np.ndarray, color: tuple[int, int, int]) -> str:
+    shares = np.sqrt(counts / np.maximum(counts.sum(1, keepdims=True), 1))
+    pixels = np.zeros((*shares.T.shape, 4), np.uint8)
+    pixels[..., :3] = color
+    pixels[..., 3] = np.round(255 * np.clip(shares.T[::-1] * 1.25, 0, 1))
+    return _uri(Image.fromarray(pixels), "PNG", optimize=True)
+
+
+def _uri(image: Image.Image, kind: str, **options: int | bool) -> str:
+    content = io.BytesIO()
+    image.save(content, kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(content.getvalue()).decode()}"

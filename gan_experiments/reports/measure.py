@@ -1,0 +1,132 @@
+"""What runs are ranked by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from gan_experiments.errors import UserError
+from gan_experiments.evaluation.metrics.ranking import headline, larger_is_better
+from gan_experiments.reports.record import Record
+from gan_experiments.reports.yardstick import SCORES, yardstick
+
+EQUILIBRIUM = "equilibrium_distance"
+_LAST = 0.1
+"""Share of the epochs, the last ones, over which a metric that is no score is averaged."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What runs are ranked by.
+
+    Attributes:
+        name: Its name; MLflow's where MLflow has it.
+        larger_is_better: Whether more of it is better.
+        meaning: What it is, and why it was chosen: one sentence.
+        value: Its value of a run, or None where the run has none.
+        caveat: What the ranking does not say; mostly nothing.
+    """
+
+    name: str
+    larger_is_better: bool
+    meaning: str
+    value: Callable[[Record], float | None]
+    caveat: str = ""
+
+    @property
+    def direction(self) -> str:
+        """Which way is better."""
+        return "larger is better" if self.larger_is_better else "smaller is better"
+
+
+def choose(records: Sequence[Record], asked: str | None, searched: Sequence[Measure] = ()) -> Measure:
+    """The measure that was asked for; else a search's first; else a score that the runs have; else their balance.
+
+    Scores that were measured by different yardsticks rank nothing.
+
+    Raises:
+        UserError: No run has what was asked for, or not all were measured by one yardstick.
+    """
+    names = sorted({name for record in records for name in record.metrics})
+    if asked is not None:
+        if asked not in (*names, EQUILIBRIUM):
+            raise UserError(f"--metric {asked}: no run has it; there are {', '.join([*names, EQUILIBRIUM])}")
+        if len(apart := _yardsticks(records, asked)) > 1:
+            raise UserError(f"--metric {asked}: these do not compare: {'; '.join(apart)}; compare such runs apart")
+        return named(asked, "Asked for with --metric.")
+    if searched:
+        return searched[0]
+    best = headline_of(names)
+    if best is None:
+        return named(EQUILIBRIUM)
+    if len(apart := _yardsticks(records, best)) > 1:
+        caveat = f"Scores of these runs do not compare, and rank nothing: {'; '.join(apart)}."
+        return replace(named(EQUILIBRIUM), caveat=caveat)
+    return named(best, "The first of the scores that these runs have.")
+
+
+def _yardsticks(records: Sequence[Record], name: str) -> list[str]:
+    """With what a score was measured, as far as it is one, in words."""
+    if not name.startswith(SCORES):
+        return []
+    return [str(each) for each in dict.fromkeys(yardstick(run, name) for run in records if name in run.metrics)]
+
+
+def headline_of(names: Iterable[str]) -> str | None:
+    """The score to judge by among metrics with these names; None where there is none."""
+    best = headline(name.removeprefix(SCORES) for name in names if name.startswith(SCORES))
+    return None if best is None else f"{SCORES}{best}"
+
+
+def named(name: str, why: str = "") -> Measure:
+    """The measure of a metric, or ``equilibrium_distance``.
+
+    Args:
+        name: The metric's name.
+        why: Why it was chosen: one sentence.
+    """
+    if name.startswith(SCORES):
+        larger = larger_is_better(name.removeprefix(SCORES))
+        return Measure(name, larger, why, lambda record: _last(record, name))
+    if name.startswith(("prob/", "accuracy/")):
+        meaning = f"The distance of {name} from ½, where D cannot tell real from generated. {why}"
+        return Measure(f"|{name} − ½|", False, meaning, lambda record: _from_half(record, name))
+    if name != EQUILIBRIUM:
+        meaning = f"The mean over the last tenth of the epochs. {why}"
+        return Measure(name, name.startswith("speed/"), meaning, lambda record: _tail(record, name))
+    return Measure(
+        EQUILIBRIUM,
+        larger_is_better=False,
+        meaning=(
+            "|mean D(x) − ½| + |mean D(G(z)) − ½| over the last tenth of the epochs: 0 where D cannot tell real from"
+            " generated. Players that have learnt nothing are balanced too: look at the samples, or rank by a score"
+            " (--metric eval/…)."
+        ),
+        value=_distance,
+        caveat="These runs have no score (eval/…): this says how balanced the game was, not how good samples are.",
+    )
+
+
+def _last(record: Record, name: str) -> float | None:
+    points = record.metrics.get(name)
+    return points[-1][1] if points and math.isfinite(points[-1][1]) else None
+
+
+def _tail(record: Record, name: str) -> float | None:
+    points = record.metrics.get(name)
+    if not points:
+        return None
+    values = [value for _, value in points[-math.ceil(_LAST * len(points)) :]]
+    mean = sum(values) / len(values)
+    return mean if math.isfinite(mean) else None
+
+
+def _from_half(record: Record, name: str) -> float | None:
+    value = _tail(record, name)
+    return None if value is None else abs(value - 0.5)
+
+
+def _distance(record: Record) -> float | None:
+    real, fake = _from_half(record, "prob/real"), _from_half(record, "prob/fake")
+    return None if real is None or fake is None else real + fake

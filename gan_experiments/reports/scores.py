@@ -1,0 +1,106 @@
+"""Every score of every setting, mean and spread over seeds: the tables that go into a paper."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from gan_experiments.evaluation.metrics.ranking import ERROR
+from gan_experiments.reports.factors import Factor, Setting
+from gan_experiments.reports.ranking import repetitions
+from gan_experiments.reports.record import Record
+from gan_experiments.reports.yardstick import SCORES, Yardstick, tag_of, yardstick
+from gan_experiments.tracking.naming import plain
+
+
+class Cell(NamedTuple):
+    """A score's mean over the seeds and its standard deviation (n - 1), which one seed has not."""
+
+    mean: float
+    deviation: float | None
+
+    def __str__(self) -> str:
+        """``233.1 ± 2.1``: two digits of the deviation, and the mean as exact as that."""
+        if self.deviation is None or not math.isfinite(self.deviation):
+            return f"{self.mean:.4g}"
+        if self.deviation == 0:
+            return f"{self.mean:.4g} ± 0"
+        digits = max(0, 1 - math.floor(math.log10(self.deviation)))
+        return f"{self.mean:.{digits}f} ± {self.deviation:.{digits}f}"
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """The scores that one yardstick measured.
+
+    Attributes:
+        yardstick: What they were measured with.
+        names: The scores', without the prefix.
+        rows: For each setting its number of seeds and its scores, by name.
+        floors: What real samples score in the generator's place, by name.
+    """
+
+    yardstick: Yardstick
+    names: Sequence[str]
+    rows: Sequence[tuple[Setting, int, Mapping[str, Cell]]]
+    floors: Mapping[str, float]
+
+    def lines(self, factors: Sequence[Factor]) -> list[list[str]]:
+        """Cells as text: the head, a line a setting, and last what real samples score."""
+        head = [factor.label for factor in factors] or ["setting"]
+        lines = [[*head, "seeds", *self.names]]
+        for setting, seeds, cells in self.rows:
+            values = [plain(setting.values[factor.key]) for factor in factors] or [setting.label]
+            lines.append([*values, str(seeds), *(str(cells.get(name, "")) for name in self.names)])
+        if self.floors:
+            values = (f"{self.floors[name]:.4g}" if name in self.floors else "" for name in self.names)
+            lines.append(["real samples", *[""] * len(head), *values])
+        return lines
+
+
+def markdown(tables: Sequence[ScoreTable], factors: Sequence[Factor]) -> str:
+    """Tables in Markdown, each under its yardstick."""
+    parts = []
+    for table in tables:
+        head, *rows = ([cell.replace("|", "\\|") for cell in line] for line in table.lines(factors))
+        lines = [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows)]
+        parts.append("\n".join([f"{table.yardstick}; mean ± standard deviation over seeds:", "", *lines, ""]))
+    return "\n".join(parts)
+
+
+def score_tables(settings: Sequence[Setting]) -> list[ScoreTable]:
+    """A table for each yardstick that any finished run was measured with, its settings in the order given."""
+    found: dict[Yardstick, dict[int, list[Record]]] = {}
+    for index, setting in enumerate(settings):
+        for run in repetitions(setting):
+            for stick in dict.fromkeys(yardstick(run, name) for name in _scores(run)):
+                found.setdefault(stick, {}).setdefault(index, []).append(run)
+    return [_table(stick, [(settings[index], runs) for index, runs in own.items()]) for stick, own in found.items()]
+
+
+def _table(stick: Yardstick, settings: Sequence[tuple[Setting, list[Record]]]) -> ScoreTable:
+    runs = [run for _, own in settings for run in own]
+    names = list(dict.fromkeys(name for run in runs for name in _scores(run) if yardstick(run, name) == stick))
+    rows = [(setting, len(own), _cells(own, names)) for setting, own in settings]
+    floor = f"{tag_of(stick.prefix)}.floor."
+    tags = {key: value for run in runs for key, value in run.tags.items() if key.startswith(floor)}
+    floors = {key.removeprefix(floor): float(value) for key, value in tags.items()}
+    return ScoreTable(stick, [name.removeprefix(stick.prefix) for name in names], rows, floors)
+
+
+def _cells(runs: Sequence[Record], names: Sequence[str]) -> dict[str, Cell]:
+    cells = {}
+    for name in names:
+        values = [run.metrics[name][-1][1] for run in runs if name in run.metrics]
+        if values:
+            deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
+            cells[name.rpartition("/")[2]] = Cell(float(np.mean(values)), deviation)
+    return cells
+
+
+def _scores(run: Record) -> Iterator[str]:
+    return (name for name in run.metrics if name.startswith(SCORES) and not name.endswith(ERROR))

@@ -1,0 +1,1 @@
+"""One run, from its composed configuration to its last line."""

@@ -1,0 +1,66 @@
+"""Checks of one run, made before Hydra makes its folder: a run that cannot work leaves nothing behind."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+from omegaconf import DictConfig, OmegaConf
+
+from gan_experiments.configuration.instantiate import load_data
+from gan_experiments.configuration.schema import EvaluateConfig
+from gan_experiments.configuration.validation import validate
+from gan_experiments.errors import UserError
+
+
+def check(cfg: DictConfig, here: bool = True) -> None:
+    """Everything about one run that can be known before it starts.
+
+    Args:
+        cfg: Its configuration.
+        here: Whether it will run on this machine, so that its devices are those of the run.
+
+    Raises:
+        UserError: One line: the key, the value, what is allowed.
+    """
+    from gan_experiments.training.device import resolve_device
+
+    validate(cfg)
+    device = resolve_device(cfg.device if here else "cpu")
+    if here and cfg.train.precision == "tf32" and device.type != "cuda":
+        raise UserError(f"train.precision=tf32: is a matter of CUDA, and this run is on {device}; fp32 and bf16 work")
+    _check_uri(cfg.tracking.uri)
+    dataset, batch = load_data(cfg.data), cfg.train.batch_size
+    if batch > len(dataset):
+        most = len(dataset)
+        raise UserError(f"train.batch_size={batch}: must be at most {most}, for that many samples has the data set")
+    if cfg.evaluate.metrics:
+        from gan_experiments.evaluation.evaluator import Evaluator
+
+        Evaluator(cast(EvaluateConfig, OmegaConf.to_object(cfg.evaluate)), dataset, device).check()
+
+
+@lru_cache
+def _check_uri(uri: str | None) -> None:
+    from gan_experiments.tracking.mlflow.uri import check_uri
+
+    if uri is not None:
+        check_uri(uri)
+
+
+def check_folder(key: str, folder: str) -> None:
+    """Make sure that a folder can be made, or written where it exists, without making it.
+
+    Raises:
+        UserError: It cannot.
+    """
+    path = Path(folder).absolute()
+    existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    try:
+        # Permissions alone do not tell: read-only mounts, full disks and special files refuse as well.
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise UserError(f"{key}={folder}: cannot be written ({error.strerror}: {existing})") from error

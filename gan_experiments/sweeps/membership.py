@@ -1,0 +1,108 @@
+"""A run's place in its sweep: what every launcher asks for each job before it trains."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+
+from gan_experiments.errors import UserError
+from gan_experiments.tracking.background import environment
+from gan_experiments.tracking.naming import run_name
+from gan_experiments.tracking.run_directory import read_json
+from gan_experiments.tracking.run_outcome import outcome, result
+from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
+
+SWEEP_TAG, SUMMARY_TAG, SETTING_TAG, ROLE_TAG = "sweep", "summary_run", "setting", "role"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run's place in its sweep.
+
+    Attributes:
+        name: The run's name: what varies in the sweep, with this run's values; None where nothing does.
+        tags: MLflow tags by which the run is found with its sweep.
+        result: What the run returned, if it has finished before: then it is not run again.
+    """
+
+    name: str | None
+    tags: dict[str, str]
+    result: float | None
+
+
+def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Job:
+    """The place of the job in ``run_dir`` in the sweep of ``sweep_dir``, in any process and on any machine.
+
+    A job always goes on from its own checkpoint, if it has one (``train.resume=auto``): a queue may start it again.
+    One that has finished before is not run again; MLflow gets what it still lacks of it. One that another process
+    is still training is waited for.
+
+    Args:
+        sweep_dir: ``hydra.sweep.dir`` of the job.
+        run_dir: ``hydra.runtime.output_dir`` of the job.
+        overrides: ``hydra.overrides.task`` of the job.
+
+    Raises:
+        UserError: The sweep's folder is not here.
+    """
+    directory = SweepDirectory(sweep_dir)
+    if not directory.sweep.is_file():
+        raise UserError(
+            f"hydra.sweep.dir={sweep_dir}: {directory.path} is not the folder of a sweep on {socket.gethostname()};"
+            " jobs on other machines need it on a file system that they share"
+        )
+    sweep = directory.content()
+    tags = {SWEEP_TAG: sweep["name"]}
+    if sweep["run_id"] is not None:
+        tags[SUMMARY_TAG] = sweep["run_id"]
+    varied = [line for line in overrides if line.partition("=")[0].lstrip("+") in sweep["varied"]]
+    # MLflow's pages group runs by a tag, and then draw the mean of those that differ in their seeds alone.
+    tags[SETTING_TAG] = run_name([line for line in varied if not line.startswith("seed=")], otherwise="the only one")
+    run = JobDirectory(run_dir)
+    wait(run)
+    finished = outcome(run).finished
+    if finished:
+        print(f"finished  {run.path}, before; not run again", flush=True)
+        uri = read_json(run.run)["uri"]
+        if uri is not None and not run.is_delivered(uri):
+            deliver(run)
+    name = run_name(varied, otherwise="") or None
+    return Job(name, tags, result(run) if finished else None)
+
+
+def wait(run: JobDirectory) -> None:
+    """Wait until no other process trains a run.
+
+    Jobs of a cluster outlive the command that started them, and meet those of the one that goes on.
+    """
+    if outcome(run).state == "running":
+        print(f"waiting   {run.path}: another process is still training there", flush=True)
+        with filelock.FileLock(run.lock):
+            pass
+
+
+def lost(run: JobDirectory, error: Exception) -> float:
+    """What a run returned whose process ended without a word, if training was through by then.
+
+    Args:
+        run: Its folder.
+        error: Why the process ended; raised if training was not through.
+    """
+    found = outcome(run)
+    if found.finished:  # it ended while it was delivered
+        return result(run)
+    if found.state == "died" and run.run.is_file() and read_json(run.run)["uri"] is not None:
+        deliver(run)  # MLflow would have it running for ever
+    raise error
+
+
+def deliver(run: JobDirectory) -> None:
+    """Bring to MLflow what a machine that went down has not; whatever hinders it is said, and no failure."""
+    command = [sys.executable, "-m", "gan_experiments.sync", str(run.path)]
+    subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, check=False)

@@ -1,0 +1,41 @@
+"""The folder of a run that only MLflow's id of it names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from gan_experiments.errors import UserError
+from gan_experiments.tracking.mlflow.uri import check_uri
+
+
+def is_run_id(text: str) -> bool:
+    """Whether ``text`` has the form of an MLflow run id: 32 hexadecimal digits."""
+    return re.fullmatch(r"[0-9a-f]{32}", text) is not None
+
+
+def folder_of_run(run_id: str, uri: str | None) -> Path:
+    """The folder that the run's tag ``run_directory`` names.
+
+    Args:
+        run_id: MLflow's id.
+        uri: The tracking URI to look it up at.
+
+    Raises:
+        UserError: Nothing can be looked up there, there is no such run, or its folder is not on this machine.
+    """
+    if uri is None:
+        raise UserError(f"run {run_id}: tracking=off has no MLflow to look it up in; give the run's folder instead")
+    uri = check_uri(uri)
+    database = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not database.is_file():
+        raise UserError(f"run {run_id}: cannot be looked up, {database} does not exist (tracking.uri says where)")
+    from mlflow import MlflowClient, MlflowException
+
+    try:
+        folder = MlflowClient(uri).get_run(run_id).data.tags.get("run_directory")
+    except MlflowException as error:
+        raise UserError(f"run {run_id}: {uri} has no such run ({error.message})") from error
+    if folder is None or not Path(folder).is_dir():
+        raise UserError(f"run {run_id}: its folder is not on this machine (tag run_directory: {folder})")
+    return Path(folder)

@@ -1,0 +1,126 @@
+"""The final generator as an MLflow model: its weights, its configuration, and the code that both belong to.
+
+Tracing it with ``torch.export`` would need no code at all, but importing the tracer alone takes seconds of
+processor time at the end of every run; copying a few files takes none.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import gan_experiments
+from gan_experiments.tracking.run_directory import RunDirectory, read_json
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.models import Model, ModelSignature
+
+MODEL_NAME = "generator"
+_REQUIREMENTS = ("mlflow", "torch", "numpy", "hydra-core")
+_LOADER = "tracking/mlflow/served_generator.py"
+_CODE = (
+    "__init__.py",
+    "errors.py",
+    "data/__init__.py",
+    "data/dataset.py",
+    "models",
+    "tracking/__init__.py",
+    "tracking/mlflow/__init__.py",
+    _LOADER,
+)
+"""What loading a generator takes of this package."""
+
+
+def log_model(directory: RunDirectory, client: MlflowClient, experiment_id: str, run_id: str, step: int) -> None:
+    """Log a run's generator as a model of the run, once; its files lie below artifacts/model."""
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.models import Model
+
+    query = f"name = '{MODEL_NAME}' AND source_run_id = '{run_id}'"
+    found = client.search_logged_models([experiment_id], filter_string=query)
+    model = found[0] if found else client.create_logged_model(experiment_id, MODEL_NAME, run_id)
+    path, place, number = directory.artifacts / "model", model.artifact_location, model.model_id
+    _save(directory.generator, path, Model(artifact_path=place, run_id=run_id, model_uuid=number, model_id=number))
+    client.log_model_artifacts(model.model_id, str(path))
+    client.finalize_logged_model(model.model_id, "READY")
+    outputs = client.get_run(run_id).outputs
+    if outputs is None or model.model_id not in [output.model_id for output in outputs.model_outputs]:
+        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step)])  # refused a second time
+
+
+def _save(generator: Path, path: Path, identity: Model) -> None:
+    from mlflow import pyfunc
+
+    description = read_json(generator / "generator.json")
+    package = Path(gan_experiments.__file__).parent
+    shutil.rmtree(path, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        code = Path(scratch) / package.name
+        for name in _CODE:
+            _copy(package / name, code / name)
+        pyfunc.save_model(
+            str(path),
+            loader_module=f"{package.name}.{_LOADER.removesuffix('.py').replace('/', '.')}",
+            data_path=str(generator),
+            code_paths=[str(code), *_own_code(description["model"])],
+            mlflow_model=identity,
+            signature=_signature(description),
+            input_example=_example(description),  # type: ignore[arg-type]  # None is its default
+            pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
+        )
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)
+
+
+def _own_code(config: dict[str, Any]) -> list[str]:
+    """Modules and packages of the person's own that a model's configuration names, installed ones aside."""
+    installed = [Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib", "stdlib")]
+    own = set()
+    for name in {target.partition(".")[0] for target in _targets(config)} - {gan_experiments.__name__}:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            file = Path(spec.origin).resolve()
+            if not any(file.is_relative_to(folder) for folder in installed):
+                own.add(str(file.parent if spec.submodule_search_locations else file))
+    return sorted(own)
+
+
+def _targets(config: Any) -> Iterator[str]:
+    if isinstance(config, dict):
+        for key, value in config.items():
+            if key == "_target_":
+                yield value
+            yield from _targets(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _targets(value)
+
+
+def _signature(description: dict[str, Any]) -> ModelSignature:
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    # An architecture of a person's own may name its latent size otherwise; then any is taken.
+    latents = TensorSpec(np.dtype(np.float32), (-1, description["model"].get("latent_dim", -1)))
+    kind = np.dtype(np.uint8 if description["is_image"] else np.float32)
+    return ModelSignature(Schema([latents]), Schema([TensorSpec(kind, (-1, *description["sample_shape"]))]))
+
+
+def _example(description: dict[str, Any]) -> np.ndarray | None:
+    latent_dim = description["model"].get("latent_dim")
+    return None if latent_dim is None else np.zeros((1, latent_dim), np.float32)

@@ -1,0 +1,71 @@
+"""How a run ended, read from its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import filelock
+
+from gan_experiments.tracking.journal import Line, read
+from gan_experiments.tracking.run_directory import read_json
+from gan_experiments.tracking.sweep_directory import JobDirectory
+
+_STATES = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended, or that it has not.
+
+    Attributes:
+        state: ``finished``, ``failed``, ``stopped`` (by a signal, after a checkpoint), ``died`` (without a word),
+            ``running``, or ``waiting``.
+        reason: Why, in one line.
+    """
+
+    state: str
+    reason: str
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has reached its last step."""
+        return self.state == "finished"
+
+
+def outcome(run: JobDirectory) -> Outcome:
+    """How the run in a folder ended."""
+    last: Line | None = None
+    if run.journal.is_file():
+        for line, _ in read(run.journal):
+            if line["kind"] in ("session", "status"):
+                last = line
+    if _is_held(run):
+        return Outcome("running", "")
+    if run.failure.is_file():
+        reason = read_json(run.failure)["reason"]
+        # What training itself wrote down is the same without where and how.
+        briefer = last is not None and last["kind"] == "status" and last["reason"] in reason
+        return Outcome("failed", last["reason"] if last is not None and briefer else reason)
+    if last is None:
+        started = run.job.is_file()
+        return Outcome("died" if started else "waiting", "ended before its first step" if started else "not started")
+    if last["kind"] == "session":
+        return Outcome("died", "its process ended without a word")
+    return Outcome(_STATES[last["status"]], last["reason"])
+
+
+def result(run: JobDirectory) -> float:
+    """What a finished run returned: G's mean loss over the last epoch."""
+    epochs = [line for line, _ in read(run.journal) if line["kind"] == "metrics" and line["key"] == "epoch"]
+    return epochs[-1]["values"]["loss/generator"]
+
+
+def _is_held(run: JobDirectory) -> bool:
+    """Whether a process is training in the folder."""
+    if not run.lock.exists():
+        return False
+    try:
+        with filelock.FileLock(run.lock, timeout=0):
+            return False
+    except filelock.Timeout:
+        return True

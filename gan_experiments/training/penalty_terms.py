@@ -1,0 +1,74 @@
+"""What D's loss has on top of the objective's: penalties on D's derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import torch
+from torch import Tensor
+
+from gan_experiments.models.stacking import UnstackableError
+from gan_experiments.penalties import Penalty
+from gan_experiments.training.member import Member
+from gan_experiments.training.player import Player
+from gan_experiments.training.stacked_terms import Terms
+
+
+class PenaltyTerm:
+    """One penalty of every member.
+
+    The derivative takes a pass of D of its own, in float32 whatever the precision: squares of small derivatives
+    are beyond bfloat16.
+
+    Args:
+        penalties: Each member's.
+        sample_shape: Shape of one sample.
+        batch: Samples in a batch.
+        device: Where D computes.
+
+    Attributes:
+        uniforms: Random numbers needed for each sample.
+        rows: Points at which the derivative is taken.
+
+    Raises:
+        UnstackableError: The penalties differ in class or structure.
+    """
+
+    def __init__(
+        self, penalties: Sequence[Penalty], sample_shape: Sequence[int], batch: int, device: torch.device
+    ) -> None:
+        self._terms = Terms("penalties", penalties, device)
+        self.uniforms = penalties[0].uniforms(prod(sample_shape))
+        two = torch.zeros(2, *sample_shape, device=device)
+        points = self._terms.probe("points", two, two, torch.zeros(2, self.uniforms, device=device))
+        self.rows = points.shape[-1 - len(sample_shape)] * batch // 2
+        self._terms.probe("value", two)
+
+    def __call__(
+        self, discriminator: Player, real: Tensor, generated: Tensor, uniform: Tensor, masks: Sequence[Tensor]
+    ) -> Tensor:
+        """The term for batches ``[B, *sample_shape]``, a scalar; for a stack, all have the members in front."""
+        points = self._terms("points", real, generated, uniform)
+        return self._terms("value", discriminator.input_gradient(points, masks))
+
+
+def penalty_terms(
+    members: Sequence[Member], sample_shape: Sequence[int], batch: int, device: torch.device
+) -> list[PenaltyTerm]:
+    """The terms that the members' objectives bring along, and those that they have on top; mostly none.
+
+    Raises:
+        UnstackableError: The members' penalties differ in class or structure, or only some have one.
+    """
+    terms = []
+    for penalties in (
+        [getattr(member.objective, "penalty", None) for member in members],
+        [member.penalty for member in members],
+    ):
+        there = [penalty for penalty in penalties if penalty is not None]
+        if there and len(there) < len(penalties):
+            raise UnstackableError("some members have a penalty and others none")
+        if there:
+            terms.append(PenaltyTerm(there, sample_shape, batch, device))
+    return terms

@@ -1,0 +1,111 @@
+"""Everything random in a step, drawn at once and handed out to its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gan_experiments.training.counter_rng import FieldNoise, MaskSpec, StepNoise
+from gan_experiments.training.penalty_terms import PenaltyTerm
+from gan_experiments.training.player import Player
+
+Masks = list[Tensor]
+"""The multipliers of one pass of a network, one for each place where it drops units."""
+
+
+class Drawn(NamedTuple):
+    """What a step has drawn; for a stack, every tensor has the members in front.
+
+    Attributes:
+        latents: ``[(U + 1) B, latent_dim]``: a batch for each of D's U updates, and one for G's.
+        generator: For G's pass of all of them.
+        updates: For each update of D, of real and generated samples together.
+        fake: For D's pass of generated samples in G's update.
+        real: For D's pass of real samples in G's update, where the objective asks for it.
+        penalties: For each update of D, each penalty's uniform numbers ``[B, n]`` and multipliers.
+        normal: ``[(2 U + 1) B, *sample_shape]``, where there is instance noise; else without rows, or None.
+    """
+
+    latents: Tensor
+    generator: Masks
+    updates: list[Masks]
+    fake: Masks
+    real: Masks
+    penalties: list[list[tuple[Tensor, Masks]]]
+    normal: Tensor | None
+
+
+class StepDraws:
+    """Draws for a step, as a function of its keys.
+
+    Args:
+        generator: G.
+        discriminator: D.
+        latent_dims: Dimension of z, of each member.
+        sample_shape: Shape of one sample.
+        batch: Samples in a batch.
+        updates: Updates of D in a step.
+        penalties: What D's loss has on top.
+        real_for_generator: Whether G's update passes real samples through D.
+        instance_noise: Whether samples get noise.
+        dtype: Of the multipliers.
+        device: Where to draw.
+    """
+
+    def __init__(
+        self,
+        generator: Player,
+        discriminator: Player,
+        latent_dims: Sequence[int],
+        sample_shape: Sequence[int],
+        *,
+        batch: int,
+        updates: int,
+        penalties: Sequence[PenaltyTerm],
+        real_for_generator: bool,
+        instance_noise: bool,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self._batch, self._updates, self._terms = batch, updates, len(penalties)
+        self._sample_shape, self._stacked = tuple(sample_shape), len(latent_dims) > 1
+        rows = (updates + 1) * batch
+        # What only some runs have comes last, so that it moves nobody's place in the noise.
+        passes = [
+            (generator, rows),
+            *[(discriminator, 2 * batch)] * updates,
+            (discriminator, batch),
+            *[(discriminator, term.rows) for term in penalties] * updates,
+            *[(discriminator, batch)] * real_for_generator,
+        ]
+        self._sites = [len(player.mask_shapes) for player, _ in passes]
+        masks = [
+            MaskSpec(height, shape, p)
+            for player, height in passes
+            for shape, p in zip(player.mask_shapes, player.mask_probabilities, strict=True)
+        ]
+        self._noise = StepNoise(rows, max(latent_dims), masks, device, latent_dims if self._stacked else None, dtype)
+        normal = ((2 * updates + 1) * batch if instance_noise else 0, prod(sample_shape))
+        uniform = [(updates * batch, term.uniforms) for term in penalties]
+        self._fields = None
+        if instance_noise or penalties:
+            self._fields = FieldNoise(normal, uniform, device, len(latent_dims) if self._stacked else None)
+
+    def draw(self, keys: Tensor) -> Drawn:
+        """All of a step's random numbers from its keys ``[2]``; for a stack, ``[K, 2]``."""
+        latents, drawn = self._noise.draw(keys)
+        masks = iter(drawn)
+        generator, *rest = [[next(masks) for _ in range(count)] for count in self._sites]
+        updates, (fake, *rest) = rest[: self._updates], rest[self._updates :]
+        normal, tables = None, []
+        if self._fields is not None:
+            normal, tables = self._fields.draw(keys)
+            normal = normal.unflatten(-1, self._sample_shape)
+        tables = [table.split(self._batch, int(self._stacked)) for table in tables]
+        own = iter(rest)
+        penalties = [[(table[i], next(own)) for table in tables] for i in range(self._updates)]
+        return Drawn(latents, generator, updates, fake, next(own, []), penalties, normal)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from gan_experiments.configuration import store
+from gan_experiments.configuration.compose import CONFIG_DIR
+from gan_experiments.configuration.validation import validate
+
+
+def composed(*overrides: str) -> DictConfig:
+    store.register()
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        return compose("config", overrides=list(overrides))
+
+
+def plain(*overrides: str) -> dict[str, Any]:
+    values = OmegaConf.to_container(composed(*overrides), resolve=True)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+ARTICLE_MODEL = {
+    "_target_": "gan_experiments.models.mlp.build",
+    "name": "mlp",
+    "latent_dim": 100,
+    "generator_widths": [256, 512, 1024],
+    "discriminator_widths": [1024, 512, 256],
+    "negative_slope": 0.2,
+    "dropout": 0.3,
+    "spectral_norm": False,
+}
+ARTICLE_TRAIN = {
+    "epochs": 100,
+    "batch_size": 52,
+    "lr": 2e-4,
+    "generator_lr": None,
+    "discriminator_lr": None,
+    "betas": [0.9, 0.999],
+    "discriminator_steps": 1,
+    "precision": "fp32",
+    "engine": "auto",
+    "ema": None,
+    "instance_noise": 0.0,
+    "instance_noise_epochs": None,
+    "checkpoint_every": 5,
+    "early_stop": [],
+    "resume": None,
+}
+
+
+def test_article_is_the_tutorial_value_by_value() -> None:
+    article = plain("experiment=article")
+    assert article["data"]["name"] == "mnist"
+    assert article["data"]["image_size"] == 28
+    assert article["model"] == ARTICLE_MODEL
+    assert article["objective"]["name"] == "non_saturating"
+    assert article["objective"]["label_smoothing"] == 0
+    assert article["penalty"]["name"] == "none"
+    assert article["train"] == ARTICLE_TRAIN
+
+
+def test_defaults_are_the_article_on_digits() -> None:
+    article, default = plain("experiment=article"), plain()
+    assert default.pop("data")["name"] == "digits"
+    article.pop("data")
+    assert default == article
+
+
+@pytest.mark.parametrize(
+    "option", sorted(str(file.relative_to(CONFIG_DIR).with_suffix("")) for file in CONFIG_DIR.glob("*/*.yaml"))
+)
+def test_every_option_makes_a_valid_experiment(option: str) -> None:
+    needs = {
+        "data/image_folder": ["data.root=pictures"],
+        "tracking/server": ["tracking.uri=http://127.0.0.1:5000"],
+    }
+    group, _, name = option.partition("/")
+    added = "+" if group == "sweep" else ""  # there is none by default
+    validate(composed(f"{added}{group}={name}", *needs.get(option, [])))
+
+
+def test_every_option_says_what_it_is() -> None:
+    for file in CONFIG_DIR.glob("*/*.yaml"):
+        assert file.read_text(encoding="utf-8").startswith("#"), file
+
+
+def test_tracking_off_has_no_destination() -> None:
+    assert plain("tracking=off")["tracking"]["uri"] is None
+
+
+def test_the_configuration_lies_beside_the_package() -> None:
+    assert Path(__file__).parents[2] / "conf" == CONFIG_DIR

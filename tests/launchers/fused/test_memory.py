@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from torch import nn
+
+from gan_experiments.configuration import store
+from gan_experiments.configuration.compose import CONFIG_DIR
+from gan_experiments.launchers.fused.memory import members_that_fit
+from gan_experiments.models.networks import Networks
+from gan_experiments.models.stacking import UnstackableError
+from gan_experiments.runs.session import Run
+from gan_experiments.training.trainer import Trainer
+
+GIGABYTE = 10**9
+
+
+def run(folder: Path, *overrides: str) -> Run:
+    store.register()
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        return Run(compose("config", overrides=["tracking=off", *overrides]), folder, [])
+
+
+def fit(monkeypatch: pytest.MonkeyPatch, free: int, *runs: Run) -> int:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
+    return members_that_fit(runs)
+
+
+def test_as_many_fit_as_the_memory_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = run(tmp_path, "device=cpu"), run(tmp_path, "device=cpu", "seed=1")
+    parameters = sum(p.numel() for n in (pair[0].member.networks,) for p in n.generator.parameters()) + sum(
+        p.numel() for p in pair[0].member.networks.discriminator.parameters()
+    )
+    count = fit(monkeypatch, 10 * GIGABYTE, *pair)
+    # Parameters, gradients and two moments at the least; activations of so small a batch are less than that.
+    assert 0.5 < count * 16 * parameters / (0.8 * 10 * GIGABYTE) < 1
+    assert fit(monkeypatch, 20 * GIGABYTE, *pair) == pytest.approx(2 * count, rel=0.01)
+    assert fit(monkeypatch, 1, *pair) == 1
+
+
+def test_members_are_as_large_as_what_they_are_padded_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide, deep = "model.generator_widths=[2048,32,32]", "model.generator_widths=[32,2048,2048]"
+    runs = [run(tmp_path, "device=cpu", override) for override in (wide, deep)]
+    both = run(tmp_path, "device=cpu", "model.generator_widths=[2048,2048,2048]")
+    assert fit(monkeypatch, 10 * GIGABYTE, *runs) == pytest.approx(
+        fit(monkeypatch, 10 * GIGABYTE, both, both), rel=0.02
+    )
+
+
+def test_a_larger_batch_takes_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = [
+        fit(monkeypatch, 10 * GIGABYTE, *[run(tmp_path, "device=cpu", f"train.batch_size={size}")] * 2)
+        for size in (50, 1000)
+    ]
+    assert counts[0] > 1.5 * counts[1]
+
+
+def test_what_cannot_be_stacked_is_found_out_beforehand(tmp_path: Path) -> None:
+    class Noise(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + torch.randn_like(x)
+
+    runs = [run(tmp_path, "device=cpu", "data=ring") for _ in range(2)]
+    for one in runs:
+        generator = nn.Sequential(nn.Linear(100, 2), Noise())
+        one.member = replace(one.member, networks=Networks(generator, nn.Linear(2, 1), 100))
+    with pytest.raises(UnstackableError, match="a step of two of them as one failed"):
+        members_that_fit(runs)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_the_estimate_holds_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [run(tmp_path, "device=cuda", f"seed={seed}", "train.epochs=1") for seed in range(8)]
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10 * GIGABYTE, 0))
+    estimated = 0.8 * 10 * GIGABYTE / members_that_fit(runs)
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    trainer = Trainer([each.member for each in runs], runs[0].dataset, device=runs[0].device)
+    for _ in trainer.events():
+        pass
+    assert torch.cuda.max_memory_allocated() - before < 1.25 * estimated * len(runs)

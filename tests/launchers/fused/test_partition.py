@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from gan_experiments.configuration import store
+from gan_experiments.configuration.compose import CONFIG_DIR
+from gan_experiments.launchers.fused.partition import chunks, structure
+
+
+def of(*overrides: str) -> str:
+    store.register()
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        return structure(compose("config", overrides=list(overrides)))
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "seed=1",
+        "train.lr=1e-3",
+        "train.generator_lr=1e-3",
+        "train.discriminator_lr=1e-3",
+        "train.betas=[0.5,0.9]",
+        "train.instance_noise=0.1",
+        "train.instance_noise_epochs=3",
+        "train.resume=auto",
+        "model.latent_dim=3",
+        "model.generator_widths=[1,2,3]",
+        "model.discriminator_widths=[3,2,1]",
+        "model.negative_slope=0.1",
+        "model.dropout=0",
+        "tracking.run_name=mine",
+        "+tracking.tags.colour=red",
+        "fused.max_members=3",
+    ],
+)
+def test_values_may_differ(override: str) -> None:
+    assert of(override) == of()
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "data=ring",
+        "data.image_size=32",
+        "model.generator_widths=[1,2]",
+        "model.discriminator_widths=[1,2]",
+        "objective=minimax",
+        "penalty=r1",
+        "train.epochs=3",
+        "train.batch_size=3",
+        "train.discriminator_steps=2",
+        "train.precision=bf16",
+        "train.engine=eager",
+        "train.ema=0.9",
+        "train.checkpoint_every=1",
+        "tracking=off",
+        "tracking.sample_every=1",
+        "device=cpu",
+    ],
+)
+def test_structure_may_not(override: str) -> None:
+    assert of(override) != of()
+
+
+def test_the_decay_of_an_average_may_differ() -> None:
+    assert of("train.ema=0.9") == of("train.ema=0.99")
+
+
+def test_coefficients_may_differ() -> None:
+    one = ("objective=least_squares", "penalty=r1")
+    assert of(*one) == of(*one, "objective.real_target=0.9", "penalty.weight=3")
+
+
+def test_of_other_networks_nothing_is_known() -> None:
+    own = "model._target_=mine.build"
+    assert of(own) != of(own, "model.latent_dim=3")
+    assert of(own) == of(own, "train.lr=1e-3")
+
+
+def test_parts_are_few_and_even() -> None:
+    assert chunks(range(10), 4) == [range(0, 3), range(3, 6), range(6, 10)]
+    assert chunks(range(4), 4) == [range(0, 4)]
+    assert chunks(range(3), 1) == [range(0, 1), range(1, 2), range(2, 3)]

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from gan_experiments.configuration import store
+from gan_experiments.configuration.compose import CONFIG_DIR
+from gan_experiments.errors import UserError
+from gan_experiments.runs.resume import continued, state_to_resume
+from gan_experiments.training import checkpoint
+from tests.configuration.test_schema import composed, plain
+from tests.conftest import Command
+
+SMALL = ["model=mlp_small", "train.lr=0.001", "seed=7"]
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.register()
+    monkeypatch.chdir(tmp_path)
+
+
+def past_run(folder: str, overrides: Sequence[str] = SMALL, config_dir: Path | None = None) -> Path:
+    """What a run leaves behind that a later one needs."""
+    path = Path(folder).absolute()
+    (path / ".hydra").mkdir(parents=True)
+    OmegaConf.save(OmegaConf.create(list(overrides)), path / ".hydra" / "overrides.yaml")
+    sources = [{"path": "hydra.conf", "provider": "hydra"}, {"path": str(CONFIG_DIR), "provider": "main"}]
+    if config_dir is not None:
+        sources.insert(0, {"path": str(config_dir), "provider": "command-line"})
+    OmegaConf.save({"hydra": {"runtime": {"config_sources": sources}}}, path / ".hydra" / "hydra.yaml")
+    checkpoint.save(path / "checkpoint.pt", {"step": 3, "config": plain(*overrides)})
+    return path
+
+
+def resumed(*arguments: str) -> DictConfig:
+    """The configuration that a command line with ``train.resume`` amounts to."""
+    overrides = continued(arguments, CONFIG_DIR)
+    return composed(*(override for override in overrides if not override.startswith("hydra.")))
+
+
+@pytest.mark.parametrize("reference", ["runs/1", "runs/1/", "runs/1/checkpoint.pt", "'runs/1'"])
+def test_a_run_goes_on_with_its_own_settings_in_its_own_folder(reference: str) -> None:
+    folder = past_run("runs/1")
+    arguments = continued([f"train.resume={reference}"], CONFIG_DIR)
+    assert arguments == [*SMALL, f"train.resume='{folder}/checkpoint.pt'", f"hydra.run.dir='{folder}'"]
+
+
+def test_what_is_given_now_wins() -> None:
+    past_run("1", [*SMALL, "train.epochs=10", "+tracking.tags.who=me", "train.resume=auto"])
+    cfg = resumed("train.epochs=20", "train.resume=1", "+tracking.tags.who=you")
+    assert cfg.train.epochs == 20
+    assert cfg.model.name == "mlp_small"
+    assert cfg.seed == 7
+    assert cfg.tracking.tags == {"who": "you"}
+    assert cfg.train.resume == str(Path("1/checkpoint.pt").absolute())
+
+
+def test_flags_stay_in_front() -> None:
+    past_run("1")
+    assert continued(["--cfg", "job", "train.resume=1"], CONFIG_DIR)[:3] == ["--cfg", "job", SMALL[0]]
+
+
+def test_options_of_ones_own_are_found_again(tmp_path: Path) -> None:
+    past_run("1", config_dir=tmp_path / "own")
+    assert continued(["train.resume=1"], CONFIG_DIR)[:3] == ["--config-dir", str(tmp_path / "own"), SMALL[0]]
+    assert continued(["--config-dir=other", "train.resume=1"], CONFIG_DIR)[:2] == ["--config-dir=other", SMALL[0]]
+
+
+@pytest.mark.parametrize("name", ["with space", "lr=0.1,seed=3", "it's", "[1]", "ünï"])
+def test_folders_with_unusual_names(name: str) -> None:
+    past_run(name)
+    assert resumed(f"train.resume={name}").train.resume == str(Path(name, "checkpoint.pt").absolute())
+
+
+@pytest.mark.parametrize("arguments", [[], ["seed=1"], ["train.resume=auto"], ["train.resume=null", "seed=1"]])
+def test_nothing_to_look_for(arguments: list[str]) -> None:
+    assert continued(arguments, CONFIG_DIR) == arguments
+
+
+def test_another_folder_is_refused() -> None:
+    past_run("1")
+    with pytest.raises(UserError, match=r"^hydra.run.dir=2: does not go with train.resume"):
+        continued(["train.resume=1", "hydra.run.dir=2"], CONFIG_DIR)
+
+
+def test_a_folder_without_a_run() -> None:
+    Path("1").mkdir()
+    Path("1/checkpoint.pt").touch()
+    with pytest.raises(UserError, match=r"has no run to go on with \(.hydra/overrides.yaml is missing\)"):
+        continued(["train.resume=1"], CONFIG_DIR)
+
+
+def test_an_mlflow_run_is_found_by_its_id() -> None:
+    from mlflow import MlflowClient
+
+    folder = past_run("runs/1")
+    client = MlflowClient("sqlite:///mlflow.db")
+    experiment = client.create_experiment("gan", artifact_location=str(Path("artifacts").absolute()))
+    here = client.create_run(experiment, tags={"run_directory": str(folder)}).info.run_id
+    gone = client.create_run(experiment, tags={"run_directory": str(folder / "gone")}).info.run_id
+    assert f"hydra.run.dir='{folder}'" in continued([f"train.resume={here}"], CONFIG_DIR)
+    with pytest.raises(UserError, match=f"^run {gone}: its folder is not on this machine .*/gone"):
+        continued([f"train.resume={gone}"], CONFIG_DIR)
+    with pytest.raises(UserError, match=f"^run {'0' * 32}: sqlite:.* has no such run"):
+        continued([f"train.resume={'0' * 32}"], CONFIG_DIR)
+    with pytest.raises(UserError, match=r"other.db does not exist \(tracking.uri says where\)"):
+        continued([f"train.resume={here}", "tracking.uri=sqlite:///other.db"], CONFIG_DIR)
+
+
+def test_the_state_is_that_of_the_checkpoint() -> None:
+    folder = past_run("1")
+    for reference in ("auto", str(folder / "checkpoint.pt")):
+        state = state_to_resume(composed(*SMALL, f"train.resume={reference}"), folder)
+        assert state is not None
+        assert state["step"] == 3
+
+
+def test_auto_starts_anew_where_there_is_no_checkpoint() -> None:
+    assert state_to_resume(composed("train.resume=auto"), Path("1")) is None
+
+
+def test_a_new_run_does_not_overwrite_another() -> None:
+    Path("1").mkdir()
+    assert state_to_resume(composed(), Path("1")) is None
+    Path("1/journal.jsonl").touch()
+    with pytest.raises(UserError, match=r"^hydra.run.dir=1: holds a run already; train.resume=auto goes on with it"):
+        state_to_resume(composed(), Path("1"))
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["train.epochs=3", "train.checkpoint_every=1", "device=cpu", "tracking=off", "tracking.log_every=7"],
+)
+def test_what_may_change(override: str) -> None:
+    folder = past_run("1")
+    assert state_to_resume(composed(*SMALL, "train.resume=auto", override), folder)
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("train.lr=0.1", "train.lr=0.1: must be 0.001 to go on with the run of"),
+        ("seed=8", "seed=8: must be 7 to go on"),
+        ("model.generator_widths=[8]", r"model.generator_widths=[8]: must be [64, 128, 256] to go on"),
+        ("data=ring", "data._target_=gan_experiments.data.mixtures.ring: must be gan_experiments.data.digits.load"),
+    ],
+)
+def test_what_may_not_change(override: str, line: str) -> None:
+    folder = past_run("1")
+    with pytest.raises(UserError) as error:
+        state_to_resume(composed(*SMALL, "train.resume=auto", override), folder)
+    assert str(error.value).startswith(line)
+
+
+def truncated(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def another_file(path: Path) -> None:
+    path.write_text("no checkpoint")
+
+
+def weights(path: Path) -> None:
+    checkpoint.save(path, {"generator": {"weight": torch.ones(2)}})
+
+
+def pickled_code(path: Path) -> None:
+    torch.save(print, path)
+
+
+@pytest.mark.parametrize("name", ["lr=0.1,seed=3", "it's"])
+def test_a_folder_with_an_unusual_name_through_the_command(name: str, command: Command) -> None:
+    past_run(name)
+    Path(name, "checkpoint.pt").write_text("no checkpoint")
+    assert f"{name}/checkpoint.pt: this is not a checkpoint" in command(f"train.resume={name}").err
+
+
+@pytest.mark.parametrize("damage", [truncated, another_file, weights, pickled_code])
+def test_a_checkpoint_that_is_none(damage: object, command: Command) -> None:
+    folder = past_run("1")
+    assert callable(damage)
+    damage(folder / "checkpoint.pt")
+    before = sorted(Path.cwd().rglob("*"))
+    answer = command(f"train.resume={folder}")
+    assert answer.status == 2
+    assert answer.err.startswith(f"error: train.resume={folder}/checkpoint.pt: this ")
+    assert answer.err.count("\n") == 1
+    assert sorted(Path.cwd().rglob("*")) == before
+
+
+def test_a_checkpoint_of_another_architecture(command: Command) -> None:
+    folder = past_run("1")
+    answer = command(f"train.resume={folder}", "model=mlp")
+    assert answer.status == 2
+    assert answer.err.startswith("error: model.name=mlp: must be mlp_small to go on with the run of")
+    assert answer.err.count("\n") == 1

@@ -1,0 +1,155 @@
+"""A run made by hand: the events of a training that never was, so that every value is known beforehand.
+
+``python hand_made.py FOLDER URI EPOCH`` records such a run up to an epoch and then kills itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gan_experiments.configuration.schema import TrackingConfig
+from gan_experiments.data.dataset import Dataset
+from gan_experiments.models import mlp
+from gan_experiments.tracking.recorder import Recorder
+from gan_experiments.tracking.run_directory import RunDirectory
+from gan_experiments.tracking.stack_recorder import Recording
+from gan_experiments.training.events import (
+    CheckpointDue,
+    EpochFinished,
+    Event,
+    ProbabilitiesTaken,
+    SamplesDrawn,
+    StepsFinished,
+)
+
+STEPS = 7
+"""Steps of an epoch."""
+MODEL = {
+    "_target_": "gan_experiments.models.mlp.build",
+    "name": "mlp",
+    "latent_dim": 3,
+    "generator_widths": [8],
+    "discriminator_widths": [8],
+    "negative_slope": 0.2,
+    "dropout": 0.0,
+}
+METRICS = ("loss/discriminator", "loss/generator", "prob/real", "prob/fake", "speed/steps_per_second")
+
+
+class HandMadeRun:
+    """Records a run of which every value is known beforehand."""
+
+    def __init__(self, path: Path, uri: str | None, *, epochs: int = 6, points: bool = False, timeout: float = 20):
+        self.directory = RunDirectory(path)
+        self.epochs = epochs
+        samples = torch.linspace(0, 1, 60).view(30, 2) if points else torch.arange(30 * 64).remainder(256)
+        self.dataset = Dataset(
+            "dots", samples if points else samples.view(30, 1, 8, 8).to(torch.uint8), source="here"
+        )
+        self.tracking = TrackingConfig(
+            name="test", uri=uri, log_every=5, sample_every=2, system_metrics=False, timeout=timeout
+        )
+        self.tracking.tags = {"mood": "hopeful"}
+        self.config: dict[str, Any] = {
+            "model": MODEL,
+            "train": {"epochs": epochs, "betas": [0.9, 0.999]},
+            "seed": None,
+        }
+        self.generator = mlp.build(self.dataset.sample_shape, **{k: v for k, v in MODEL.items() if k != "_target_"})
+
+    def recorder(self, resumed_from: int = 0) -> Recording:
+        recorder = Recorder(
+            self.directory,
+            self.config,
+            self.tracking,
+            self.dataset,
+            total_steps=self.epochs * STEPS,
+            name="lr=0.1",
+            overrides=["train.lr=0.1"],
+            device="cpu",
+            resumed_from=resumed_from,
+        )
+        return Recording([recorder])
+
+    def events(self, first_epoch: int, last_epoch: int) -> Iterator[Event]:
+        """What a trainer would say from the start of one epoch to the end of another."""
+        if first_epoch == 1:
+            yield SamplesDrawn(0, 0, self.dataset.samples[:9])
+        for epoch in range(first_epoch, last_epoch + 1):
+            end = epoch * STEPS
+            yield self._window(end - STEPS + 1, 4, epoch)
+            yield self._window(end - 2, 3, epoch)
+            values = {name: epoch + index / 10 for index, name in enumerate(METRICS)}
+            counts = np.arange(50) + epoch
+            yield EpochFinished(end, epoch, values, counts, counts[::-1].copy())
+            if epoch % 2 == 0:
+                yield SamplesDrawn(end, epoch, self.dataset.samples[:9])
+                yield CheckpointDue(end, epoch, {})
+        if last_epoch == self.epochs:
+            probabilities = np.linspace(0.2, 0.8, 10, dtype=np.float32)
+            yield ProbabilitiesTaken(self.epochs * STEPS, self.epochs, probabilities, probabilities[:4])
+
+    @staticmethod
+    def _window(first: int, count: int, epoch: int) -> StepsFinished:
+        steps = np.arange(first, first + count, dtype=np.float32)
+        half = np.full(count, 0.5, np.float32)
+        return StepsFinished(first + count - 1, float(epoch), steps / 7, -steps, half, half, 100.0)
+
+    def record(self) -> None:
+        """The whole run at once."""
+        recorder = self.recorder()
+        recorder.open()
+        for event in self.events(1, self.epochs):
+            recorder.record(event)
+        recorder.close("FINISHED", generator=self.generator.generator)
+
+    def expected_metrics(self) -> dict[str, list[tuple[int, float]]]:
+        """Every (step, value) of every metric that MLflow must have."""
+        epochs = range(1, self.epochs + 1)
+        expected = {
+            name: [(epoch * STEPS, epoch + index / 10) for epoch in epochs] for index, name in enumerate(METRICS)
+        }
+        expected["epoch"] = [(epoch * STEPS, float(epoch)) for epoch in epochs]
+        logged = range(5, self.epochs * STEPS + 1, 5)
+        expected["loss_step/discriminator"] = [(step, float(np.float32(step) / np.float32(7))) for step in logged]
+        expected["loss_step/generator"] = [(step, -float(step)) for step in logged]
+        return expected
+
+
+def stored_metrics(uri: str) -> dict[str, list[tuple[int, float]]]:
+    """Every row of metrics in a database, duplicates included, by metric."""
+    with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as connection:
+        rows = connection.execute("SELECT key, step, value FROM metrics ORDER BY key, step").fetchall()
+    stored: dict[str, list[tuple[int, float]]] = {}
+    for key, step, value in rows:
+        stored.setdefault(key, []).append((step, value))
+    return stored
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for something that another process does; a test that waits in vain fails."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    folder, uri, last_epoch = sys.argv[1:]
+    run = HandMadeRun(Path(folder), uri)
+    recorder = run.recorder()
+    recorder.open()
+    for event in run.events(1, int(last_epoch)):
+        recorder.record(event)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,121 @@
+"""MLflow's pages, served from a database and looked at in a browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from playwright.sync_api import Locator, Page, Response, expect, sync_playwright
+
+from tests.support.hand_made import until
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+expect.set_options(timeout=60_000)  # milliseconds; a machine may be busy
+CARD, SECTION = "experiment-view-compare-runs-card", "experiment-view-compare-runs-section-header"
+
+
+@contextmanager
+def served(arguments: Sequence[str], folder: Path) -> Iterator[str]:
+    """The address at which ``mlflow`` with these arguments, at work in ``folder``, serves its pages."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", *arguments, "--port", str(port), "--workers", "1"],
+            cwd=folder,
+            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},  # starts processes of its own
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    found = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        assert server.poll() is None, (folder / "log").read_text()
+        try:
+            with urlopen(f"{found}/health", timeout=5):
+                return True
+        except (URLError, OSError):
+            return False
+
+    try:
+        until(answers)
+        yield found
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+@dataclass
+class Browser:
+    """A page, and what went wrong on it."""
+
+    page: Page
+    address: str
+    experiment: str
+    screenshots: Path
+    refused: list[str]
+
+    def open(self, path: str, query: str = "") -> None:
+        self.page.goto(f"{self.address}/#/experiments/{self.experiment}/{path}?workflowType=machine_learning{query}")
+
+    def keep(self, name: str) -> None:
+        self.page.screenshot(path=self.screenshots / f"{name}.png")
+        assert self.refused == []
+
+    def section(self, name: str) -> Locator:
+        """Cards of a section of charts, scrolled to, as they are drawn only then."""
+        header = self.page.get_by_test_id(SECTION).filter(has_text=name).first
+        header.scroll_into_view_if_needed()
+        return header.locator("xpath=following::*[@data-testid='draggable-chart-cards-grid'][1]").get_by_test_id(CARD)
+
+
+@contextmanager
+def opened(address: str, experiment: str, profile: Path, screenshots: Path) -> Iterator[Browser]:
+    """A browser, with a profile of its own, on the pages at an address."""
+    screenshots.mkdir(exist_ok=True)
+    refused: list[str] = []
+
+    def note(response: Response) -> None:
+        if response.status >= 400 and "artifact" in response.url:
+            refused.append(f"{response.status} {response.url}")
+
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            profile,
+            executable_path=shutil.which("chromium"),
+            args=FLAGS,
+            viewport={"width": 1500, "height": 1300},
+        )
+        # A new profile would be met by a panel that covers a quarter of the page.
+        context.add_init_script("localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')")
+        page = context.pages[0]
+        page.on("response", note)
+        yield Browser(page, address, experiment, screenshots, refused)
+        context.close()
+
+
+def expect_loaded(image: Locator, width: int) -> None:
+    """An image has arrived, and can be decoded."""
+    image.wait_for()
+    image.page.wait_for_function("image => image.complete", arg=image.element_handle())
+    assert image.evaluate("image => image.naturalWidth") >= width
