@@ -11,7 +11,11 @@ import re
 import types
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any, Union, get_args, get_origin
+
+_PACKAGE = Path(__file__).parents[1]
 
 _NOUNS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 _PLURALS: dict[Any, str] = {int: "a list of whole numbers", float: "a list of numbers", str: "a list of text"}
@@ -84,6 +88,19 @@ def any_of(*values: str) -> Allowed:
 def matching(pattern: str, words: str) -> Allowed:
     """Text that ``pattern`` matches as a whole; ``words`` say so to a person."""
     return Allowed(words, lambda value: re.fullmatch(pattern, value) is not None, complete=True)
+
+
+def modules_in(folder: str, *contracts: str) -> tuple[str, ...]:
+    """Return the names of the modules in a folder, sorted: each is a part that a user may choose by that name.
+
+    Nothing is imported, so that ``--help`` stays fast, and a new part needs no entry in any list.
+
+    Args:
+        folder: Path below the package, such as ``evaluation/metrics``.
+        contracts: Names of modules that are no parts, such as the one with the base class.
+    """
+    names = sorted(module.name for module in iter_modules([str(_PACKAGE / folder)]))
+    return tuple(name for name in names if name not in contracts and not name.startswith("_"))
 
 
 def setting(default: Any, meaning: str, allowed: Allowed | None = None) -> Any:
