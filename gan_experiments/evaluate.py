@@ -13,9 +13,9 @@ import filelock
 from gan_experiments.configuration import store
 from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
-from gan_experiments.sync import sync
 from gan_experiments.tracking.mlflow.locate import folder_of_run, is_run_id
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
+from gan_experiments.tracking.synchronise import synchronise
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -39,7 +39,7 @@ def evaluate_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
     """
     from omegaconf import OmegaConf
 
-    from gan_experiments.sample import load_networks, load_state
+    from gan_experiments.runs.saved_networks import load_networks, load_state
     from gan_experiments.tracking.journal import Journal, read
     from gan_experiments.tracking.scored import keep_neighbours, record_scores
     from gan_experiments.training.device import resolve_device
@@ -71,7 +71,7 @@ def evaluate_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
     except filelock.Timeout as error:
         raise UserError(f"{directory.path}: this run is training; wait for its end") from error
     if read_json(directory.run)["uri"] is not None:
-        sync(directory)
+        synchronise(directory)
     return scores
 
 

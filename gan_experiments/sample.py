@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
@@ -16,40 +16,8 @@ from gan_experiments.tracking.run_directory import RunDirectory
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gan_experiments.models.networks import Networks
-
 _STEPS = 10
 """Pictures from one end of an interpolation to the other."""
-
-
-def load_state(directory: RunDirectory, epoch: int | None = None) -> dict[str, Any]:
-    """A run's checkpoint: the last one, or the generator's after some epoch.
-
-    Raises:
-        UserError: There is no such checkpoint.
-    """
-    from gan_experiments.training import checkpoint
-
-    if epoch is None:
-        return checkpoint.load(directory.checkpoint)
-    path = directory.generators / f"epoch-{epoch:04d}.pt"
-    if not path.exists():
-        kept = ", ".join(str(int(p.stem.removeprefix("epoch-"))) for p in sorted(directory.generators.glob("*.pt")))
-        raise UserError(f"--epoch {epoch}: there is no checkpoint of that epoch; there are {kept or 'none'}")
-    return checkpoint.load(path)
-
-
-def load_networks(state: dict[str, Any]) -> Networks:
-    """Networks on the CPU, the generator as in a checkpoint (the averaged one, where the run has one)."""
-    from omegaconf import DictConfig
-
-    from gan_experiments.configuration.instantiate import build
-
-    networks: Networks = build(DictConfig(state["config"]["model"]), sample_shape=state["sample_shape"])
-    whole = state.get("step_state", state)
-    networks.generator.load_state_dict(whole["generator"] | whole.get("generator_average", {}))
-    networks.generator.eval()
-    return networks
 
 
 def interpolate(ends: Tensor, steps: int) -> Tensor:
@@ -78,6 +46,7 @@ def draw(directory: RunDirectory, count: int, seed: int, rows: bool, epoch: int 
     import torch
 
     from gan_experiments.data.dataset import Dataset
+    from gan_experiments.runs.saved_networks import load_networks, load_state
     from gan_experiments.tracking.pictures import figures, images
 
     state = load_state(directory, epoch)

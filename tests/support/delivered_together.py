@@ -5,15 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import sys
 
-from gan_experiments.sync import sync
 from gan_experiments.tracking.mlflow import api, delivery  # noqa: F401  # before the processes part
 from gan_experiments.tracking.run_directory import RunDirectory
+from gan_experiments.tracking.synchronise import synchronise
 
 if __name__ == "__main__":
     uri, *paths = sys.argv[1:]
     api.load(uri)
     fork = multiprocessing.get_context("fork")
-    processes = [fork.Process(target=sync, args=(RunDirectory(path), uri)) for path in paths]
+    processes = [fork.Process(target=synchronise, args=(RunDirectory(path), uri)) for path in paths]
     for process in processes:
         process.start()
     for process in processes:

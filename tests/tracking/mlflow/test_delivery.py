@@ -11,9 +11,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from gan_experiments.sync import main as sync_command
-from gan_experiments.sync import sync
 from gan_experiments.tracking.metadata import describe
 from gan_experiments.tracking.run_directory import write_json
+from gan_experiments.tracking.synchronise import synchronise
 from tests.support import hand_made
 from tests.support.hand_made import STEPS, HandMadeRun, stored_metrics, until
 
@@ -74,7 +74,7 @@ def test_everything_arrives_once_while_the_run_goes_on(
 
 
 def test_values_carry_the_journals_time(recorded: HandMadeRun, database: str) -> None:
-    run_id = sync(recorded.directory, database)
+    run_id = synchronise(recorded.directory, database)
     assert run_id is not None
     lines = [json.loads(line) for line in recorded.directory.journal.read_text().splitlines()]
     times = [line["time"] for line in lines if line["key"] == "epoch"]
@@ -85,7 +85,7 @@ def test_values_carry_the_journals_time(recorded: HandMadeRun, database: str) ->
 
 
 def test_what_may_have_been_lost_is_sent_again_and_stored_once(recorded: HandMadeRun, database: str) -> None:
-    run_id = sync(recorded.directory, database)
+    run_id = synchronise(recorded.directory, database)
     before = (stored_metrics(database), _artifacts(database, str(run_id)), _run(database).to_dictionary())
     for state in (
         {"experiment_id": "1", "run_id": run_id, "position": 1500},  # not on a line of its own
@@ -96,7 +96,7 @@ def test_what_may_have_been_lost_is_sent_again_and_stored_once(recorded: HandMad
         position = state.get("position", 0)
         whole = recorded.directory.journal.read_bytes()
         _rewind(recorded, database, **state | {"position": whole.index(b"\n", position) + 1 if position else 0})
-        assert sync(recorded.directory, database) == run_id
+        assert synchronise(recorded.directory, database) == run_id
         assert stored_metrics(database) == recorded.expected_metrics()
     assert (stored_metrics(database), _artifacts(database, str(run_id)), _run(database).to_dictionary()) == before
 
@@ -123,7 +123,7 @@ def test_a_run_whose_process_died_is_marked_as_killed_by_its_survivor(tmp_path: 
 def test_a_run_whose_machine_died_is_marked_as_killed_by_the_command(recorded: HandMadeRun, database: str) -> None:
     *lines, _status = recorded.directory.journal.read_bytes().splitlines(keepends=True)
     recorded.directory.journal.write_bytes(b"".join(lines))
-    sync(recorded.directory, database)
+    synchronise(recorded.directory, database)
     assert _run(database).info.status == "KILLED"
 
 
@@ -133,7 +133,7 @@ def test_how_a_run_ended_is_told_with_its_reason(tmp_path: Path, database: str, 
     recorder = run.recorder()
     recorder.open()
     recorder.close(status, "the generator's loss is nan at step 3")
-    sync(run.directory, database)
+    synchronise(run.directory, database)
     stored = _run(database)
     assert stored.info.status == status
     assert stored.data.tags["status_reason"] == "the generator's loss is nan at step 3"
@@ -143,7 +143,7 @@ def test_images_are_named_as_mlflow_names_them(recorded: HandMadeRun, database: 
     """What ``MlflowClient.log_image`` writes is the reference, whatever version of MLflow is installed."""
     import numpy as np
 
-    run_id = str(sync(recorded.directory, database))
+    run_id = str(synchronise(recorded.directory, database))
     client = MlflowClient(database)
     reference = client.create_run("0").info.run_id
     client.log_image(reference, np.zeros((4, 4), np.uint8), key="samples", step=14, synchronous=True)
@@ -163,14 +163,14 @@ def test_a_description_of_a_persons_own_is_kept(tmp_path: Path, database: str) -
     run = HandMadeRun(tmp_path / "run", None, epochs=1)
     run.tracking.tags = {"mlflow.note.content": "the good one"}
     run.record()
-    sync(run.directory, database)
+    synchronise(run.directory, database)
     assert _run(database).data.tags["mlflow.note.content"] == "the good one"
 
 
 def test_an_experiment_keeps_its_files_beside_the_database(
     tmp_path: Path, recorded: HandMadeRun, database: str
 ) -> None:
-    sync(recorded.directory, database)
+    synchronise(recorded.directory, database)
     assert Path(str(_run(database).info.artifact_uri)).is_relative_to(tmp_path / "mlruns")
 
 

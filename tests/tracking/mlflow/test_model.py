@@ -11,7 +11,7 @@ import torch
 from mlflow import pyfunc
 from mlflow.exceptions import MlflowException
 
-from gan_experiments.sync import sync
+from gan_experiments.tracking.synchronise import synchronise
 from tests.support.hand_made import MODEL, HandMadeRun
 
 
@@ -25,7 +25,7 @@ def tracking_uri(database: str) -> Iterator[str]:
 
 
 def _load(run: HandMadeRun, uri: str) -> pyfunc.PyFuncModel:
-    return pyfunc.load_model(f"runs:/{sync(run.directory, uri)}/generator")
+    return pyfunc.load_model(f"runs:/{synchronise(run.directory, uri)}/generator")
 
 
 def test_the_model_draws_what_the_generator_draws(
@@ -70,7 +70,7 @@ def test_an_architecture_of_a_persons_own_travels_with_the_model(
     run = HandMadeRun(tmp_path / "run", None, epochs=1)
     run.config["model"] = MODEL | {"_target_": "my_networks.build"}
     run.record()
-    sync(run.directory, tracking_uri)
+    synchronise(run.directory, tracking_uri)
     assert (run.directory.artifacts / "model" / "code" / "my_networks.py").read_text().startswith("from gan_")
     sys.path.remove(str(own))
     (own / "my_networks.py").unlink()

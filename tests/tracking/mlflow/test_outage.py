@@ -16,8 +16,8 @@ from urllib.request import urlopen
 import pytest
 from mlflow import MlflowClient
 
-from gan_experiments.sync import sync
 from gan_experiments.tracking.run_directory import read_json
+from gan_experiments.tracking.synchronise import synchronise
 from tests.support.hand_made import HandMadeRun, stored_metrics, until
 
 
@@ -115,7 +115,7 @@ def test_a_server_that_freezes_dies_and_comes_back_loses_nothing(
     assert (run.directory.artifacts / "samples.gif").exists()
 
     server.start()
-    run_id = sync(run.directory)
+    run_id = synchronise(run.directory)
     assert run_id is not None
     assert stored_metrics(server.database) == run.expected_metrics()
     client = MlflowClient(server.uri)
