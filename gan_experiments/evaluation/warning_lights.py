@@ -20,9 +20,6 @@ _LEAST_MODES, _LEAST_COVERAGE = 0.75, 0.05
 """Part of the modes, and of the real samples, that a generator has to reach."""
 _SCORES = 3
 """Scores in a row that have to show a collapse."""
-_CRITICS = ("wasserstein", "wasserstein_gp")
-"""Objectives whose logits are no probabilities and have no origin: gradients do not vanish where they are far apart,
-and the size of G's loss means nothing."""
 MEANINGS = {
     "mode_collapse": (
         "three scores in a row miss more than a quarter of the modes or classes, or, where nobody knows those, 95% of"
@@ -47,15 +44,15 @@ class WarningLights:
     The lights are a function of the metrics alone: fed the same ones, a resumed run has the same lights.
 
     Args:
-        objective: The objective's name.
+        logits_have_origin: As the objective declares it; False for critics.
 
     Attributes:
         on: Lights that are on now.
         first: The step at which each light that ever was on came on for the first time.
     """
 
-    def __init__(self, objective: str) -> None:
-        self._critic = objective in _CRITICS
+    def __init__(self, logits_have_origin: bool = True) -> None:
+        self._critic = not logits_have_origin
         self._saturated = self._still = self._collapsed = 0
         self._largest, self._reached = 0.0, float("inf")
         self._losses: deque[float] = deque(maxlen=_SPAN)

@@ -29,7 +29,7 @@ class Watch:
         show: Shows the person the lights that are new, and all that are on.
         show_score: Shows the most telling score, by name.
         early_stop: Lights that end the run.
-        objective: The objective's name.
+        logits_have_origin: As the objective declares it.
         latent_dim: Dimension of the generator's z.
         total_steps: Steps of the whole run.
     """
@@ -43,14 +43,14 @@ class Watch:
         show_score: Callable[[str, float], None],
         *,
         early_stop: Collection[str],
-        objective: str,
+        logits_have_origin: bool,
         latent_dim: int,
         total_steps: int,
     ) -> None:
         self._every, self._evaluator, self._recorder, self._show = evaluate.every, evaluator, recorder, show
         self._show_score = show_score
         self._early_stop, self._latent_dim, self._total_steps = early_stop, latent_dim, total_steps
-        self._lights = WarningLights(objective)
+        self._lights = WarningLights(logits_have_origin)
         for line in recorder.history():
             if line["key"] == "epoch":
                 self._lights.epoch(line["step"], line["values"])

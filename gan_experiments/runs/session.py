@@ -213,7 +213,8 @@ class Session:
             lambda new, on: self._recording.show_warnings(new, on, k),
             lambda name, value: self._recording.show_score(name, value, larger_is_better(name), k),
             early_stop=run.cfg.train.early_stop,
-            objective=run.cfg.objective.get("name", ""),
+            # A user's objective need not declare it.
+            logits_have_origin=getattr(run.member.objective, "logits_have_origin", True),
             latent_dim=run.member.networks.latent_dim,
             total_steps=self._trainer.schedule.total_steps,
         )

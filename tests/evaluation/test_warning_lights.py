@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gan_experiments import objectives
 from gan_experiments.evaluation.warning_lights import WarningLights
 
 
@@ -9,8 +10,8 @@ def epoch(real: float = 0.6, fake: float = 0.4, loss: float = 1.0, norm: float =
     return {"prob/real": real, "prob/fake": fake, "loss/generator": loss, "grad_norm/generator": norm}
 
 
-def lit(epochs: list[dict[str, float]], objective: str = "non_saturating") -> dict[str, int]:
-    lights = WarningLights(objective)
+def lit(epochs: list[dict[str, float]], logits_have_origin: bool = True) -> dict[str, int]:
+    lights = WarningLights(logits_have_origin)
     for number, metrics in enumerate(epochs, 1):
         lights.epoch(number * 10, metrics)
     return lights.first
@@ -24,13 +25,15 @@ def test_a_saturated_discriminator() -> None:
     sure = epoch(0.99, 0.01)
     assert lit([epoch(), sure, sure]) == {}
     assert lit([epoch(), sure, sure, sure, sure]) == {"saturated_discriminator": 40}
-    assert lit([sure] * 10, "wasserstein") == {}  # a critic's logits may be far apart
+    assert lit([sure] * 10, logits_have_origin=False) == {}  # a critic's logits may be far apart
 
 
 def test_oscillation_is_not_a_fall() -> None:
     assert lit([epoch(loss=1.0 + 2.0 * (i % 2)) for i in range(8)]) == {"oscillation": 80}
     assert lit([epoch(loss=8.0 / 2**i) for i in range(8)]) == {}
-    assert lit([epoch(loss=0.01 * (-1) ** i) for i in range(8)], "wasserstein") == {}  # a critic's has no origin
+    assert (
+        lit([epoch(loss=0.01 * (-1) ** i) for i in range(8)], logits_have_origin=False) == {}
+    )  # a critic's has no origin
 
 
 def test_a_generator_without_a_gradient_has_stopped() -> None:
@@ -38,7 +41,7 @@ def test_a_generator_without_a_gradient_has_stopped() -> None:
 
 
 def test_a_collapse_that_lasts() -> None:
-    lights = WarningLights("minimax")
+    lights = WarningLights()
     for step, modes in enumerate((1, 3, 5, 8), 1):  # it learns
         assert lights.scores(step, {"eval/modes": modes}, 8) == []
     assert [lights.scores(step, {"eval/modes": 2}, 8) for step in (5, 6, 7, 8)] == [[], [], ["mode_collapse"], []]
@@ -49,7 +52,12 @@ def test_a_collapse_that_lasts() -> None:
 
 
 def test_a_collapse_where_nobody_knows_the_modes() -> None:
-    lights = WarningLights("minimax")
+    lights = WarningLights()
     for step in range(3):
         lights.scores(step, {"eval/coverage": 0.01}, None)
     assert lights.on == {"mode_collapse"}
+
+
+def test_which_objectives_are_critics() -> None:
+    declared = {name: getattr(objectives, name).logits_have_origin for name in objectives.__all__}
+    assert {name for name, origin in declared.items() if not origin} == {"Wasserstein", "WassersteinGP"}
