@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
-from gan_experiments.tracking.mlflow.locate import folder_of_run, is_run_id
+from gan_experiments.tracking.find_run import find_run
 from gan_experiments.tracking.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise UserError(f"-n {options.count}: must be at least 1")
         if not 0 <= options.seed < 2**63:
             raise UserError(f"--seed {options.seed}: must be at least 0 and below 2**63")
-        by_id = is_run_id(options.run) and not Path(options.run).exists()
-        folder = folder_of_run(options.run, options.uri) if by_id else Path(options.run)
+        folder = find_run(options.run, options.uri)
         _check_output(options.out)
         directory = RunDirectory.of_a_run(folder)
         draw(directory, options.count, options.seed, options.interpolate, options.epoch, options.out)
