@@ -1,4 +1,4 @@
-"""The README's commands for a shared server, as they stand there: MLflow on PostgreSQL, and a sweep to it."""
+"""The commands for a shared server on the page of tracking, as they stand there."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from tests.support.postgresql import PostgreSQL
 from tests.support.real_runs import lines
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "gan_experiments" / "tracking" / "README.md").read_text(encoding="utf-8")
 SHORT = (
     *("data=ring", "data.samples=520", "model.generator_widths=[8]", "model.discriminator_widths=[8]"),
     *("train.epochs=2", "tracking.system_metrics=false", "tracking.timeout=120", "hydra.sweep.dir=sweep"),
 )
-"""What makes the README's sweep one for a test."""
+"""Overrides that make the page's sweep short enough for a test."""
 
 
 def block(name: str) -> str:
-    """A block of the README's."""
-    found = re.search(rf"<!-- command: {name} -->\n```bash\n(.*?)```", README, re.DOTALL)
+    """A block of the page."""
+    found = re.search(rf"<!-- command: {name} -->\n```bash\n(.*?)```", PAGE, re.DOTALL)
     assert found is not None
     return found[1].strip()
 
