@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from gan_experiments import sample
+from gan_experiments.runs import saved_networks
 from tests.conftest import Command
 
 TINY = ("model=mlp_small", "train.epochs=2", "train.checkpoint_every=1", "tracking=off", "train.ema=0.9")
@@ -37,7 +38,7 @@ def test_the_seed_decides(run_dir: Path) -> None:
 
 def test_the_averaged_generator_of_the_last_checkpoint_draws(run_dir: Path) -> None:
     state = torch.load(run_dir / "checkpoint.pt", weights_only=True)
-    networks = sample.load_networks(state)
+    networks = saved_networks.load_networks(state)
     average = state["step_state"]["generator_average"]
     assert not torch.equal(average["layers.0.weight"], state["step_state"]["generator"]["layers.0.weight"])
     for name, weight in networks.generator.named_parameters():
