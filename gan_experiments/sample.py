@@ -45,7 +45,7 @@ def draw(directory: RunDirectory, count: int, seed: int, rows: bool, epoch: int 
     import numpy as np
     import torch
 
-    from gan_experiments.data.dataset import Dataset
+    from gan_experiments.data.sample_space import SampleSpace
     from gan_experiments.runs.saved_networks import load_networks, load_state
     from gan_experiments.tracking.pictures import figures, images
 
@@ -54,10 +54,7 @@ def draw(directory: RunDirectory, count: int, seed: int, rows: bool, epoch: int 
     latents = torch.randn(count + int(rows), networks.latent_dim, generator=torch.Generator().manual_seed(seed))
     with torch.no_grad():
         samples = networks.generator(interpolate(latents, _STEPS) if rows else latents)
-        # The data set knows the way from the generator's range to its own; no sample of it is needed.
-        kind = torch.uint8 if state["is_image"] else torch.float32
-        data = Dataset("range", torch.zeros((1, *state["sample_shape"]), dtype=kind), scale=state["scale"])
-        array = data.denormalise(samples).numpy()
+    array = SampleSpace.from_description(state).denormalise(samples).numpy()
     if out.suffix == ".npy":
         np.save(out, array)
     elif state["is_image"]:

@@ -10,6 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from gan_experiments.data.sample_space import SampleSpace
 from gan_experiments.errors import UserError
 
 
@@ -75,15 +76,20 @@ class Dataset:
         if not 0 < self.scale < float("inf"):
             raise UserError(f"data={self.name}: scale is {self.scale}; it must be a finite number above 0")
 
+    @cached_property
+    def sample_space(self) -> SampleSpace:
+        """The shape and the range of one sample."""
+        return SampleSpace(tuple(self.samples.shape[1:]), self.samples.dtype == torch.uint8, self.scale)
+
     @property
     def is_image(self) -> bool:
-        """Whether the samples are images rather than points."""
-        return self.samples.dtype == torch.uint8
+        """True for images, False for points."""
+        return self.sample_space.is_image
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
         """Shape of one sample: ``(C, H, W)`` or ``(D,)``."""
-        return tuple(self.samples.shape[1:])
+        return self.sample_space.shape
 
     @cached_property
     def digest(self) -> str:
@@ -96,16 +102,12 @@ class Dataset:
         return self.samples.shape[0]
 
     def normalise(self, batch: Tensor) -> Tensor:
-        """Samples of any leading shape as float32: images from 0..255 to [-1, 1], points divided by ``scale``."""
-        if batch.dtype == torch.uint8:
-            return batch.to(torch.float32).mul_(1 / 127.5).sub_(1)
-        return batch / self.scale
+        """Return samples as networks see them; see ``SampleSpace.normalise``."""
+        return self.sample_space.normalise(batch)
 
     def denormalise(self, batch: Tensor) -> Tensor:
-        """The inverse of ``normalise``: images as uint8 (rounded, clamped), points as float32."""
-        if self.is_image:
-            return batch.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
-        return batch.float() * self.scale
+        """Return what networks see as samples; see ``SampleSpace.denormalise``."""
+        return self.sample_space.denormalise(batch)
 
 
 def _describe(tensor: Tensor) -> str:

@@ -109,12 +109,7 @@ class Run:
 
     def save(self, event: CheckpointDue, generator: torch.nn.Module | None) -> None:
         """Write the checkpoint, and the weights of G where the checkpoint comes at an epoch's end."""
-        description = {
-            "config": self.config,
-            "sample_shape": list(self.dataset.sample_shape),
-            "is_image": self.dataset.is_image,
-            "scale": self.dataset.scale,
-        }
+        description = {"config": self.config} | self.dataset.sample_space.description()
         if generator is not None:
             weights = {"generator": generator.state_dict()}
             checkpoint.save(self.directory.generators / f"epoch-{event.epoch:04d}.pt", weights | description)

@@ -222,9 +222,5 @@ class Recorder:
         content = io.BytesIO()
         torch.save({name: value.cpu() for name, value in generator.state_dict().items()}, content)
         write_atomically(self.directory.generator / "generator.pt", content.getvalue())
-        write_json(self.directory.generator / "generator.json", self._samples() | {"model": self._config["model"]})
-
-    def _samples(self) -> dict[str, Any]:
-        """What there is to know about a sample."""
-        data = self._dataset
-        return {"sample_shape": list(data.sample_shape), "is_image": data.is_image, "scale": data.scale}
+        description = self._dataset.sample_space.description() | {"model": self._config["model"]}
+        write_json(self.directory.generator / "generator.json", description)

@@ -31,7 +31,7 @@ _CODE = (
     "__init__.py",
     "errors.py",
     "data/__init__.py",
-    "data/dataset.py",
+    "data/sample_space.py",
     "models",
     "tracking/__init__.py",
     "tracking/mlflow/__init__.py",

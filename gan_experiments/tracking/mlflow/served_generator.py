@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from hydra.utils import instantiate
 
-from gan_experiments.data.dataset import Dataset
+from gan_experiments.data.sample_space import SampleSpace
 from gan_experiments.models.networks import Networks
 
 
@@ -18,33 +18,30 @@ class ServedGenerator:
 
     Args:
         networks: The pair of networks, the generator with its final weights.
-        data: Knows the data's range.
+        space: The shape and the range of a sample.
 
     Attributes:
         latent_dim: Dimension of z.
     """
 
-    def __init__(self, networks: Networks, data: Dataset) -> None:
-        self._generator, self._data = networks.generator.eval(), data
+    def __init__(self, networks: Networks, space: SampleSpace) -> None:
+        self._generator, self._space = networks.generator.eval(), space
         self.latent_dim = networks.latent_dim
 
     def predict(self, latents: np.ndarray, params: object = None) -> np.ndarray:
         """float32 ``[N, latent_dim]`` -> uint8 ``[N, C, H, W]`` or float32 ``[N, D]``."""
         with torch.inference_mode():
             samples = self._generator(torch.from_numpy(np.ascontiguousarray(latents)))
-            return self._data.denormalise(samples).numpy()
+            return self._space.denormalise(samples).numpy()
 
 
 def load_generator(path: Path) -> ServedGenerator:
     """A run's final generator, from the folder where it keeps it. The weights are read without code."""
     description = json.loads((path / "generator.json").read_text(encoding="utf-8"))
-    shape = tuple(description["sample_shape"])
-    networks: Networks = instantiate(description["model"], sample_shape=shape)
+    space = SampleSpace.from_description(description)
+    networks: Networks = instantiate(description["model"], sample_shape=space.shape)
     networks.generator.load_state_dict(torch.load(path / "generator.pt", map_location="cpu", weights_only=True))
-    kind = torch.uint8 if description["is_image"] else torch.float32
-    return ServedGenerator(
-        networks, Dataset("range", torch.zeros((1, *shape), dtype=kind), scale=description["scale"])
-    )
+    return ServedGenerator(networks, space)
 
 
 def _load_pyfunc(folder: str) -> ServedGenerator:
