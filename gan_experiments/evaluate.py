@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import filelock
 
-from gan_experiments.configuration import store
 from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.mlflow.locate import folder_of_run, is_run_id
@@ -165,16 +164,12 @@ def _quoted(value: str | int) -> str:
 
 def _settings(options: argparse.Namespace, overrides: list[str]) -> DictConfig:
     """``evaluate=full`` and the data, with what the person wants otherwise."""
-    from hydra import compose, initialize_config_dir
-
-    from gan_experiments.configuration.compose import CONFIG_DIR
+    from gan_experiments.configuration.compose import compose
     from gan_experiments.configuration.validation import validate
 
-    store.register()
     given = {"evaluate.samples": options.samples, "evaluate.features": options.features, "device": options.device}
     mine = [f"{key}={_quoted(value)}" for key, value in given.items() if value is not None]
-    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        cfg = compose("config", ["evaluate=full", *overrides, *mine])
+    cfg = compose(["evaluate=full", *overrides, *mine])
     validate(cfg)
     return cfg
 

@@ -49,12 +49,12 @@ def main() -> None:
         if arguments.help:
             from gan_experiments.configuration import help
 
-            print(help.text(CONFIG_DIR, arguments.overrides))
+            print(help.text(arguments.overrides))
             return
         if not arguments.multirun:
             from gan_experiments.runs.resume import continued
 
-            sys.argv[1:] = continued(sys.argv[1:], CONFIG_DIR)
+            sys.argv[1:] = continued(sys.argv[1:])
             arguments = command_line.parse(sys.argv[1:])
         command_line.check_options(arguments.overrides)
         with seen_out():

@@ -8,10 +8,10 @@ from pathlib import Path
 from textwrap import TextWrapper
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from gan_experiments.configuration.compose import CONFIG_DIR, compose
 from gan_experiments.configuration.key_names import GROUPS
 from gan_experiments.configuration.schema import Config, fields_of
 
@@ -40,18 +40,16 @@ Tab completion, for the same command under a shorter name: eval "$(gan-experimen
 _WIDTH = 118
 
 
-def text(config_dir: Path, overrides: Sequence[str]) -> str:
+def text(overrides: Sequence[str]) -> str:
     """The whole answer, with the values that ``overrides`` give as defaults.
 
     Args:
-        config_dir: The folder of groups and options.
         overrides: As on the command line.
     """
-    with initialize_config_dir(str(config_dir), version_base="1.3"):
-        cfg = compose("config", overrides=list(overrides), return_hydra_config=True)
+    cfg = compose(overrides, with_hydra=True)
     HydraConfig.instance().set_config(cfg)
     sections = [_HEAD, "Groups, with the option taken by default marked *:\n"]
-    sections += [_options(config_dir / name, cfg.hydra.runtime.choices) for name in GROUPS]
+    sections += [_options(CONFIG_DIR / name, cfg.hydra.runtime.choices) for name in GROUPS]
     sections += ["Keys, with their defaults:\n", "\n".join(_keys("", cfg, Config)) + "\n"]
     groups = ["\n".join(_keys(name, cfg[name], OmegaConf.get_type(cfg[name]))) for name in _groups(cfg)]
     return "\n".join([*sections, *(f"{keys}\n" for keys in groups if keys), _TAIL])

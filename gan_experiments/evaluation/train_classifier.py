@@ -12,13 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from hydra import compose, initialize_config_dir
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gan_experiments.configuration import store
 from gan_experiments.configuration.command_line import user_errors
-from gan_experiments.configuration.compose import CONFIG_DIR
+from gan_experiments.configuration.compose import compose
 from gan_experiments.configuration.instantiate import load_data
 from gan_experiments.configuration.validation import validate
 from gan_experiments.data.dataset import Dataset
@@ -108,9 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with user_errors():
         if options.epochs < 1:
             raise UserError(f"--epochs {options.epochs}: must be at least 1")
-        store.register()
-        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-            cfg = compose("config", options.overrides)
+        cfg = compose(options.overrides)
         validate(cfg)
         dataset = load_data(cfg.data)
         classifier = train(dataset, options.epochs, options.seed)

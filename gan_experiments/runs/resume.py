@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
 
+from gan_experiments.configuration.compose import compose
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.mlflow.locate import folder_of_run, is_run_id
 from gan_experiments.tracking.run_directory import RunDirectory
@@ -32,7 +32,7 @@ _FREE = (
 """What may change when a run goes on: how long, on what, how it is judged and recorded, but not what is learnt."""
 
 
-def continued(arguments: Sequence[str], config_dir: Path) -> list[str]:
+def continued(arguments: Sequence[str]) -> list[str]:
     """A command line with ``train.resume=RUN`` as the one that goes on with that run, in its folder.
 
     The run's own overrides come first, so that what is given now wins. A command line without ``train.resume``, or
@@ -40,7 +40,6 @@ def continued(arguments: Sequence[str], config_dir: Path) -> list[str]:
 
     Args:
         arguments: Without the program's name.
-        config_dir: The configuration's folder, for the tracking URI where RUN is an MLflow run id.
 
     Raises:
         UserError: There is no such run, it has no checkpoint, or it should move to another folder.
@@ -52,7 +51,7 @@ def continued(arguments: Sequence[str], config_dir: Path) -> list[str]:
     reference = given.partition("=")[2].strip("'\"")
     if reference in ("", "null", "auto"):
         return list(arguments)
-    folder, checkpoint = _find(reference, config_dir, own)
+    folder, checkpoint = _find(reference, own)
     moved = next((argument for argument in own if argument.startswith("hydra.run.dir=")), None)
     if moved:
         raise UserError(f"{moved}: does not go with {_KEY}, for a run goes on in its own folder, {folder}")
@@ -80,14 +79,12 @@ def _quoted(path: Path) -> str:
     return QuotedString(str(path), Quote.single).with_quotes()
 
 
-def _find(reference: str, config_dir: Path, own: Sequence[str]) -> tuple[Path, Path]:
+def _find(reference: str, own: Sequence[str]) -> tuple[Path, Path]:
     """Folder and checkpoint of the run that a folder, a checkpoint or an MLflow run id names."""
     path = Path(reference).absolute()
     if is_run_id(reference) and not path.exists():
         tracking = [argument for argument in own if argument.startswith("tracking")]
-        with initialize_config_dir(str(config_dir), version_base="1.3"):
-            uri = compose("config", overrides=tracking).tracking.uri
-        path = folder_of_run(reference, uri)
+        path = folder_of_run(reference, compose(tracking).tracking.uri)
     if not path.exists():
         raise UserError(f"{_KEY}={reference}: must be a run's folder, a checkpoint, an MLflow run id, auto or null")
     checkpoint = RunDirectory(path).checkpoint if path.is_dir() else path

@@ -4,22 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
-from gan_experiments.configuration import store
-from gan_experiments.configuration.compose import CONFIG_DIR
+from gan_experiments.configuration.compose import CONFIG_DIR, compose
 from gan_experiments.configuration.validation import validate
 
 
-def composed(*overrides: str) -> DictConfig:
-    store.register()
-    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        return compose("config", overrides=list(overrides))
-
-
 def plain(*overrides: str) -> dict[str, Any]:
-    values = OmegaConf.to_container(composed(*overrides), resolve=True)
+    values = OmegaConf.to_container(compose(overrides), resolve=True)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 
@@ -81,7 +73,7 @@ def test_every_option_makes_a_valid_experiment(option: str) -> None:
     }
     group, _, name = option.partition("/")
     added = "+" if group == "sweep" else ""  # there is none by default
-    validate(composed(f"{added}{group}={name}", *needs.get(option, [])))
+    validate(compose([f"{added}{group}={name}", *needs.get(option, [])]))
 
 
 def test_every_option_says_what_it_is() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+from gan_experiments.configuration.compose import compose
 from gan_experiments.configuration.validation import validate
 from gan_experiments.errors import UserError
-from tests.configuration.test_schema import composed
 
 _NOT_POSITIVE = ["0", "-1", "nan", "inf"]
 _NOT_COUNTS = ["0", "-1"]
@@ -41,7 +41,7 @@ OUT_OF_RANGE = {
 
 @pytest.fixture(scope="module")
 def defaults() -> DictConfig:
-    return composed()
+    return compose()
 
 
 def changed(cfg: DictConfig, override: str) -> DictConfig:
@@ -100,13 +100,13 @@ def test_the_edges_of_the_ranges_are_inside(override: str, defaults: DictConfig)
 )
 def test_keys_that_are_missing_or_unknown(overrides: list[str], line: str) -> None:
     with pytest.raises(UserError, match=f"^{re.escape(line)}"):
-        validate(composed(*overrides))
+        validate(compose(overrides))
 
 
 def test_an_interpolated_value_is_checked() -> None:
-    validate(composed("model.discriminator_widths=${model.generator_widths}"))
+    validate(compose(["model.discriminator_widths=${model.generator_widths}"]))
     with pytest.raises(UserError, match=r"^train.epochs=0: must be"):
-        validate(composed("train.epochs=${seed}"))
+        validate(compose(["train.epochs=${seed}"]))
 
 
 OWN = """
@@ -138,23 +138,23 @@ def own(target: str, **keys: object) -> list[str]:
 
 @pytest.mark.usefixtures("own_module")
 def test_an_own_target_decides_which_keys_there_are() -> None:
-    validate(composed(*own("own_networks.build", width=3)))
-    validate(composed(*own("own_networks.build", width=3, depth=1)))
-    validate(composed(*own("own_networks.anything", whatever=3)))
+    validate(compose(own("own_networks.build", width=3)))
+    validate(compose(own("own_networks.build", width=3, depth=1)))
+    validate(compose(own("own_networks.anything", whatever=3)))
 
 
 def test_a_group_needs_a_target() -> None:
     with pytest.raises(UserError, match=r"^model._target_: is missing; it must name a function or a class"):
-        validate(composed("~model", "+model={width: 3}"))
+        validate(compose(["~model", "+model={width: 3}"]))
 
 
 def test_our_own_target_without_its_schema_is_checked_too() -> None:
     with pytest.raises(UserError, match=r"^model.width=3: no such key; model has name, latent_dim"):
-        validate(composed(*own("gan_experiments.models.mlp.build", width=3)))
+        validate(compose(own("gan_experiments.models.mlp.build", width=3)))
 
 
 def test_tags_are_free() -> None:
-    validate(composed("+tracking.tags.who=me"))
+    validate(compose(["+tracking.tags.who=me"]))
 
 
 @pytest.mark.usefixtures("own_module")
@@ -181,5 +181,5 @@ def test_tags_are_free() -> None:
 )
 def test_an_own_target_that_does_not_fit(target: str, keys: dict[str, object], line: str) -> None:
     with pytest.raises(UserError, match=f"^{re.escape('model' + line)}") as error:
-        validate(composed(*own(target, **keys)))
+        validate(compose(own(target, **keys)))
     assert "\n" not in str(error.value)

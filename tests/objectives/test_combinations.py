@@ -10,13 +10,12 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from gan_experiments.configuration.compose import CONFIG_DIR
+from gan_experiments.configuration.compose import CONFIG_DIR, compose
 from gan_experiments.configuration.instantiate import build, load_data
 from gan_experiments.configuration.validation import validate
 from gan_experiments.training.events import Completed, EpochFinished
 from gan_experiments.training.member import Member
 from gan_experiments.training.trainer import Trainer
-from tests.configuration.test_schema import composed
 
 OBJECTIVES, PENALTIES = (
     sorted(file.stem for file in (CONFIG_DIR / group).glob("*.yaml")) for group in ("objective", "penalty")
@@ -32,7 +31,7 @@ def configuration(group: str, option: str) -> DictConfig:
         "train.epochs=1",
         "train.batch_size=128",
     )
-    cfg = composed(*tiny, f"{group}={option}")
+    cfg = compose([*tiny, f"{group}={option}"])
     validate(cfg)
     return cfg
 

@@ -9,11 +9,11 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.configuration import store
-from gan_experiments.configuration.compose import CONFIG_DIR
+from gan_experiments.configuration.compose import CONFIG_DIR, compose
 from gan_experiments.errors import UserError
 from gan_experiments.runs.resume import continued, state_to_resume
 from gan_experiments.training import checkpoint
-from tests.configuration.test_schema import composed, plain
+from tests.configuration.test_schema import plain
 from tests.conftest import Command
 
 SMALL = ["model=mlp_small", "train.lr=0.001", "seed=7"]
@@ -40,14 +40,14 @@ def past_run(folder: str, overrides: Sequence[str] = SMALL, config_dir: Path | N
 
 def resumed(*arguments: str) -> DictConfig:
     """The configuration that a command line with ``train.resume`` amounts to."""
-    overrides = continued(arguments, CONFIG_DIR)
-    return composed(*(override for override in overrides if not override.startswith("hydra.")))
+    overrides = continued(arguments)
+    return compose(override for override in overrides if not override.startswith("hydra."))
 
 
 @pytest.mark.parametrize("reference", ["runs/1", "runs/1/", "runs/1/checkpoint.pt", "'runs/1'"])
 def test_a_run_goes_on_with_its_own_settings_in_its_own_folder(reference: str) -> None:
     folder = past_run("runs/1")
-    arguments = continued([f"train.resume={reference}"], CONFIG_DIR)
+    arguments = continued([f"train.resume={reference}"])
     assert arguments == [*SMALL, f"train.resume='{folder}/checkpoint.pt'", f"hydra.run.dir='{folder}'"]
 
 
@@ -63,13 +63,13 @@ def test_what_is_given_now_wins() -> None:
 
 def test_flags_stay_in_front() -> None:
     past_run("1")
-    assert continued(["--cfg", "job", "train.resume=1"], CONFIG_DIR)[:3] == ["--cfg", "job", SMALL[0]]
+    assert continued(["--cfg", "job", "train.resume=1"])[:3] == ["--cfg", "job", SMALL[0]]
 
 
 def test_options_of_ones_own_are_found_again(tmp_path: Path) -> None:
     past_run("1", config_dir=tmp_path / "own")
-    assert continued(["train.resume=1"], CONFIG_DIR)[:3] == ["--config-dir", str(tmp_path / "own"), SMALL[0]]
-    assert continued(["--config-dir=other", "train.resume=1"], CONFIG_DIR)[:2] == ["--config-dir=other", SMALL[0]]
+    assert continued(["train.resume=1"])[:3] == ["--config-dir", str(tmp_path / "own"), SMALL[0]]
+    assert continued(["--config-dir=other", "train.resume=1"])[:2] == ["--config-dir=other", SMALL[0]]
 
 
 @pytest.mark.parametrize("name", ["with space", "lr=0.1,seed=3", "it's", "[1]", "ünï"])
@@ -80,20 +80,20 @@ def test_folders_with_unusual_names(name: str) -> None:
 
 @pytest.mark.parametrize("arguments", [[], ["seed=1"], ["train.resume=auto"], ["train.resume=null", "seed=1"]])
 def test_nothing_to_look_for(arguments: list[str]) -> None:
-    assert continued(arguments, CONFIG_DIR) == arguments
+    assert continued(arguments) == arguments
 
 
 def test_another_folder_is_refused() -> None:
     past_run("1")
     with pytest.raises(UserError, match=r"^hydra.run.dir=2: does not go with train.resume"):
-        continued(["train.resume=1", "hydra.run.dir=2"], CONFIG_DIR)
+        continued(["train.resume=1", "hydra.run.dir=2"])
 
 
 def test_a_folder_without_a_run() -> None:
     Path("1").mkdir()
     Path("1/checkpoint.pt").touch()
     with pytest.raises(UserError, match=r"has no run to go on with \(.hydra/overrides.yaml is missing\)"):
-        continued(["train.resume=1"], CONFIG_DIR)
+        continued(["train.resume=1"])
 
 
 def test_an_mlflow_run_is_found_by_its_id() -> None:
@@ -104,33 +104,33 @@ def test_an_mlflow_run_is_found_by_its_id() -> None:
     experiment = client.create_experiment("gan", artifact_location=str(Path("artifacts").absolute()))
     here = client.create_run(experiment, tags={"run_directory": str(folder)}).info.run_id
     gone = client.create_run(experiment, tags={"run_directory": str(folder / "gone")}).info.run_id
-    assert f"hydra.run.dir='{folder}'" in continued([f"train.resume={here}"], CONFIG_DIR)
+    assert f"hydra.run.dir='{folder}'" in continued([f"train.resume={here}"])
     with pytest.raises(UserError, match=f"^run {gone}: its folder is not on this machine .*/gone"):
-        continued([f"train.resume={gone}"], CONFIG_DIR)
+        continued([f"train.resume={gone}"])
     with pytest.raises(UserError, match=f"^run {'0' * 32}: sqlite:.* has no such run"):
-        continued([f"train.resume={'0' * 32}"], CONFIG_DIR)
+        continued([f"train.resume={'0' * 32}"])
     with pytest.raises(UserError, match=r"other.db does not exist \(tracking.uri says where\)"):
-        continued([f"train.resume={here}", "tracking.uri=sqlite:///other.db"], CONFIG_DIR)
+        continued([f"train.resume={here}", "tracking.uri=sqlite:///other.db"])
 
 
 def test_the_state_is_that_of_the_checkpoint() -> None:
     folder = past_run("1")
     for reference in ("auto", str(folder / "checkpoint.pt")):
-        state = state_to_resume(composed(*SMALL, f"train.resume={reference}"), folder)
+        state = state_to_resume(compose([*SMALL, f"train.resume={reference}"]), folder)
         assert state is not None
         assert state["step"] == 3
 
 
 def test_auto_starts_anew_where_there_is_no_checkpoint() -> None:
-    assert state_to_resume(composed("train.resume=auto"), Path("1")) is None
+    assert state_to_resume(compose(["train.resume=auto"]), Path("1")) is None
 
 
 def test_a_new_run_does_not_overwrite_another() -> None:
     Path("1").mkdir()
-    assert state_to_resume(composed(), Path("1")) is None
+    assert state_to_resume(compose(), Path("1")) is None
     Path("1/journal.jsonl").touch()
     with pytest.raises(UserError, match=r"^hydra.run.dir=1: holds a run already; train.resume=auto goes on with it"):
-        state_to_resume(composed(), Path("1"))
+        state_to_resume(compose(), Path("1"))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_new_run_does_not_overwrite_another() -> None:
 )
 def test_what_may_change(override: str) -> None:
     folder = past_run("1")
-    assert state_to_resume(composed(*SMALL, "train.resume=auto", override), folder)
+    assert state_to_resume(compose([*SMALL, "train.resume=auto", override]), folder)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_what_may_change(override: str) -> None:
 def test_what_may_not_change(override: str, line: str) -> None:
     folder = past_run("1")
     with pytest.raises(UserError) as error:
-        state_to_resume(composed(*SMALL, "train.resume=auto", override), folder)
+        state_to_resume(compose([*SMALL, "train.resume=auto", override]), folder)
     assert str(error.value).startswith(line)
 
 

@@ -7,11 +7,9 @@ from types import SimpleNamespace
 import psutil
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from torch import nn
 
-from gan_experiments.configuration import store
-from gan_experiments.configuration.compose import CONFIG_DIR
+from gan_experiments.configuration.compose import compose
 from gan_experiments.launchers.fused.memory import members_that_fit
 from gan_experiments.models.networks import Networks
 from gan_experiments.models.stacking import UnstackableError
@@ -22,9 +20,7 @@ GIGABYTE = 10**9
 
 
 def run(folder: Path, *overrides: str) -> Run:
-    store.register()
-    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        return Run(compose("config", overrides=["tracking=off", *overrides]), folder, [])
+    return Run(compose(["tracking=off", *overrides]), folder, [])
 
 
 def fit(monkeypatch: pytest.MonkeyPatch, free: int, *runs: Run) -> int:

@@ -1,17 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from hydra import compose, initialize_config_dir
 
-from gan_experiments.configuration import store
-from gan_experiments.configuration.compose import CONFIG_DIR
+from gan_experiments.configuration.compose import compose
 from gan_experiments.launchers.fused.partition import chunks, structure
 
 
 def of(*overrides: str) -> str:
-    store.register()
-    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        return structure(compose("config", overrides=list(overrides)))
+    return structure(compose(overrides))
 
 
 @pytest.mark.parametrize(
