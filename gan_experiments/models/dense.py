@@ -4,9 +4,8 @@ One step of a GAN of the article's size spends as long on bookkeeping as on arit
 activation and dropout is an operation of its own. This function runs the whole stack, keeps only what its
 derivative needs, and computes only the gradients that are asked for.
 
-Two attributes of a parameter are for whoever owns it. ``gradient_target``: the next derivative is written there,
-and autograd is told of none; so it serves once, and what two uses of a parameter contribute can be added up.
-``low_precision``: a copy of the parameter in autocast's type, taken instead of a new one.
+Parameters that are ``DenseParameter`` can have their gradients written to a given place, and a copy in low precision
+that is used in their stead.
 """
 
 from __future__ import annotations
@@ -15,10 +14,35 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 _leaky_relu_backward = torch.ops.aten.leaky_relu_backward.grad_input
+
+
+class DenseParameter(nn.Parameter):
+    """A parameter of ``dense_stack`` with two slots for its trainer.
+
+    Attributes:
+        gradient_target: Where the next gradient is written instead of being returned. The first use consumes it and
+            later uses return normally, so that the trainer can add up what two uses contribute.
+        low_precision: A copy in autocast's type, used instead of converting the parameter anew at every use.
+    """
+
+    gradient_target: Tensor | None = None
+    low_precision: Tensor | None = None
+
+    def take_target(self) -> Tensor | None:
+        """Return ``gradient_target``, if there is one, and clear it."""
+        target, self.gradient_target = self.gradient_target, None
+        return target
+
+
+def dense_layer(inputs: int, outputs: int) -> nn.Linear:
+    """Return torch's linear layer, initialised as ever, whose parameters are ``DenseParameter``."""
+    layer = nn.Linear(inputs, outputs)
+    layer.weight, layer.bias = DenseParameter(layer.weight.data), DenseParameter(layer.bias.data)
+    return layer
 
 
 def dense_stack(
@@ -139,8 +163,13 @@ class _DenseStack(torch.autograd.Function):
 
 
 def _converted(parameters: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:
-    copies = (vars(parameter).get("low_precision", parameter) for parameter in parameters)
-    return [copy.to(dtype) for copy in copies]
+    return [_low_precision(parameter).to(dtype) for parameter in parameters]
+
+
+def _low_precision(parameter: Tensor) -> Tensor:
+    """Return the parameter's copy where it has one (it may be a computed weight), else the parameter."""
+    copy = parameter.low_precision if isinstance(parameter, DenseParameter) else None
+    return parameter if copy is None else copy
 
 
 def _activate(before: Tensor, slope: float | Tensor) -> tuple[Tensor, Tensor]:
@@ -171,8 +200,8 @@ def _transposed(gradient: Tensor) -> Tensor:
 
 
 def _deliver(parameter: Tensor, function: Callable[..., Tensor], *arguments: Any) -> Tensor | None:
-    """A parameter's gradient: into its target, where it has one."""
-    target = vars(parameter).pop("gradient_target", None)
+    """Write a parameter's gradient to its target where it has one, else return it."""
+    target = parameter.take_target() if isinstance(parameter, DenseParameter) else None
     if target is None:
         return function(*arguments)
     function(*arguments, out=target)

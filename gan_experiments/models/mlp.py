@@ -14,7 +14,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from gan_experiments.models.dense import dense_stack
+from gan_experiments.models.dense import dense_layer, dense_stack
 from gan_experiments.models.dropout import Dropout
 from gan_experiments.models.networks import Networks
 from gan_experiments.models.spectral_norm import normalise_spectrum
@@ -37,7 +37,7 @@ class Generator(nn.Module):
         self.sample_shape = tuple(sample_shape)
         self.negative_slope: float | Tensor = float(negative_slope)
         sizes = (latent_dim, *widths, math.prod(sample_shape))
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+        self.layers = nn.ModuleList(dense_layer(a, b) for a, b in pairwise(sizes))
 
     def forward(self, z: Tensor, constant_rows: int = 0) -> Tensor:
         """``[B, latent_dim]`` -> samples ``[B, *sample_shape]`` in (-1, 1).
@@ -73,7 +73,7 @@ class Discriminator(nn.Module):
         self.sample_shape = tuple(sample_shape)
         self.negative_slope: float | Tensor = float(negative_slope)
         sizes = (math.prod(sample_shape), *widths, 1)
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+        self.layers = nn.ModuleList(dense_layer(a, b) for a, b in pairwise(sizes))
         self.dropouts = nn.ModuleList(Dropout(dropout) for _ in widths)
         for layer in self.layers if spectral_norm else ():
             normalise_spectrum(layer)

@@ -11,45 +11,28 @@ from torch import Tensor, nn
 
 from gan_experiments.models.dropout import Dropout
 from gan_experiments.models.mlp import Discriminator, Generator
-from gan_experiments.models.networks import Networks
 
 
 class UnstackableError(Exception):
     """These networks cannot train as one; the message says why."""
 
 
-def stack(members: Sequence[Networks]) -> Networks:
-    """One pair of networks that computes all members' at once: ``[K, B, …]`` -> ``[K, B, …]``.
+def stack_modules(modules: Sequence[nn.Module]) -> nn.Module:
+    """Return one module that computes all members' at once: ``[K, B, …]`` -> ``[K, B, …]``.
 
     Perceptrons may differ in widths, latent dimension, slope and dropout: a member narrower than the widest is
     padded with zeros, which stay exactly zero (no gradient reaches them). Networks of any other architecture must
     agree in every shape and setting but dropout; they run under ``torch.vmap`` (Horace He and Richard Zou,
     functorch, 2021). The idea of training a sweep as one array program is HFTA's (Wang et al., MLSys 2021).
 
-    Raises:
-        UnstackableError: The members differ in structure, or draw random numbers of their own.
-    """
-    generator = stack_modules([member.generator for member in members])
-    discriminator = stack_modules([member.discriminator for member in members])
-    first = members[0]
-    if any((m.per_sample, m.constant_rows) != (first.per_sample, first.constant_rows) for m in members):
-        raise UnstackableError("the networks differ in how they treat a batch")
-    return Networks(
-        generator,
-        discriminator,
-        latent_dim=max(member.latent_dim for member in members),
-        per_sample=first.per_sample,
-        constant_rows=first.constant_rows and isinstance(generator, Generator),
-    )
-
-
-def stack_modules(modules: Sequence[nn.Module]) -> nn.Module:
-    """One module for several of the same class.
+    Args:
+        modules: One of each member, all of one class.
 
     Raises:
         UnstackableError: They differ in class, in the names of their tensors, or (but for perceptrons) in shapes or
             in settings such as an activation's slope.
     """
+    # 1. Only modules of one class and one structure can be stacked.
     kinds = {type(module) for module in modules}
     if len(kinds) > 1:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
@@ -57,22 +40,22 @@ def stack_modules(modules: Sequence[nn.Module]) -> nn.Module:
     if len({tuple(name for name, _ in _tensors(module)) for module in modules}) > 1:
         raise UnstackableError("the networks differ in depth or in the kind of their layers")
     dense = kinds <= {Generator, Discriminator}
+    # 2. The first module, with every tensor [...] replaced by all members' [K, ...], padded where they differ.
     stacked = copy.deepcopy(modules[0])
     for name, tensor in list(_tensors(stacked)):
-        every = [dict(_tensors(module))[name].detach() for module in modules]
-        if not dense and len({t.shape for t in every}) > 1:
+        tensors = [dict(_tensors(module))[name].detach() for module in modules]
+        if not dense and len({t.shape for t in tensors}) > 1:
             raise UnstackableError(f"the networks differ in the shape of {name}")
         holder, _, attribute = name.rpartition(".")
-        value = pad_and_stack(every)
-        trained = isinstance(tensor, nn.Parameter)
-        setattr(
-            stacked.get_submodule(holder),
-            attribute,
-            nn.Parameter(value, requires_grad=tensor.requires_grad) if trained else value,
-        )
+        value = pad_and_stack(tensors)
+        if isinstance(tensor, nn.Parameter):
+            value = type(tensor)(value, requires_grad=tensor.requires_grad)
+        setattr(stacked.get_submodule(holder), attribute, value)
+    # 3. Each member drops units with its own probability.
     for sites in zip(*(_dropouts(module) for module in (stacked, *modules)), strict=True):
         sites[0].p_of_members = [site.p for site in sites[1:]]
         sites[0].p = max(sites[0].p_of_members)
+    # 4. Settings that are not tensors: the same in all members, but for a perceptron's slope.
     if not dense:
         for name, value in _settings(modules[0]).items():
             if not all(is_equal(_settings(module).get(name), value) for module in modules):
@@ -80,7 +63,7 @@ def stack_modules(modules: Sequence[nn.Module]) -> nn.Module:
         return Vmapped(stacked)
     slopes = [float(module.negative_slope) for module in modules]  # type: ignore[arg-type]
     del stacked.negative_slope
-    stacked.register_buffer("negative_slope", torch.tensor(slopes).view(-1, 1, 1), persistent=False)
+    stacked.register_buffer("negative_slope", torch.tensor(slopes).view(-1, 1, 1), persistent=False)  # [K, 1, 1]
     return stacked
 
 

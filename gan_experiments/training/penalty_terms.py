@@ -8,6 +8,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from gan_experiments.data.batch import Batch
 from gan_experiments.models.stacking import UnstackableError
 from gan_experiments.penalties import Penalty
 from gan_experiments.training.member import Member
@@ -46,11 +47,11 @@ class PenaltyTerm:
         self._terms.probe("value", two)
 
     def __call__(
-        self, discriminator: Player, real: Tensor, generated: Tensor, uniform: Tensor, masks: Sequence[Tensor]
+        self, discriminator: Player, real: Batch, generated: Batch, uniform: Tensor, masks: Sequence[Tensor]
     ) -> Tensor:
-        """The term for batches ``[B, *sample_shape]``, a scalar; for a stack, all have the members in front."""
-        points = self._terms("points", real, generated, uniform)
-        return self._terms("value", discriminator.input_gradient(points, masks))
+        """Return the term for two batches, a scalar; for a stack, all have the members in front."""
+        points = self._terms("points", real.x, generated.x, uniform)  # [rows, *sample_shape], or [K, rows, ...]
+        return self._terms("value", discriminator.input_gradient(Batch(points), masks))
 
 
 def penalty_terms(

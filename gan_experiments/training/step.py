@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from gan_experiments.configuration.schema import TrainConfig
+from gan_experiments.data.batch import Batch
 from gan_experiments.data.dataset import Dataset
+from gan_experiments.models.stacking import UnstackableError, Vmapped
 from gan_experiments.training.adam import Adam, Rates
 from gan_experiments.training.instance_noise import InstanceNoise
 from gan_experiments.training.member import Member
@@ -56,40 +58,52 @@ class AdversarialStep:
     """
 
     def __init__(self, members: Sequence[Member], dataset: Dataset, samples: Tensor) -> None:
-        self._dataset, self._samples = dataset, samples
         networks, trains = [member.networks for member in members], [member.train for member in members]
         train, device = trains[0], samples.device
+        # 1. Data, and the settings that all members share.
+        self._dataset, self._samples = dataset, samples
+        self._batch, self._updates = train.batch_size, train.discriminator_steps
+        self._autocast = train.precision == "bf16"
+        self._stacked = len(members) > 1
+        # 2. Objectives: losses, and what they ask of the step.
         self._objective = Terms("objectives", [member.objective for member in members], device)
-        if len(members) > 1:
+        if self._stacked:
             for loss in ("discriminator_loss", "generator_loss"):
                 self._objective.probe(loss, *torch.zeros(2, 2, device=device))
         self._real_for_g = bool(self._objective.attribute("generator_sees_real", False))
         clip = self._objective.attribute("clip")
         self._clip = clip[:, None] if isinstance(clip, Tensor) else clip
-        self._batch, self._updates = train.batch_size, train.discriminator_steps
-        self._autocast = train.precision == "bf16"
+        # 3. Players: both networks, stacked where there are several members.
         latent_dims = [pair.latent_dim for pair in networks]
         real = dataset.normalise(samples[:1].expand(2, *samples.shape[1:]))
         latents = [torch.zeros(2, latent_dim, device=device) for latent_dim in latent_dims]
         low = torch.bfloat16 if self._autocast else None
         self.generator = Player([pair.generator for pair in networks], latents, low)
         self.discriminator = Player([pair.discriminator for pair in networks], [real] * len(networks), low)
-        self._stacked = len(networks) > 1
+        # 4. Passes: where the networks allow it, real and generated samples share one of D, and all noise one of G.
+        if len({(pair.per_sample, pair.constant_rows) for pair in networks}) > 1:
+            raise UnstackableError("the networks differ in how they treat a batch")
         self._per_sample = networks[0].per_sample
-        self._one_pass = self._per_sample and networks[0].constant_rows
+        has_constant_rows = networks[0].constant_rows and not isinstance(self.generator.network, Vmapped)
+        self._one_pass = self._per_sample and has_constant_rows
+        # 5. Optimisers, and the average of G's weights.
         self._adams = {
-            self.generator: Adam(self.generator.flat, [_rates(t, t.generator_lr) for t in trains]),
-            self.discriminator: Adam(self.discriminator.flat, [_rates(t, t.discriminator_lr) for t in trains]),
+            self.generator: Adam(self.generator.parameters.flat, [_rates(t, t.generator_lr) for t in trains]),
+            self.discriminator: Adam(
+                self.discriminator.parameters.flat, [_rates(t, t.discriminator_lr) for t in trains]
+            ),
         }
         self._average: Tensor | None = None
         if train.ema is not None:
-            self._average = self.generator.flat.clone()
-            rates = torch.tensor([1 - member.ema for member in trains if member.ema is not None], device=device)
-            self._average_rate = rates[:, None] if self._stacked else rates[0]
+            self._average = self.generator.parameters.flat.clone()
+            decays = [member.ema for member in trains if member.ema is not None]
+            self._average_rate = torch.tensor([[1 - decay] for decay in decays], device=device)  # [K, 1]
+        # 6. Stabilisers: penalties on D, and noise on all that D sees.
         self._penalties = penalty_terms(members, dataset.sample_shape, self._batch, device)
         self._instance_noise = None
         if any(member.instance_noise for member in trains):
             self._instance_noise = InstanceNoise(trains, len(dataset), device)
+        # 7. Random numbers for all of these.
         self._draws = StepDraws(
             self.generator,
             self.discriminator,
@@ -118,98 +132,106 @@ class AdversarialStep:
             indices: Which samples each update of D sees, int64 ``[discriminator_steps, B]``.
             keys: The step's noise keys, int32 ``[2]``. For a stack, both have the members in front.
         """
+        # 1. Noise, generated batches for each update, and the real ones.
         drawn = self._draws.draw(keys)
         *for_d, for_g = self._generate(drawn.latents, drawn.generator)
-        x = [self._real(indices[..., i, :]) for i in range(self._updates)]
+        real = [self.real_batch(indices[..., i, :]) for i in range(self._updates)]
+        # 2. Instance noise on all that D is going to see.
         if self._instance_noise is not None and drawn.normal is not None:
             noise = self._instance_noise(drawn.normal, self._adams[self.discriminator].updates)
             parts = noise.split(self._batch, int(self._stacked))
-            *seen, for_g = [sample + own for sample, own in zip((*x, *for_d, for_g), parts, strict=True)]
-            x, for_d = seen[: self._updates], seen[self._updates :]
-        self.discriminator.require_gradients(True)
+            *blurred, for_g = [
+                Batch(batch.x + part, batch.y) for batch, part in zip((*real, *for_d, for_g), parts, strict=True)
+            ]
+            real, for_d = blurred[: self._updates], blurred[self._updates :]
+        # 3. Updates of D; the last one's loss and logits are the step's.
+        self.discriminator.parameters.require_gradients(True)
         updates = [
             self._update_discriminator(*inputs)
-            for inputs in zip(x, for_d, drawn.updates, drawn.penalties, strict=True)
+            for inputs in zip(real, for_d, drawn.updates, drawn.penalties, strict=True)
         ]
-        loss_d, real, fake = updates[-1]
-        self.discriminator.require_gradients(False)
-        seen_real = self._logits_now(x[-1], drawn.real) if self._real_for_g else real
-        loss_g = self._update_generator(for_g, seen_real, drawn.fake)
-        return StepStatistics(loss_d, loss_g, real, fake)
+        loss_d, real_logits, fake_logits = updates[-1]
+        # 4. One update of G, against D as it is now.
+        self.discriminator.parameters.require_gradients(False)
+        seen_by_g = self._logits_now(real[-1], drawn.real) if self._real_for_g else real_logits
+        loss_g = self._update_generator(for_g, seen_by_g, drawn.fake)
+        return StepStatistics(loss_d, loss_g, real_logits, fake_logits)
 
-    def _real(self, indices: Tensor) -> Tensor:
+    def real_batch(self, indices: Tensor) -> Batch:
+        """Return the samples of these numbers, normalised: ``[..., *sample_shape]`` for indices of any shape."""
         samples = self._samples.index_select(0, indices.flatten())
-        return self._dataset.normalise(samples.unflatten(0, indices.shape))
+        return Batch(self._dataset.normalise(samples.unflatten(0, indices.shape)))
 
-    def _generate(self, latents: Tensor, masks: Masks) -> list[Tensor]:
-        """A batch for each update of D, detached, and one for G; G's weights stay as they are between them."""
+    def _generate(self, latents: Tensor, masks: Masks) -> list[Batch]:
+        """Return a batch for each update of D, detached, and one for G, whose weights are the same for all."""
         dim = int(self._stacked)
         constant = self._updates * self._batch
         with self._mixed_precision():
             if self._one_pass:
-                together = self.generator(latents, masks, constant_rows=constant).float()
-                parts = together.split(self._batch, dim)
-                return [*(part.detach() for part in parts[:-1]), parts[-1]]
+                together = self.generator(Batch(latents), masks, constant_rows=constant).float()
+                *for_d, for_g = together.split(self._batch, dim)  # each [B, *sample_shape], or [K, B, ...]
+                return [*(Batch(x.detach()) for x in for_d), Batch(for_g)]
             pieces = zip(latents.split(self._batch, dim), *(m.split(self._batch, dim) for m in masks), strict=True)
-            *for_d, for_g = [(z, list(own)) for z, *own in pieces]
+            *for_d, for_g = [(Batch(z), list(own)) for z, *own in pieces]
             with torch.no_grad():
-                detached = [self.generator(z, own).float() for z, own in for_d]
-            return [*detached, self.generator(*for_g).float()]
+                detached = [Batch(self.generator(*inputs).float()) for inputs in for_d]
+            return [*detached, Batch(self.generator(*for_g).float())]
 
     def _update_discriminator(
-        self, x: Tensor, generated: Tensor, masks: Masks, for_penalties: list[tuple[Tensor, Masks]]
+        self, real: Batch, generated: Batch, masks: Masks, for_penalties: list[tuple[Tensor, Masks]]
     ) -> tuple[Tensor, Tensor, Tensor]:
         dim = int(self._stacked)
         with self._mixed_precision():
             if self._per_sample:
-                logits = self._logits(torch.cat((x, generated), dim), masks)
-                real, fake = logits.split(self._batch, dim)
+                logits = self._logits(Batch(torch.cat((real.x, generated.x), dim)), masks)  # [2 B], or [K, 2 B]
+                real_logits, fake_logits = logits.split(self._batch, dim)
             else:
                 halves = [mask.split(self._batch, dim) for mask in masks]
-                real = self._logits(x, [half[0] for half in halves])
-                fake = self._logits(generated, [half[1] for half in halves])
-        loss = self._objective("discriminator_loss", real, fake)
-        for penalty, own in zip(self._penalties, for_penalties, strict=True):
-            loss = loss + penalty(self.discriminator, x, generated, *own)
+                real_logits = self._logits(real, [half[0] for half in halves])
+                fake_logits = self._logits(generated, [half[1] for half in halves])
+        loss = self._objective("discriminator_loss", real_logits, fake_logits)
+        for penalty, (uniform, penalty_masks) in zip(self._penalties, for_penalties, strict=True):
+            loss = loss + penalty(self.discriminator, real, generated, uniform, penalty_masks)
         self._descend(self.discriminator, loss, self._clip)
-        return loss.detach(), real.detach(), fake.detach()
+        return loss.detach(), real_logits.detach(), fake_logits.detach()
 
-    def _update_generator(self, generated: Tensor, real: Tensor, masks: Masks) -> Tensor:
+    def _update_generator(self, generated: Batch, real_logits: Tensor, masks: Masks) -> Tensor:
         with self._mixed_precision():
-            fake = self._logits(generated, masks)
-        loss = self._objective("generator_loss", real, fake)
+            fake_logits = self._logits(generated, masks)
+        loss = self._objective("generator_loss", real_logits, fake_logits)
         self._descend(self.generator, loss)
         if self._average is not None:
-            self._average.lerp_(self.generator.flat, self._average_rate)
+            self._average.lerp_(self.generator.parameters.flat, self._average_rate)
         return loss.detach()
 
     @torch.no_grad()
-    def _logits_now(self, x: Tensor, masks: Masks) -> Tensor:
+    def _logits_now(self, batch: Batch, masks: Masks) -> Tensor:
         with self._mixed_precision():
-            return self._logits(x, masks)
+            return self._logits(batch, masks)
 
-    def _logits(self, x: Tensor, masks: Masks) -> Tensor:
-        return self.discriminator(x, masks).flatten(int(self._stacked)).float()
+    def _logits(self, batch: Batch, masks: Masks) -> Tensor:
+        return self.discriminator(batch, masks).flatten(int(self._stacked)).float()  # [B], or [K, B]
 
     def _descend(self, player: Player, loss: Tensor, clip: Any = None) -> None:
-        player.differentiate(loss.sum() if self._stacked else loss)
-        self._adams[player].update(player.gradient)
+        parameters = player.parameters
+        parameters.differentiate(loss.sum() if self._stacked else loss)
+        self._adams[player].update(parameters.gradient)
         if clip is not None:
-            player.flat.clamp_(-clip, clip)
-        player.refresh()
+            parameters.flat.clamp_(-clip, clip)
+        parameters.refresh()
 
     def _mixed_precision(self) -> AbstractContextManager[object]:
         return torch.autocast(self._samples.device.type, torch.bfloat16) if self._autocast else nullcontext()
 
     def sampler(self, k: int) -> nn.Module:
         """The generator that member ``k``'s samples and scores use: the averaged one where there is one."""
-        return self.generator.member(k, self._average)
+        return self.generator.parameters.member(k, self._average)
 
     def gradient_norms(self) -> dict[str, Tensor]:
         """2-norm of each player's latest gradient, ``[K]``."""
         return {
-            "generator": torch.linalg.vector_norm(self.generator.gradient, dim=-1).reshape(-1),
-            "discriminator": torch.linalg.vector_norm(self.discriminator.gradient, dim=-1).reshape(-1),
+            "generator": torch.linalg.vector_norm(self.generator.parameters.gradient, dim=-1),
+            "discriminator": torch.linalg.vector_norm(self.discriminator.parameters.gradient, dim=-1),
         }
 
     def state(self, k: int) -> dict[str, Any]:
@@ -217,26 +239,26 @@ class AdversarialStep:
         state: dict[str, Any] = {}
         for name, player in (("generator", self.generator), ("discriminator", self.discriminator)):
             adam = self._adams[player]
-            state[name] = player.member(k).state_dict()
+            state[name] = player.parameters.member(k).state_dict()
             state[f"adam_{name}"] = {
-                "first": _detached(player.named(k, adam.first)),
-                "second": _detached(player.named(k, adam.second)),
+                "first": _detached(player.parameters.named(k, adam.first)),
+                "second": _detached(player.parameters.named(k, adam.second)),
                 "updates": adam.updates[k].clone(),
             }
         if self._average is not None:
-            state["generator_average"] = _detached(self.generator.named(k, self._average))
+            state["generator_average"] = _detached(self.generator.parameters.named(k, self._average))
         return state
 
     def load(self, k: int, state: dict[str, Any]) -> None:
         """Take over what ``state`` gave for a member, alone or in any stack."""
         for name, player in (("generator", self.generator), ("discriminator", self.discriminator)):
             adam, saved = self._adams[player], state[f"adam_{name}"]
-            player.load_member(k, state[name])
-            player.assign(k, adam.first, saved["first"])
-            player.assign(k, adam.second, saved["second"])
+            player.parameters.load_member(k, state[name])
+            player.parameters.assign(k, adam.first, saved["first"])
+            player.parameters.assign(k, adam.second, saved["second"])
             adam.updates[k] = saved["updates"]
         if self._average is not None:
-            self.generator.assign(k, self._average, state["generator_average"])
+            self.generator.parameters.assign(k, self._average, state["generator_average"])
 
 
 def _rates(train: TrainConfig, own: float | None) -> Rates:

@@ -206,9 +206,9 @@ class Trainer:
     @torch.no_grad()
     def _take_probabilities(self, k: int) -> ProbabilitiesTaken:
         indices = self._streams[k].indices(self.step * self._train.discriminator_steps, 1)[0].to(self._device)
-        real = self._dataset.normalise(self._samples.index_select(0, indices))
+        real = self._step.real_batch(indices).x
         latents = fixed_latents(self._train.batch_size, self._latents[k].shape[1]).to(self._device)
-        discriminator, generator = self._step.discriminator.member(k).eval(), self.generator(k).eval()
+        discriminator, generator = self._step.discriminator.parameters.member(k).eval(), self.generator(k).eval()
         with self._unnoticed():
             probabilities = [torch.sigmoid(discriminator(x).flatten().float()) for x in (real, generator(latents))]
         discriminator.train()

@@ -4,7 +4,7 @@ from torch import nn
 
 from gan_experiments.errors import UserError
 from gan_experiments.models.dcgan import build
-from gan_experiments.models.stacking import UnstackableError, stack
+from gan_experiments.models.stacking import UnstackableError, stack_modules
 
 
 def networks(shape=(1, 28, 28), g=(8, 4), d=(4, 8), slope=0.2, dropout=0.0, seed=0, spectral_norm=False):
@@ -59,10 +59,14 @@ def test_what_it_cannot_take_is_named():
 
 
 def test_members_that_differ_in_more_than_dropout_do_not_stack():
-    stack([networks(dropout=0.1), networks(dropout=0.3, seed=1)])
+    def stack(*pairs):
+        stack_modules([pair.generator for pair in pairs])
+        stack_modules([pair.discriminator for pair in pairs])
+
+    stack(networks(dropout=0.1), networks(dropout=0.3, seed=1))
     with pytest.raises(UnstackableError, match=r"differ in the shape of stages\.0\.weight"):
-        stack([networks(), networks(d=(8, 8))])
+        stack(networks(), networks(d=(8, 8)))
     with pytest.raises(UnstackableError, match=r"differ in stages\.1\.negative_slope"):
-        stack([networks(), networks(slope=0.1)])
+        stack(networks(), networks(slope=0.1))
     with pytest.raises(UnstackableError, match="the kind of their layers"):
-        stack([networks(), networks(spectral_norm=True)])
+        stack(networks(), networks(spectral_norm=True))

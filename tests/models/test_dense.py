@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from gan_experiments.models.dense import dense_stack
+from gan_experiments.models.dense import DenseParameter, dense_stack
 
 SLOPE = 0.2
 
@@ -15,8 +15,8 @@ def make(dtype=torch.float64, sizes=(5, 7, 4, 2), batch=6):
     def draw(*shape):
         return torch.randn(*shape, generator=generator, dtype=dtype)
 
-    weights = [draw(b, a).requires_grad_() for a, b in pairwise(sizes)]
-    biases = [draw(b).requires_grad_() for b in sizes[1:]]
+    weights = [DenseParameter(draw(b, a)) for a, b in pairwise(sizes)]
+    biases = [DenseParameter(draw(b)) for b in sizes[1:]]
     masks = [(draw(batch, b) > 0).to(dtype) / 0.5 for b in sizes[1:-1]]
     return draw(batch, sizes[0]).requires_grad_(), weights, biases, masks
 

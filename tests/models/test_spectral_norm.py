@@ -4,7 +4,7 @@ from torch import nn
 
 from gan_experiments.models.mlp import build
 from gan_experiments.models.spectral_norm import normalise_spectrum
-from gan_experiments.models.stacking import stack
+from gan_experiments.models.stacking import stack_modules
 
 
 def largest(weight):
@@ -80,7 +80,7 @@ def test_members_of_different_widths_are_normalised_each_by_its_own():
         return pairs
 
     x = torch.randn(2, 6, 1, 4, 4)
-    together = stack(members()).discriminator
+    together = stack_modules([pair.discriminator for pair in members()])
     alone = [pair.discriminator for pair in members()]
     for _ in range(3):
         for own, network, batch in zip(together(x), alone, x, strict=True):

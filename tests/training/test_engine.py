@@ -48,7 +48,7 @@ def losses(name, device=CPU, members=1, steps=2 * REPLAYED + 13, precision="fp32
     windows = [slice(0, 7), slice(7, steps)]
     statistics = [engine(indices[window], keys[window]) for window in windows]
     together = torch.cat([torch.stack((s.discriminator_loss, s.generator_loss)) for s in statistics], 1)
-    return together.cpu(), step.generator.flat.cpu().clone()
+    return together.cpu(), step.generator.parameters.flat.cpu().clone()
 
 
 def test_auto_is_eager_on_the_cpu():

@@ -203,10 +203,10 @@ def test_padding_stays_exactly_zero(dataset, objective):
     ]
     run = trainer(dataset, *members)
     list(run.events())
-    player = run._step.discriminator
-    padded = player.flat.clone()
+    parameters = run._step.discriminator.parameters
+    padded = parameters.flat.clone()
     for k in range(len(members)):
-        for part in player.named(k, padded).values():
+        for part in parameters.named(k, padded).values():
             part.zero_()
     assert not padded.any()
 

@@ -1,5 +1,7 @@
 """A member of a stack equals its solo run, whatever stands beside it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.models.mlp import build
 from gan_experiments.models.networks import Networks
-from gan_experiments.models.stacking import UnstackableError, stack
+from gan_experiments.models.stacking import UnstackableError
 from gan_experiments.objectives import NonSaturating
 from gan_experiments.training.events import (
     CheckpointDue,
@@ -20,6 +22,7 @@ from gan_experiments.training.events import (
     Stopped,
 )
 from gan_experiments.training.member import Member
+from gan_experiments.training.step import AdversarialStep
 from gan_experiments.training.trainer import Trainer
 
 SHAPE = (1, 6, 6)
@@ -90,10 +93,11 @@ def test_padding_stays_exactly_zero(dataset):
     trainer, _ = train(dataset, [member(), *(member(**spec) for spec in OTHERS)])
     step = trainer._step
     for player in (step.generator, step.discriminator):
-        for tensor in (player.flat, player.gradient, step._adams[player].first, step._adams[player].second):
+        parameters, adam = player.parameters, step._adams[player]
+        for tensor in (parameters.flat, parameters.gradient, adam.first, adam.second):
             padded = tensor.clone()
             for k in range(len(OTHERS) + 1):
-                for part in player.named(k, padded).values():
+                for part in parameters.named(k, padded).values():
                     part.zero_()
             assert not padded.any()
             assert tensor.any()
@@ -194,12 +198,18 @@ def test_a_user_s_networks_stack_through_vmap(dataset):
             torch.testing.assert_close(mine, theirs, rtol=1e-2, atol=1e-3, msg=name)
 
 
-def test_what_cannot_be_stacked_says_why():
+def test_what_cannot_be_stacked_says_why(dataset):
+    def stack(*pairs):
+        members = [Member(pair, TrainConfig(batch_size=8), 0, NonSaturating("n")) for pair in pairs]
+        AdversarialStep(members, dataset, dataset.samples)
+
     with pytest.raises(UnstackableError, match="depth"):
-        stack([member().networks, member(g=(8,)).networks])
+        stack(member().networks, member(g=(8,)).networks)
     with pytest.raises(UnstackableError, match="classes"):
-        stack([member().networks, foreign(0)])
+        stack(member().networks, foreign(0))
     wider = foreign(0)
     wider.discriminator.body[5] = nn.Linear(36, 2)
     with pytest.raises(UnstackableError, match=r"body\.5\.weight"):
-        stack([foreign(0), wider])
+        stack(foreign(0), wider)
+    with pytest.raises(UnstackableError, match="how they treat a batch"):
+        stack(foreign(0), replace(foreign(0), per_sample=True))
