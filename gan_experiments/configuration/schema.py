@@ -18,6 +18,7 @@ from gan_experiments.configuration.fields import (
     below,
     each,
     matching,
+    modules_in,
     one_of,
     seeds,
     setting,
@@ -56,7 +57,7 @@ class TrainConfig:
     early_stop: list[str] = setting(
         [],
         "warning lights that end the run if they are on when an epoch ends; empty for none",
-        any_of("mode_collapse", "saturated_discriminator", "oscillation", "generator_stopped"),
+        any_of(*modules_in("evaluation/warning_lights")),
     )
     resume: str | None = setting(
         None, "a run's folder, a checkpoint, an MLflow run id; or auto, to go on if there is a checkpoint"

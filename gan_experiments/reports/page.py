@@ -15,7 +15,7 @@ import plotly.offline
 from jinja2 import Environment
 from markupsafe import Markup
 
-from gan_experiments.evaluation.warning_lights import MEANINGS
+from gan_experiments.evaluation.warning_light import meanings
 from gan_experiments.reports import charts, images, tables
 from gan_experiments.reports.ranking import Ranked
 from gan_experiments.reports.record import Record
@@ -44,7 +44,7 @@ def render(study: Study) -> str:
         runs=tables.runs(study),
         charts={name: Markup(_json(figure)) for name, figure in _charts(study).items()},
         cards=_cards(study),
-        meanings={name: MEANINGS.get(name, "") for name in study.lit},
+        meanings={name: meanings().get(name, "") for name in study.lit},
         commit=next((run.tags[key] for run in study.records for key in run.tags if key.endswith("git.commit")), None),
     )
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from gan_experiments.configuration.schema import EvaluateConfig
 from gan_experiments.evaluation.metrics.ranking import headline
-from gan_experiments.evaluation.warning_lights import WarningLights
+from gan_experiments.evaluation.warning_light import WarningLights
 from gan_experiments.training.events import EpochFinished
 
 if TYPE_CHECKING:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gan_experiments import objectives
-from gan_experiments.evaluation.warning_lights import WarningLights
+from gan_experiments.configuration.fields import modules_in
+from gan_experiments.evaluation import warning_light
+from gan_experiments.evaluation.warning_light import WarningLight, WarningLights, meanings
 
 
 def epoch(real: float = 0.6, fake: float = 0.4, loss: float = 1.0, norm: float = 1.0) -> dict[str, float]:
@@ -61,3 +65,27 @@ def test_a_collapse_where_nobody_knows_the_modes() -> None:
 def test_which_objectives_are_critics() -> None:
     declared = {name: getattr(objectives, name).logits_have_origin for name in objectives.__all__}
     assert {name for name, origin in declared.items() if not origin} == {"Wasserstein", "WassersteinGP"}
+
+
+def test_each_light_is_a_file_that_says_when_it_is_on() -> None:
+    assert tuple(meanings()) == modules_in("evaluation/warning_lights")
+    assert all(meanings().values())
+
+
+def test_a_light_needs_no_other_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Light(WarningLight):
+        meaning = "the loss is above a thousand"
+
+        def epoch(self, metrics) -> bool:
+            return metrics["loss/generator"] > 1000
+
+    monkeypatch.setattr(warning_light, "_lights", lambda: {"large_loss": Light})
+    lights = WarningLights()
+    assert [lights.epoch(step, epoch(loss=loss)) for step, loss in enumerate((1, 2000, 1, 2000))] == [
+        [],
+        ["large_loss"],
+        [],
+        [],
+    ]
+    assert lights.scores(4, {}, None) == []
+    assert lights.on == {"large_loss"}  # scores say nothing about it

@@ -57,6 +57,6 @@ def test_a_light_that_does_not_exist(tmp_path: Path) -> None:
     ended = call(tmp_path, "train.early_stop=[collapse]", *OFF)
     assert ended.status == 2
     assert ended.err == [
-        "error: train.early_stop=['collapse']: must be a list of any of mode_collapse, saturated_discriminator, "
-        "oscillation, generator_stopped"
+        "error: train.early_stop=['collapse']: must be a list of any of generator_stopped, mode_collapse, "
+        "oscillation, saturated_discriminator"
     ]
