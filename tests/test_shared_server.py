@@ -20,15 +20,15 @@ from urllib.request import Request, urlopen
 import pytest
 
 from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
-from tests.support.hand_made import until
 from tests.support.postgresql import PostgreSQL
 from tests.support.real_runs import lines
+from tests.support.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "gan_experiments" / "tracking" / "README.md").read_text(encoding="utf-8")
 SHORT = (
     *("data=ring", "data.samples=520", "model.generator_widths=[8]", "model.discriminator_widths=[8]"),
-    *("train.epochs=2", "tracking.system_metrics=false", "tracking.timeout=120", "hydra.sweep.dir=sweep"),
+    *("train.epochs=2", "tracking.system_metrics=false", "tracking.timeout=600", "hydra.sweep.dir=sweep"),
 )
 """Overrides that make the page's sweep short enough for a test."""
 
@@ -61,7 +61,7 @@ class Shared:
         body = None if post is None else json.dumps(post).encode()
         headers = {"Content-Type": "application/json"}
         address = f"{self.address}/api/2.0/mlflow/{endpoint}?{urlencode(query)}"
-        with urlopen(Request(address, body, headers), timeout=30) as answer:
+        with urlopen(Request(address, body, headers), timeout=PATIENCE) as answer:
             return json.load(answer)
 
     def runs(self) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def shared(postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> 
     def answers() -> bool:
         assert server.poll() is None, log.read_text()
         try:
-            with urlopen(f"{address}/health", timeout=5):
+            with urlopen(f"{address}/health", timeout=60):
                 return True
         except (URLError, OSError):
             return False
@@ -119,7 +119,7 @@ def shared(postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> 
     work = folder / "work"
     work.mkdir()
     try:
-        until(answers, 120)
+        until(answers, f"the server's first answer at {address}")
         command = " ".join((block("shared sweep"), *map("'{}'".format, SHORT)))
         ended = subprocess.run(["bash", "-ec", command], env=anybody, cwd=work, capture_output=True, text=True)
         assert ended.returncode == 0, ended.stderr
@@ -162,7 +162,7 @@ def test_files_and_report_are_in_the_artifact_store(shared: Shared) -> None:
         assert shared.artifacts(run_id) == local
     summary = shared.sweep.content()["run_id"]
     query = urlencode({"path": "report/report.html", "run_uuid": summary})
-    with urlopen(f"{shared.address}/get-artifact?{query}", timeout=30) as answer:
+    with urlopen(f"{shared.address}/get-artifact?{query}", timeout=PATIENCE) as answer:
         assert answer.read() == (shared.sweep.report / "report.html").read_bytes()
     (kept,) = (shared.files / "mlflow-artifacts").glob(f"**/{summary}/artifacts/report/report.html")
     assert kept.is_file()

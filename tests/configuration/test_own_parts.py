@@ -15,8 +15,8 @@ import pytest
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import checkpoint
 from tests.runs.test_kill_and_resume import assert_equal
-from tests.support.hand_made import until
-from tests.support.real_runs import OFF, client, database, lines, run_id, start, succeed
+from tests.support.real_runs import OFF, client, database, lines, run_id, start, succeed, until_epochs
+from tests.support.waiting import until
 
 CODE = '''
 import math
@@ -132,11 +132,11 @@ def test_networks_that_draw_numbers_go_on_bit_for_bit_however_often_samples_are_
     whole, killed = RunDirectory(folder / "whole"), RunDirectory(folder / "killed")
 
     process = start(folder, *settings, "hydra.run.dir=killed", "tracking.sample_every=1")
-    until(killed.checkpoint.exists)
+    until(killed.checkpoint.exists, "the first checkpoint", process)
     for epoch in (0, 20):
         if epoch:
             process = start(folder, f"train.resume={killed.path}", "tracking.sample_every=2")
-            until(lambda epoch=epoch: len(lines(killed, "metrics", "epoch")) >= epoch)
+            until_epochs(killed, epoch, process)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         assert process.returncode == -signal.SIGKILL

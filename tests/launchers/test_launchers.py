@@ -16,9 +16,9 @@ from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirector
 from gan_experiments.training import checkpoint
 from tests.conftest import Command
 from tests.support import real_runs
-from tests.support.hand_made import until
-from tests.support.real_runs import lines
+from tests.support.real_runs import lines, until_epochs
 from tests.support.sweeps import SETTINGS
+from tests.support.waiting import until
 
 SWEEP = (*SETTINGS, "model.latent_dim=4", "seed=0", "train.lr=2e-4,1e30", "tracking=off", "hydra.sweep.dir=sweep")
 """Its first run is the first one of ``whole_sweep``; the second one diverges."""
@@ -62,7 +62,7 @@ def test_submitits_jobs_go_on_after_a_notice_and_fail_by_themselves(
     sweep = SweepDirectory(tmp_path / "sweep")
     job = JobDirectory(sweep.path / "0")
     process = real_runs.start(tmp_path, "-m", *SWEEP, "hydra/launcher=submitit_local")
-    until(lambda: len(lines(job, "metrics", "epoch")) >= 5)
+    until_epochs(job, 5, process)
     (notified,) = (task for task in tasks_of(process.pid) if job.path in opened_folders(task))
     notified.send_signal(signal.SIGUSR2)
     ended = real_runs.end(process)
@@ -86,13 +86,13 @@ def test_ctrl_c_ends_submitits_jobs_in_good_order(tmp_path: Path) -> None:
     sweep = SweepDirectory(tmp_path / "sweep")
     job = JobDirectory(sweep.path / "0")
     process = real_runs.start(tmp_path, "-m", *SWEEP, "train.epochs=2000", "hydra/launcher=submitit_local")
-    until(lambda: len(lines(job, "metrics", "epoch")) >= 2)
+    until_epochs(job, 2, process)
     tasks = tasks_of(process.pid)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     ended = real_runs.end(process)
     assert ended.status == 130
     assert ended.out[-1].endswith(f"sweep.resume={sweep.path}")
-    until(lambda: not any(task.is_running() for task in tasks))
+    until(lambda: not any(task.is_running() for task in tasks), "the end of submitit's tasks")
     assert outcome(job).state == "stopped"
     assert checkpoint.load(job.checkpoint)["step"] == lines(job, "status")[-1]["step"] > 0
 

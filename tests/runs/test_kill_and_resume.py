@@ -20,6 +20,7 @@ import torch
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import checkpoint
 from tests.support.real_runs import TINY, client, database, lines, run_id, start, succeed
+from tests.support.waiting import until
 
 EPOCHS, KILLS = 40, 10
 SETTINGS = (
@@ -73,13 +74,12 @@ def killed(folder: Path, whole: RunDirectory) -> RunDirectory:
 
 def wait_for(directory: RunDirectory, sessions: int, progress: int) -> None:
     """Wait until a process has begun to write, and the run has come so far."""
-    deadline = time.monotonic() + 60
-    while True:
+
+    def has_come_so_far() -> bool:
         journal = directory.journal.read_bytes() if directory.journal.exists() else b""
-        if journal.count(b'{"kind":"session"') >= sessions and sum(map(journal.count, PROGRESS)) >= progress:
-            return
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.001)
+        return journal.count(b'{"kind":"session"') >= sessions and sum(map(journal.count, PROGRESS)) >= progress
+
+    until(has_come_so_far, f"session {sessions} and {progress} lines of progress in {directory.journal}", pause=0.001)
 
 
 def assert_equal(a: Any, b: Any, place: str = "") -> None:

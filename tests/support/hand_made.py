@@ -9,7 +9,6 @@ import os
 import signal
 import sqlite3
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -32,6 +31,7 @@ from gan_experiments.training.events import (
     SamplesDrawn,
     StepsFinished,
 )
+from tests.support import waiting
 
 STEPS = 7
 """Steps of an epoch."""
@@ -50,7 +50,7 @@ METRICS = ("loss/discriminator", "loss/generator", "prob/real", "prob/fake", "sp
 class HandMadeRun:
     """Records a run of which every value is known beforehand."""
 
-    def __init__(self, path: Path, uri: str | None, *, epochs: int = 6, points: bool = False, timeout: float = 20):
+    def __init__(self, path: Path, uri: str | None, *, epochs: int = 6, points: bool = False, timeout: float = 300):
         self.directory = RunDirectory(path)
         self.epochs = epochs
         samples = torch.linspace(0, 1, 60).view(30, 2) if points else torch.arange(30 * 64).remainder(256)
@@ -137,12 +137,9 @@ def stored_metrics(uri: str) -> dict[str, list[tuple[int, float]]]:
     return stored
 
 
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait for something that another process does; a test that waits in vain fails."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
+def until(condition: Callable[[], bool]) -> None:
+    """Wait as ``waiting.until`` does, which says what it waits for; use that."""
+    waiting.until(condition, "a condition")
 
 
 if __name__ == "__main__":

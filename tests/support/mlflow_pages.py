@@ -17,7 +17,7 @@ from urllib.request import urlopen
 
 from playwright.sync_api import Locator, Page, Response, expect, sync_playwright
 
-from tests.support.hand_made import until
+from tests.support.waiting import PATIENCE, until
 
 FLAGS = (
     "--no-sandbox",
@@ -28,7 +28,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-expect.set_options(timeout=60_000)  # milliseconds; a machine may be busy
+_PATIENCE = 1000 * PATIENCE  # Playwright counts milliseconds
+expect.set_options(timeout=_PATIENCE)
 CARD, SECTION = "experiment-view-compare-runs-card", "experiment-view-compare-runs-section-header"
 
 
@@ -52,13 +53,13 @@ def served(arguments: Sequence[str], folder: Path) -> Iterator[str]:
     def answers() -> bool:
         assert server.poll() is None, (folder / "log").read_text()
         try:
-            with urlopen(f"{found}/health", timeout=5):
+            with urlopen(f"{found}/health", timeout=60):
                 return True
         except (URLError, OSError):
             return False
 
     try:
-        until(answers)
+        until(answers, f"MLflow's pages at {found}")
         yield found
     finally:
         os.killpg(server.pid, signal.SIGKILL)
@@ -105,7 +106,9 @@ def opened(address: str, experiment: str, profile: Path, screenshots: Path) -> I
             executable_path=shutil.which("chromium"),
             args=FLAGS,
             viewport={"width": 1500, "height": 1300},
+            timeout=_PATIENCE,
         )
+        context.set_default_timeout(_PATIENCE)
         # A new profile would be met by a panel that covers a quarter of the page.
         context.add_init_script("localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')")
         page = context.pages[0]

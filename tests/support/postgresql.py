@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hand_made import until
+from tests.support.waiting import until
 
 _ADMINISTRATOR = "postgres"
 
@@ -92,7 +92,7 @@ def running() -> Iterator[PostgreSQL]:
         variables = {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": _ADMINISTRATOR, "PGPASSWORD": password}
         server = PostgreSQL(variables)
         try:
-            until(lambda: _answers(server, process, folder / "log"))
+            until(lambda: _answers(server, process, folder / "log"), "PostgreSQL's first answer")
             yield server
         finally:
             process.send_signal(signal.SIGINT)  # ends its sessions, and then itself

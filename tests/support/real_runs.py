@@ -14,7 +14,7 @@ import pytest
 
 from gan_experiments.tracking.journal import Line, read
 from gan_experiments.tracking.run_directory import RunDirectory
-from tests.support.hand_made import until
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -84,8 +84,16 @@ def lines(directory: RunDirectory, kind: str = "", key: str = "") -> list[Line]:
 
 def until_epoch(folder: Path, epoch: int) -> RunDirectory:
     """Wait until the one run in ``folder`` has finished an epoch."""
-    until(lambda: any(len(lines(run, "metrics", "epoch")) >= epoch for run in run_directories(folder)))
+    until(
+        lambda: any(len(lines(run, "metrics", "epoch")) >= epoch for run in run_directories(folder)),
+        f"epoch {epoch} of the run in {folder}",
+    )
     return only_run(folder)
+
+
+def until_epochs(run: RunDirectory, count: int, process: subprocess.Popen[str] | None = None) -> None:
+    """Wait until a run, trained by ``process`` or on its behalf, has finished some epochs."""
+    until(lambda: len(lines(run, "metrics", "epoch")) >= count, f"{count} epochs of {run.path}", process)
 
 
 def database(folder: Path) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hand_made import until
+from tests.support.waiting import PATIENCE, until
 
 PATH = os.pathsep.join([os.environ["PATH"], "/usr/local/sbin", "/usr/sbin"])
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun")
@@ -47,8 +47,14 @@ SchedulerParameters=batch_sched_delay=0,bf_interval=1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 ReturnToService=2
+# None of these is waited for on a machine that is quick enough.
+MessageTimeout=100
+TCPTimeout=100
+UnkillableStepTimeout=600
+KillWait=600
+BatchStartTimeout=600
 NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=2000 State=UNKNOWN
-PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=60
+PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=600
 PartitionName=urgent Nodes={host} MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
 """
 
@@ -71,15 +77,25 @@ def slurm_cluster(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     with ExitStack() as daemons:
         # Whoever owns the folder is trusted.
         daemons.enter_context(_daemon(folder, "munged", "--foreground", "--force", *munge))
-        until(lambda: (folder / "munge.socket").exists())
+        until((folder / "munge.socket").exists, "munge's socket")
         daemons.enter_context(_daemon(folder, "slurmctld", "-D"))
         daemons.enter_context(_daemon(folder, "slurmd", "-D", "-N", host))
-        until(lambda: "idle" in slurm("sinfo", "--noheader", "--format=%T"))
+        until(lambda: "idle" in slurm("sinfo", "--noheader", "--format=%T"), "an idle node of SLURM")
         try:
             yield
         finally:
             slurm("scancel", "--me")
-            until(lambda: not slurm("squeue", "--me", "--noheader"))
+            until_no_jobs()
+
+
+def until_no_jobs() -> None:
+    """Wait until SLURM has none of this user's jobs."""
+
+    def none_left() -> bool:
+        answer = subprocess.run(["squeue", "--me", "--noheader"], capture_output=True, text=True, check=False)
+        return answer.returncode == 0 and not answer.stdout.strip()  # a busy SLURM that does not answer has some
+
+    until(none_left, "the end of all jobs of SLURM")
 
 
 def slurm(*command: str) -> str:
@@ -95,7 +111,7 @@ def _daemon(folder: Path, *command: str) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -13,8 +13,7 @@ import pytest
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 from tests.support import real_runs
-from tests.support.hand_made import until
-from tests.support.real_runs import TINY, Ended, lines
+from tests.support.real_runs import TINY, Ended, until_epochs
 
 EPOCHS = 20
 SETTINGS = (*TINY, f"train.epochs={EPOCHS}", "train.checkpoint_every=2", "tracking.system_metrics=false")
@@ -50,19 +49,14 @@ def interrupted_sweep(tmp_path_factory: pytest.TempPathFactory) -> tuple[SweepDi
     sweep = SweepDirectory(folder / "sweep")
     jobs = ("model.latent_dim=4,8", "seed=range(2)", "hydra.sweep.dir=sweep")
     process = real_runs.start(folder, "-m", *SETTINGS, "tracking=off", *jobs)
-    _wait_for_epochs(sweep, 0)
+    until_epochs(RunDirectory(sweep.path / "0"), 5, process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     stopped = real_runs.end(process)
     process = real_runs.start(folder, f"sweep.resume={sweep.path}")
-    _wait_for_epochs(sweep, 1)
+    until_epochs(RunDirectory(sweep.path / "1"), 5, process)
     os.killpg(process.pid, signal.SIGKILL)
     real_runs.end(process)
     return sweep, stopped, real_runs.succeed(folder, "-m", f"sweep.resume={sweep.path}")
-
-
-def _wait_for_epochs(sweep: SweepDirectory, job: int) -> None:
-    run = RunDirectory(sweep.path / str(job))
-    until(lambda: len(lines(run, "metrics", "epoch")) >= 5)
 
 
 @pytest.fixture(scope="session")

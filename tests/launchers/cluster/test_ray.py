@@ -17,9 +17,8 @@ from tests.conftest import Command
 from tests.launchers.fused.test_on_cluster import SMALL, assert_same
 from tests.launchers.test_launchers import opened_folders
 from tests.support import real_runs
-from tests.support.hand_made import until
 from tests.support.ray_cluster import MISSING, namespaces, start_cluster
-from tests.support.real_runs import lines
+from tests.support.real_runs import lines, until_epochs
 
 in_namespaces = pytest.mark.skipif(bool(MISSING), reason=f"not here: {', '.join(MISSING)}")
 RAY = ("hydra/launcher=ray", "hydra.sweep.dir=sweep")
@@ -37,10 +36,6 @@ def inside() -> Iterator[list[str]]:
 def start(inside: list[str], folder: Path, *overrides: str) -> subprocess.Popen[str]:
     """The command, at work in the namespaces."""
     return real_runs.start(folder, "-m", *SMALL, *overrides, inside=[*inside, f"--wd={folder}"])
-
-
-def until_epochs(run: JobDirectory, count: int) -> None:
-    until(lambda: len(lines(run, "metrics", "epoch")) >= count)
 
 
 def worker(run: JobDirectory) -> psutil.Process:

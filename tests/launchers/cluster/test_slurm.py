@@ -18,10 +18,10 @@ from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
 from gan_experiments.training import checkpoint
 from tests.support import real_runs
-from tests.support.hand_made import until
-from tests.support.real_runs import Ended, lines, run_id
-from tests.support.slurm_cluster import MISSING, slurm, slurm_cluster
+from tests.support.real_runs import Ended, lines, run_id, until_epochs
+from tests.support.slurm_cluster import MISSING, slurm, slurm_cluster, until_no_jobs
 from tests.support.sweeps import EPOCHS, SETTINGS
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
@@ -33,10 +33,6 @@ LONG = (*SETTINGS, "train.epochs=2000", "evaluate=off", "tracking=off", "seed=0,
 def _cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch, slurm_cluster(tmp_path_factory.mktemp("slurm"), monkeypatch):
         yield
-
-
-def until_epochs(job: JobDirectory, count: int) -> None:
-    until(lambda: len(lines(job, "metrics", "epoch")) >= count)
 
 
 @dataclass(frozen=True)
@@ -61,10 +57,13 @@ def preempted(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) ->
     jobs = ("model.latent_dim=4", "seed=0", "train.lr=2e-4,1e30")
     process = real_runs.start(folder, "-m", *SETTINGS, *jobs, *SLURM, "hydra.sweep.dir=sweep")
     found = Preempted(folder, SweepDirectory(folder / "sweep"), Ended(0, [], []))
-    until_epochs(found.job, 5)
+    until_epochs(found.job, 5, process)
     name = slurm("squeue", "--me", "--array", "--noheader", "--states=RUNNING", "--format=%i").split()[0]
     slurm("sbatch", "--partition=urgent", "--ntasks=2", "--mem=100M", "--output=/dev/null", "--wrap=true")
-    until(lambda: slurm("squeue", f"--jobs={name}", "--noheader", "--format=%T") == "PENDING")
+    until(
+        lambda: slurm("squeue", f"--jobs={name}", "--noheader", "--format=%T") == "PENDING",
+        f"the return of job {name} to the queue",
+    )
     slurm("scontrol", "update", f"jobid={name}", "StartTime=now")  # SLURM would leave the node two minutes
     return Preempted(folder, found.sweep, real_runs.end(process))
 
@@ -100,10 +99,10 @@ def test_a_lost_job_is_told_and_ctrl_c_ends_the_others_in_good_order(tmp_path: P
     lost, other = JobDirectory(sweep.path / "0"), JobDirectory(sweep.path / "1")
     process = real_runs.start(tmp_path, "-m", *LONG)
     for job in (lost, other):
-        until_epochs(job, 2)
+        until_epochs(job, 2, process)
     array = slurm("squeue", "--me", "--noheader", "--format=%F").split()[0]
     slurm("scancel", "--signal=KILL", f"{array}_0")
-    until(lost.failure.exists)
+    until(lost.failure.exists, "the report of the lost job", process)
     assert outcome(lost).reason.startswith("the job ended without a result (SLURM: ")
     assert outcome(other).state == "running"
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
@@ -111,7 +110,7 @@ def test_a_lost_job_is_told_and_ctrl_c_ends_the_others_in_good_order(tmp_path: P
     assert ended.status == 130
     assert "cancelled 1 of SLURM's jobs; those that train write a checkpoint first" in ended.out
     assert ended.out[-1].endswith(f"sweep.resume={sweep.path}")
-    until(lambda: not slurm("squeue", "--me", "--noheader"))
+    until_no_jobs()
     assert outcome(other).state == "stopped"
     assert checkpoint.load(other.checkpoint)["step"] == lines(other, "status")[-1]["step"] > 0
 

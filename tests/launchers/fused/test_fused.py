@@ -16,8 +16,19 @@ import yaml
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import trainer
 from tests.conftest import Command
-from tests.support.hand_made import until
-from tests.support.real_runs import OFF, TINY, Ended, call, client, database, lines, run_id, start, succeed
+from tests.support.real_runs import (
+    OFF,
+    TINY,
+    Ended,
+    call,
+    client,
+    database,
+    lines,
+    run_id,
+    start,
+    succeed,
+    until_epochs,
+)
 
 SWEEP = ("-m", "experiment=quickstart", *TINY, "train.epochs=4", "tracking.sample_every=2", "fused.max_members=8")
 VARIED = ("model.latent_dim=4,8", "model.negative_slope=0.1,0.2", "train.lr=1e-4,2e-4")
@@ -146,7 +157,7 @@ def test_a_sweep_that_was_stopped_and_killed_goes_on(tmp_path: Path) -> None:
     for number, epoch in ((signal.SIGINT, 3), (signal.SIGKILL, 10)):
         new = (*SWEEP, "hydra/launcher=fused", *settings, "hydra.sweep.dir=ended")
         process = start(tmp_path, *(again if last.path.exists() else new))
-        until(lambda epoch=epoch: len(lines(last, "metrics", "epoch")) >= epoch)
+        until_epochs(last, epoch, process)
         process.send_signal(number)
         out, _ = process.communicate()
         if number == signal.SIGINT:

@@ -15,9 +15,8 @@ from gan_experiments.tracking.sweep_directory import JobDirectory
 from tests.conftest import Command
 from tests.launchers.test_launchers import opened_folders, tasks_of
 from tests.support import real_runs
-from tests.support.hand_made import until
 from tests.support.ray_cluster import MISSING, namespaces
-from tests.support.real_runs import Ended, lines
+from tests.support.real_runs import Ended, lines, until_epochs
 
 SMALL = (
     *("data=ring", "data.samples=500", "model=mlp_small", "model.latent_dim=4", "evaluate=off", "tracking=off"),
@@ -64,7 +63,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
     process = real_runs.start(folder, *SWEEP, "hydra/launcher=fused", "hydra/launcher/through=submitit_local")
     first, second = (folder / "sweep" / number for number in ("0", "2"))
     for path in (first, second):
-        until(lambda path=path: len(lines(JobDirectory(path), "metrics", "epoch")) >= 5)
+        until_epochs(JobDirectory(path), 5, process)
         (task,) = (task for task in tasks_of(process.pid) if path in opened_folders(task))
         task.send_signal(signal.SIGUSR2 if path == first else signal.SIGKILL)
     return folder / "sweep", real_runs.end(process)

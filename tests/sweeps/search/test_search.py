@@ -20,8 +20,7 @@ from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 from tests.conftest import Command
 from tests.support import real_runs
-from tests.support.hand_made import until
-from tests.support.real_runs import TINY, client, database, lines
+from tests.support.real_runs import TINY, client, database, lines, until_epochs
 
 SEARCH = (
     "-m",
@@ -100,7 +99,7 @@ def test_a_killed_search_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> N
     size = ("hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2", "hydra.sweeper.sampler.n_startup_trials=1")
     length = ("data.samples=2000", "train.epochs=16", "train.checkpoint_every=1")
     process = real_runs.start(tmp_path, *SEARCH, *SPACE, *size, *length)
-    until(lambda: len(lines(RunDirectory(sweep.path / "1"), "metrics", "epoch")) >= 3)
+    until_epochs(RunDirectory(sweep.path / "1"), 3, process)
     os.killpg(process.pid, signal.SIGKILL)
     real_runs.end(process)
     real_runs.succeed(tmp_path, "-m", f"sweep.resume={sweep.path}")

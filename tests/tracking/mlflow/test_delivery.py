@@ -15,7 +15,8 @@ from gan_experiments.tracking.metadata import describe
 from gan_experiments.tracking.run_directory import write_json
 from gan_experiments.tracking.synchronise import synchronise
 from tests.support import hand_made
-from tests.support.hand_made import STEPS, HandMadeRun, stored_metrics, until
+from tests.support.hand_made import STEPS, HandMadeRun, stored_metrics
+from tests.support.waiting import until
 
 
 def _run(uri: str) -> Run:
@@ -116,7 +117,7 @@ def test_a_run_that_was_killed_and_resumed_is_one_run_with_every_value_once(tmp_
 
 def test_a_run_whose_process_died_is_marked_as_killed_by_its_survivor(tmp_path: Path, database: str) -> None:
     subprocess.run([sys.executable, hand_made.__file__, str(tmp_path / "run"), database, "2"], check=False)
-    until(lambda: [run.info.status for run in _runs(database)] == ["KILLED"])
+    until(lambda: [run.info.status for run in _runs(database)] == ["KILLED"], "the run's status KILLED")
     assert _run(database).data.tags["status_reason"] == "the process died"
 
 
