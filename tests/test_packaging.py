@@ -62,6 +62,7 @@ def test_the_wheel_carries_the_package_and_its_configuration_alone(wheel: Path) 
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert {CLASSIFIER, *(f"gan_experiments/{option}" for option in OPTIONS)} <= set(names)
+    assert "gan_experiments/py.typed" in names
     tops = {name.partition("/")[0] for name in names}
     assert tops == {"gan_experiments", "gan_experiments-0.1.0.dist-info", "hydra_plugins"}
     assert "hydra_plugins/__init__.py" not in names  # a package of many owners
