@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from gan_experiments.errors import UserError
-from gan_experiments.sync import sync
 from gan_experiments.tracking.find_run import find_run
+from gan_experiments.tracking.synchronise import synchronise
 from tests.support.hand_made import HandMadeRun
 
 
 def test_an_id_leads_to_the_run_s_folder(recorded: HandMadeRun, database: str) -> None:
-    run_id = sync(recorded.directory, database)
+    run_id = synchronise(recorded.directory, database)
     assert run_id is not None
     # The run was copied after it was recorded, so that its tag names the folder where it was made.
     assert find_run(run_id, database).name == "run"
