@@ -282,7 +282,7 @@ def test_without_mlflow_everything_is_on_disk(tmp_path: Path) -> None:
     assert (directory.artifacts / "figures" / "losses.png").exists()
     assert list(pictures(directory, "samples")) == [0, ENDS[1]]
     assert ended.out[1].split() == ["pictures", str(directory.artifacts)]
-    assert "not in MLflow" in ended.out[2]
+    assert "not tracked" in ended.out[2]
     assert directory.log.read_text() == ""
 
 

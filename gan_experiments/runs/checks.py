@@ -44,7 +44,7 @@ def check(cfg: DictConfig, here: bool = True) -> None:
 
 @lru_cache
 def _check_uri(uri: str | None) -> None:
-    from gan_experiments.tracking.mlflow.uri import check_uri
+    from gan_experiments.tracking.destination import check_uri
 
     if uri is not None:
         check_uri(uri)

@@ -24,7 +24,7 @@ from gan_experiments.models.networks import Networks
 from gan_experiments.runs.monitor import Watch
 from gan_experiments.runs.resume import state_to_resume
 from gan_experiments.runs.signals import meet, stop_on_signals
-from gan_experiments.tracking.mlflow.uri import check_uri
+from gan_experiments.tracking.destination import check_uri
 from gan_experiments.tracking.naming import run_name
 from gan_experiments.tracking.progress import words
 from gan_experiments.tracking.recorder import Recorder

@@ -23,7 +23,7 @@ from gan_experiments.errors import UserError
 from gan_experiments.sweeps import plan
 from gan_experiments.sweeps.closing import finish
 from gan_experiments.sweeps.mlflow_summary import deliver
-from gan_experiments.tracking.mlflow.uri import check_uri
+from gan_experiments.tracking.destination import check_uri
 from gan_experiments.tracking.naming import shortest
 from gan_experiments.tracking.run_directory import write_json
 from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory

@@ -18,6 +18,7 @@ from gan_experiments.sweeps.membership import ROLE_TAG, SUMMARY_TAG, SWEEP_TAG
 from gan_experiments.tracking import metadata
 from gan_experiments.tracking.background import environment
 from gan_experiments.tracking.mlflow import api
+from gan_experiments.tracking.mlflow.private_formats import NOTE, SOURCE_NAME, SOURCE_TYPE, USER
 from gan_experiments.tracking.run_directory import read_json
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 
@@ -80,9 +81,9 @@ def _tags(directory: SweepDirectory, sweep: dict[str, Any]) -> Iterator[tuple[st
     yield "overrides", shlex.join(sweep["overrides"]["task"])
     yield "run_directory", str(directory.path)
     yield "host", socket.gethostname()
-    yield "mlflow.user", metadata.user()
-    yield "mlflow.source.type", "LOCAL"
-    yield "mlflow.source.name", "gan_experiments.run"
+    yield USER, metadata.user()
+    yield SOURCE_TYPE, "LOCAL"
+    yield SOURCE_NAME, "gan_experiments.run"
 
 
 def _log_results(client: MlflowClient, sweep: dict[str, Any], report: dict[str, Any]) -> None:
@@ -98,7 +99,7 @@ def _log_results(client: MlflowClient, sweep: dict[str, Any], report: dict[str, 
         # MLflow's pages sort charts by name: these, of one bar each, come after those of the runs.
         metrics = [Metric(f"sweep_best/{name}", value, report["time"], 0) for name, value in best["metrics"].items()]
         client.log_batch(run_id, metrics=metrics)
-    api.log_tags(client, run_id, tags | {"mlflow.note.content": _note(sweep, report)})
+    api.log_tags(client, run_id, tags | {NOTE: _note(sweep, report)})
 
 
 def _note(sweep: dict[str, Any], report: dict[str, Any]) -> str:

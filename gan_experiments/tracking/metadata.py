@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gan_experiments.tracking.mlflow.private_formats import COMMIT, SOURCE_NAME, SOURCE_TYPE, USER
+
 if TYPE_CHECKING:
     from gan_experiments.data.dataset import Dataset
 
@@ -50,9 +52,9 @@ def origin(overrides: Sequence[str], device: str, run_directory: Path) -> dict[s
         "run_directory": str(run_directory),
         "version.python": platform.python_version(),
         "version.cuda": torch.version.cuda or "none",
-        "mlflow.user": user(),
-        "mlflow.source.type": "LOCAL",
-        "mlflow.source.name": "gan_experiments.run",
+        USER: user(),
+        SOURCE_TYPE: "LOCAL",
+        SOURCE_NAME: "gan_experiments.run",
     }
     for package in _PACKAGES:
         try:
@@ -77,7 +79,7 @@ def commit() -> dict[str, str]:
         if commit:
             changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
             dirty = "unknown" if changes is None else str(bool(changes)).lower()
-            return {"mlflow.source.git.commit": commit, "git.dirty": dirty}
+            return {COMMIT: commit, "git.dirty": dirty}
     return {}
 
 

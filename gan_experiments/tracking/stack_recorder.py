@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import threading
 from collections.abc import Collection, Sequence
@@ -12,6 +11,7 @@ from contextlib import ExitStack
 from torch import nn
 
 from gan_experiments.tracking.background import Background
+from gan_experiments.tracking.destination import tracker_of
 from gan_experiments.tracking.progress import GroupProgress, Progress, words
 from gan_experiments.tracking.recorder import Recorder
 from gan_experiments.tracking.system_metrics import SystemMonitor
@@ -127,15 +127,10 @@ class Recording:
         for recorder, (status, reason) in zip(self._recorders, self._ended, strict=True):
             run_id = recorder.directory.run_id() if tracking.uri is not None else None
             where = f"{recorder.name}, experiment {tracking.experiment}"
-            line = f"run       {run_id} ({where})" if run_id else f"run       {recorder.name}, not in MLflow"
+            line = f"run       {run_id} ({where})" if run_id else f"run       {recorder.name}, not tracked"
             print(line if len(self._recorders) == 1 or status == "FINISHED" else f"{line}: {status}, {reason}")
         if len(self._recorders) > 1:
             folder = os.path.commonpath([recorder.directory.path for recorder in self._recorders])
             print(f"pictures  {folder}, in each run's artifacts")
         if tracking.uri is not None:
-            print(f"browse    {browse_command(tracking.uri)}", flush=True)
-
-
-def browse_command(uri: str) -> str:
-    """What opens MLflow's pages on a destination: a command, or a server's own address."""
-    return uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
+            print(f"browse    {tracker_of(tracking.uri).browse(tracking.uri)}", flush=True)

@@ -1,16 +1,17 @@
-"""Brings what a run recorded to MLflow after the run."""
+"""Deliver to its tracker, after a run, what it could not deliver itself."""
 
 from __future__ import annotations
 
 import filelock
 
 from gan_experiments.errors import RunFailedError, UserError
-from gan_experiments.tracking.mlflow.uri import check_uri
+from gan_experiments.tracking.destination import check_uri, tracker_of
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
+from gan_experiments.tracking.trackers.tracker import brief
 
 
 def synchronise(directory: RunDirectory, uri: str | None = None) -> str | None:
-    """Complete a run's pictures and bring everything that is missing to MLflow, each value once; safe to repeat.
+    """Complete a run's pictures and bring everything that is missing to its tracker, each value once; safe to repeat.
 
     Args:
         directory: The folder of a run that is not training.
@@ -28,8 +29,6 @@ def synchronise(directory: RunDirectory, uri: str | None = None) -> str | None:
     if destination is not None:
         destination = check_uri(destination)
     # After the checks, which need none of it.
-    from gan_experiments.tracking.mlflow.api import brief
-    from gan_experiments.tracking.mlflow.delivery import Delivery
     from gan_experiments.tracking.pictures.gallery import Gallery
 
     try:
@@ -39,12 +38,10 @@ def synchronise(directory: RunDirectory, uri: str | None = None) -> str | None:
             if destination is None:
                 gallery.finish()
                 return None
-            delivery = Delivery(directory, run, destination, gallery)
-            from mlflow.exceptions import MlflowException
-
+            tracker = tracker_of(destination)
             try:
-                return delivery.complete()
-            except MlflowException as error:
+                return tracker(directory, run, destination, gallery).complete()
+            except tracker.failures() as error:
                 message = f"{destination} stopped answering ({brief(error)}); the same command goes on from there"
                 raise RunFailedError(message) from error
     except filelock.Timeout as error:

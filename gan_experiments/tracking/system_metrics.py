@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from gan_experiments.tracking.mlflow.private_formats import SYSTEM_METRICS
+
 INTERVAL = 10.0
 """Seconds between measurements, as MLflow's own."""
 _MEGABYTE = 1e6
@@ -44,7 +46,7 @@ class SystemMonitor(threading.Thread):
             }
             for index, gpu in enumerate(gpus):
                 values |= {f"gpu_{index}_{name}": value for name, value in _measure_gpu(gpu).items()}
-            self._report({f"system/{name}": round(value, 1) for name, value in values.items()})
+            self._report({f"{SYSTEM_METRICS}{name}": round(value, 1) for name, value in values.items()})
             if stopped:
                 return
             stopped = self._stop_asked.wait(INTERVAL)

@@ -13,12 +13,11 @@ from contextlib import ExitStack
 import filelock
 
 from gan_experiments.tracking.background import UNDELIVERED
+from gan_experiments.tracking.destination import tracker_of
 from gan_experiments.tracking.journal import last_session
-from gan_experiments.tracking.mlflow import api
-from gan_experiments.tracking.mlflow.delivery import Delivery
-from gan_experiments.tracking.mlflow.uri import database_folder
 from gan_experiments.tracking.pictures.gallery import Gallery
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
+from gan_experiments.tracking.trackers.tracker import brief
 
 _PAUSE = 0.5
 """Seconds between looks at the journals."""
@@ -56,7 +55,7 @@ class Followed:
     Attributes:
         uri: Its destination, or None.
         patience: Seconds that a silent destination is waited for at the end.
-        delivery: The delivery there, or None.
+        tracker: Delivers it there, or None.
     """
 
     def __init__(self, directory: RunDirectory) -> None:
@@ -65,24 +64,24 @@ class Followed:
         self.uri: str | None = run["uri"]
         self.patience: float = run["timeout"]
         self._gallery = Gallery(directory, run)
-        self.delivery = Delivery(directory, run, self.uri, self._gallery) if self.uri else None
+        self.tracker = tracker_of(self.uri)(directory, run, self.uri, self._gallery) if self.uri else None
         self._session, _ = last_session(directory.journal)
 
     def advance(self, *, over: bool = False) -> None:
         """Draw what is new; ``over`` says that nothing will be."""
         self._gallery.advance()
-        if over and self.delivery is None and not last_session(self._directory.journal)[1]:
+        if over and self.tracker is None and not last_session(self._directory.journal)[1]:
             self._gallery.finish()
 
     def drain(self) -> None:
         """Deliver what is drawn."""
-        while self.delivery is not None and self.delivery.send():
+        while self.tracker is not None and self.tracker.send():
             pass
 
     def end_abandoned(self) -> None:
         """Mark a run as killed whose process died without a word; unless, resumed, it is already training again."""
-        if self.delivery is not None and last_session(self._directory.journal) == (self._session, False):
-            self.delivery.end_abandoned()
+        if self.tracker is not None and last_session(self._directory.journal) == (self._session, False):
+            self.tracker.end_abandoned()
 
     def note(self, error: Exception) -> None:
         """Write a failure into the run's log."""
@@ -111,8 +110,9 @@ class Worker:
         for run in self._runs:
             run.advance(over=True)
         if self._uri is not None:
-            api.load(self._uri)
-            threading.Thread(target=self._give_up, args=(self._uri,), daemon=True).start()
+            tracker = tracker_of(self._uri)
+            tracker.load(self._uri)
+            threading.Thread(target=self._give_up, args=(tracker.is_local(self._uri),), daemon=True).start()
         for run in self._runs:
             for action in (run.drain, run.end_abandoned):
                 while not self._try(run, action):
@@ -129,29 +129,32 @@ class Worker:
         return True
 
     def _try(self, run: Followed, action: Callable[[], None]) -> bool:
-        """Whether MLflow took it. When it does not, training goes on and what it missed is sent later."""
+        """Return whether the tracker took it. If not, training continues, and what it missed is sent later."""
         try:
             action()
         except Exception as error:
             if not self._lost:
                 run.note(error)
-                why = api.brief(error)
-                self._say(f"MLflow at {self._uri} is lost ({why}); training goes on, and is delivered later")
+                self._say(f"{self._place()} is lost ({brief(error)}); training goes on, and is delivered later")
             self._lost = True
             return False
         if self._lost:
-            self._say(f"MLflow at {self._uri} is back; what it missed is on its way")
+            self._say(f"{self._place()} is back; what it missed is on its way")
         self._lost = False
         return True
 
-    def _give_up(self, uri: str) -> None:
-        """End this process when the destination has not answered for as long as the person grants it."""
-        deliveries = [run.delivery for run in self._runs if run.delivery is not None]
+    def _place(self) -> str:
+        assert self._uri is not None  # nothing is delivered otherwise
+        return f"{tracker_of(self._uri).title} at {self._uri}"
+
+    def _give_up(self, local: bool) -> None:
+        """End this process when the destination has not answered for as long as the user grants it."""
+        trackers = [run.tracker for run in self._runs if run.tracker is not None]
         since = time.monotonic()
         while True:
-            if database_folder(uri) is not None and not self._lost:
+            if local and not self._lost:
                 since = time.monotonic()  # a file is never silent: if it takes long, this machine is busy
-            elif time.monotonic() - max(since, *(d.answered for d in deliveries)) >= self._runs[0].patience:
+            elif time.monotonic() - max(since, *(each.answered for each in trackers)) >= self._runs[0].patience:
                 os._exit(UNDELIVERED)  # the request in flight may hang for longer
             time.sleep(0.1)
 

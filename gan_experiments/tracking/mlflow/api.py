@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 import filelock
 
 from gan_experiments.tracking.journal import Line
+from gan_experiments.tracking.mlflow.private_formats import NOTE, dataset_schema
 from gan_experiments.tracking.mlflow.uri import database_folder
 
 if TYPE_CHECKING:
@@ -144,13 +145,12 @@ def log_dataset(client: MlflowClient, run_id: str, data: dict[str, Any]) -> None
     """The data set, described as ``metadata.describe`` does, as the run's input."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    tensor = {"type": "tensor", "tensor-spec": {"dtype": data["dtype"], "shape": [-1, *data["sample_shape"]]}}
     dataset = Dataset(
         name=data["name"],
         digest=data["digest"],
         source_type="code",
         source=json.dumps({"source": data["source"]}),
-        schema=json.dumps({"mlflow_tensorspec": {"features": json.dumps([tensor]), "targets": None}}),
+        schema=dataset_schema(data["dtype"], data["sample_shape"]),
         profile=json.dumps({"features_shape": [data["samples"], *data["sample_shape"]], "scale": data["scale"]}),
     )
     client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
@@ -165,9 +165,9 @@ def log_file(client: MlflowClient, run_id: str, folder: Path, name: str) -> None
 def describe_run(client: MlflowClient, run_id: str, figures: list[str]) -> None:
     """Show figures, which are artifacts, on the run's page; unless somebody has described it already."""
     images = [f"![](get-artifact?{urlencode({'path': name, 'run_uuid': run_id})})" for name in figures]
-    known = client.get_run(run_id).data.tags.get("mlflow.note.content", "")
+    known = client.get_run(run_id).data.tags.get(NOTE, "")
     if set(known.split("\n\n")) <= {*images, ""}:  # a run that was stopped and resumed has more to show
-        client.set_tag(run_id, "mlflow.note.content", "\n\n".join(images))
+        client.set_tag(run_id, NOTE, "\n\n".join(images))
 
 
 def end_run(client: MlflowClient, run_id: str, status: str, reason: str, time: int | None = None) -> None:
@@ -178,11 +178,3 @@ def end_run(client: MlflowClient, run_id: str, status: str, reason: str, time: i
 
 def _cut(value: str, longest: int) -> str:
     return value if len(value) <= longest else value[: longest - 1] + "…"
-
-
-def brief(error: Exception) -> str:
-    """The first line of an error, or of its innermost cause, within reason."""
-    while isinstance(error.__cause__, Exception):
-        error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:200]

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from gan_experiments.tracking.journal import Line, read
+from gan_experiments.tracking.mlflow.private_formats import stepped_names
 from gan_experiments.tracking.pictures import figures, images
 from gan_experiments.tracking.run_directory import RunDirectory, write_atomically
 
@@ -58,7 +59,7 @@ class Gallery:
             return ()
         # MLflow's pages open every series of images at step 0, where the first epoch's histograms begin.
         step = 0 if line["kind"] == "histograms" and line["epoch"] == 1 else line["step"]
-        return images.stepped_names(line["kind"], step, line["time"], self._run["nonce"])
+        return stepped_names(line["kind"], step, line["time"], self._run["nonce"])
 
     def _is_shown(self, line: Line) -> bool:
         """Whether a line is of histograms, and of an epoch whose histograms get a picture."""

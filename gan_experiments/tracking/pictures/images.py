@@ -1,10 +1,9 @@
-"""Samples as pixels: grids, their animation, and image files under the names that MLflow's pages look for."""
+"""Samples as pixels: grids, their animation, and image files."""
 
 from __future__ import annotations
 
 import io
 import math
-import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -65,23 +64,6 @@ def webp(image: Image.Image) -> bytes:
     content = io.BytesIO()
     image.save(content, "WEBP", lossless=True, method=0)
     return content.getvalue()
-
-
-def stepped_names(key: str, step: int, time: int, run: str) -> tuple[str, str]:
-    """Where ``MlflowClient.log_image(image, key=key, step=step)`` puts an image and its compressed copy.
-
-    MLflow's own names end in a random number; this one depends on the run, the key and the step, so that sending
-    an image again replaces it.
-
-    Args:
-        key: The image's name in MLflow.
-        step: The step that it shows.
-        time: Milliseconds since 1970.
-        run: What is unique to the run.
-    """
-    number = uuid.uuid5(uuid.NAMESPACE_OID, f"{run}/{key}/{step}")
-    stem = f"images/{key.replace('/', '~')}+step+{step}+timestamp+{time}+{number}"
-    return f"{stem}.png", f"{stem}+compressed.webp"
 
 
 def animation(frames: Sequence[Image.Image], captions: Sequence[str]) -> bytes:

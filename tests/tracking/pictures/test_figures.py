@@ -122,13 +122,3 @@ def test_a_long_animation_is_thinned_and_keeps_first_and_last() -> None:
 def test_pictures_are_small_enough_to_send_many() -> None:
     losses = np.random.default_rng(0).normal(1, 0.3, (100_000, 2)).astype(np.float32)
     assert len(images.png(images.rasterise(figures.loss_curves(losses)))) < 100_000
-
-
-def test_a_stepped_image_has_mlflows_name_and_always_the_same() -> None:
-    full, small = images.stepped_names("samples", 35, 1700000000000, "abc")
-    assert full.startswith("images/samples+step+35+timestamp+1700000000000+")
-    assert full.endswith(".png")
-    assert small == full.removesuffix(".png") + "+compressed.webp"
-    assert images.stepped_names("samples", 35, 1700000000000, "abc") == (full, small)
-    assert images.stepped_names("samples", 36, 1700000000000, "abc")[0] != full
-    assert "~" in images.stepped_names("a/b", 0, 0, "abc")[0]
