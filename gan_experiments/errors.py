@@ -1,4 +1,4 @@
-"""The one exception that means: the person who started the command can mend this."""
+"""The two exceptions that end a command with one line instead of a traceback."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How fast it is: this project against other ways to train the article's networks, and against the machine."""
+"""The benchmark: the speed of this project, of other ways to train the article's networks, and of the machine."""

@@ -13,10 +13,10 @@ from gan_experiments.errors import UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command.
+    """Run the command.
 
     Raises:
-        SystemExit: Status 2 for what the person can mend, after one line on stderr.
+        SystemExit: Status 2 for bad input, after one line on stderr.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -43,21 +43,26 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m gan_experiments.benchmark",
         description="Measure this project against other ways to train the article's networks, in turn, "
-        "and write a table, CSV and a picture. Let nothing else run meanwhile.",
+        "and write a table, CSV and a picture. Nothing else should run at the same time.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--data", choices=DATA, default="digits", help="what is learnt")
+    parser.add_argument("--data", choices=DATA, default="digits", help="data set to learn")
     parser.add_argument("--root", default="data", help="folder of the data's files (digits need none)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
-    parser.add_argument("--threads", type=int, help="processor threads of each contender; else all cores")
+    parser.add_argument("--threads", type=int, help="processor threads of each contender; all cores by default")
     parser.add_argument("--rounds", type=int, default=7, help="measurements of each contender")
-    parser.add_argument("--seconds", type=float, default=1.0, help="what one measurement takes at least")
+    parser.add_argument("--seconds", type=float, default=1.0, help="shortest time of one measurement")
     parser.add_argument("--members", type=int, default=256, help="largest sweep")
-    parser.add_argument("--precision", choices=("fp32", "tf32", "bf16"), default="fp32", help="of the sweep")
     parser.add_argument(
-        "--max-seconds", type=float, default=120.0, help="largest time that a way of sweeping may take at one size"
+        "--precision", choices=("fp32", "tf32", "bf16"), default="fp32", help="precision of the sweep"
     )
-    parser.add_argument("--epochs", type=int, default=20, help="length of the runs that show what tracking costs")
+    parser.add_argument(
+        "--max-seconds",
+        type=float,
+        default=120.0,
+        help="longest time that one way of training a sweep may take at one size",
+    )
+    parser.add_argument("--epochs", type=int, default=20, help="length of the runs that show the cost of tracking")
     parser.add_argument("--out", type=Path, default=Path("benchmark"), help="folder of the results")
     named = ", ".join(COMMAND_PARTS)
     parser.add_argument("--only", help=f"some of {','.join(PARTS)}; without it, all but {named}")
@@ -76,15 +81,15 @@ def _check(options: argparse.Namespace, cores: int) -> None:
 
 
 def _measure(plan: Plan) -> None:
-    """Measure part by part; after each, all that is known is on disk."""
-    from gan_experiments.benchmark import commands, machine, picture, report, steps, support, sweep
+    """Measure part by part, and write all results so far after each."""
+    from gan_experiments.benchmark import commands, machine, picture, report, steps, sweep
     from gan_experiments.benchmark.options import STEP_PARTS
     from gan_experiments.benchmark.recipe import Recipe
     from gan_experiments.training.device import resolve_device
 
     device = resolve_device(plan.device)
     recipe = Recipe.on(plan.data, plan.root, device)
-    why = support.lacks(device, plan.precision)
+    why = machine.lacks(device, plan.precision)
     if why is not None and "sweep" in plan.parts:
         raise UserError(f"--precision {plan.precision}: {why}")
     facts = machine.facts(recipe, plan.threads)

@@ -1,4 +1,4 @@
-"""Whole commands, as a person would start them: what tracking costs, and how long the start takes."""
+"""Whole commands, as a user starts them: the cost of tracking, and the time of the start."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _TIMEOUT = 3600
 
 
 def tracking(plan: Plan) -> list[Row]:
-    """Whole runs from the command to the prompt, with tracking in MLflow and without, in pairs.
+    """Time whole runs, from the command to the prompt, with and without tracking in MLflow, in pairs.
 
-    One run with tracking goes before, uncounted: it makes the database, as a person's first run does.
+    One run with tracking comes first and is not counted: it creates the database, as a user's first run does.
     """
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         command = [*_command(plan), f"train.epochs={plan.epochs}"]
@@ -48,7 +48,7 @@ def tracking(plan: Plan) -> list[Row]:
 
 
 def startup(plan: Plan) -> list[Row]:
-    """Seconds until ``--help`` and ``--cfg job`` have answered, and until the first steps are on record."""
+    """Time the answers to ``--help`` and ``--cfg job``, and the wait until the first steps are on record."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         command = _command(plan)
         waits: dict[str, Callable[[], float]] = {
@@ -114,5 +114,5 @@ def _until_recorded(plan: Plan, folder: str, command: list[str]) -> float:
 
 
 def _recorded(outputs: Path) -> int:
-    """Runs below a folder that have recorded a step."""
+    """Count the runs below a folder that have recorded a step."""
     return sum(file.stat().st_size > 0 for file in outputs.glob("*/*/losses.f32"))

@@ -1,4 +1,4 @@
-"""What a step costs at least: its operations and bytes, counted, at the rates that this machine was seen to reach.
+"""The least time of a step: its operations and bytes, counted, at the rates measured on this machine.
 
 The roofline model (Williams, Waterman and Patterson, CACM 2009), product by product.
 """
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gan_experiments.benchmark.recipe import Recipe
-from gan_experiments.benchmark.timing import Taken
+from gan_experiments.benchmark.timing import StepsTaken
 from gan_experiments.training.adam import Adam, Rates
 from gan_experiments.training.trainer import arithmetic
 
@@ -21,7 +21,7 @@ ADAM_WORDS = 7
 """An update reads parameter, gradient and two moments, and writes parameter and moments; float32 each."""
 _LARGEST_STREAM = 2**31
 _SIDE = {"cpu": 2048, "cuda": 8192, "mps": 4096}
-"""Of the square matrices whose product shows the machine's rate."""
+"""Side of the square matrices whose product shows the machine's rate, by type of device."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Product:
     """``[rows, inner] @ [inner, columns]``.
 
     Attributes:
-        transposed: Which factor lies in memory the other way round: the weights going forward (``right``), the
-            gradient of the output where it makes that of the weights (``left``), or none.
+        transposed: The factor that is stored transposed: the weights in a forward pass (``right``), the gradient of
+            the output when it gives that of the weights (``left``), or none.
     """
 
     rows: int
@@ -40,25 +40,25 @@ class Product:
 
     @property
     def flops(self) -> int:
-        """Multiplications and additions."""
+        """Number of multiplications and additions."""
         return 2 * self.rows * self.inner * self.columns
 
     @property
     def elements(self) -> int:
-        """Numbers that it reads and writes, each once."""
+        """Number of elements read and written, each once."""
         return self.rows * self.inner + self.inner * self.columns + self.rows * self.columns
 
 
 @dataclass(frozen=True)
 class StepCount:
-    """A step with one update of each player, ``B`` samples a batch.
+    """The cost of a step with one update of each player, ``B`` samples a batch.
 
     G makes ``2 B`` samples in one pass, ``B`` for each player; D sees ``2 B`` in its own update and ``B`` in G's.
     D's update needs no gradient of its input, G's none of D's weights nor of z.
 
     Attributes:
         products: All matrix products.
-        parameters: Of both players.
+        parameters: Number of parameters of both players.
     """
 
     products: tuple[Product, ...]
@@ -66,7 +66,7 @@ class StepCount:
 
     @classmethod
     def of(cls, generator: Sequence[int], discriminator: Sequence[int], batch: int) -> StepCount:
-        """The count for perceptrons of these widths, from input to output."""
+        """Count a step of perceptrons of these widths, given from input to output."""
         products = [
             *_forward(generator, 2 * batch),
             *_forward(discriminator, 2 * batch),
@@ -82,26 +82,26 @@ class StepCount:
 
     @classmethod
     def of_recipe(cls, recipe: Recipe) -> StepCount:
-        """The count of the article's step."""
+        """Count the article's step."""
         return cls.of(recipe.generator_sizes, recipe.discriminator_sizes, recipe.train.batch_size)
 
     @property
     def flops(self) -> int:
-        """Of all products."""
+        """Number of operations of all products."""
         return sum(product.flops for product in self.products)
 
     @property
     def state_bytes(self) -> int:
-        """Where parameters, gradients and both moments lie."""
+        """Bytes of the parameters, gradients and both moments."""
         return 4 * 4 * self.parameters
 
     @property
     def adam_bytes(self) -> int:
-        """That both updates read and write."""
+        """Bytes moved by both Adam updates."""
         return ADAM_WORDS * 4 * self.parameters
 
     def seconds(self, per_flop: float, per_byte: float, element_bytes: int = 4) -> float:
-        """The floor: each product at its dearer side, operations or bytes, then Adam's bytes."""
+        """Return the floor: the larger time of each product, by operations or by bytes, plus that of Adam's bytes."""
         products = sum(max(p.flops * per_flop, p.elements * element_bytes * per_byte) for p in self.products)
         return products + self.adam_bytes * per_byte
 
@@ -118,31 +118,38 @@ def _of_inputs(sizes: Sequence[int], rows: int) -> list[Product]:
     return [Product(rows, b, a) for a, b in pairwise(sizes)]
 
 
-def large_product(device: torch.device, precision: str) -> tuple[Iterator[Taken], int]:
-    """A product of large square matrices again and again, and its operations."""
+def large_product(device: torch.device, precision: str) -> tuple[Iterator[StepsTaken], int]:
+    """Multiply large square matrices again and again.
+
+    Returns:
+        The endless repetition, and the operations of one product.
+    """
     side = _SIDE[device.type]
     product = Product(side, side, side)
     return _multiply([_operands(product, device, precision)], precision), product.flops
 
 
-def streaming(device: torch.device, size: int) -> tuple[Iterator[Taken], int]:
-    """A pass that changes ``size`` bytes (at most 2 GiB) in place, again and again, and the bytes that it moves.
+def streaming(device: torch.device, size: int) -> tuple[Iterator[StepsTaken], int]:
+    """Change ``size`` bytes (at most 2 GiB) in place, again and again.
 
-    Adam works in place, too. A copy would be slower: it also fetches what it overwrites. The size matters, because
-    caches do: it should be what Adam touches.
+    Adam works in place, too. A copy would be slower, because it also fetches what it overwrites. The size matters
+    because of caches: it should be the size that Adam touches.
+
+    Returns:
+        The endless repetition, and the bytes that one pass moves.
     """
     words = torch.ones(min(size, _LARGEST_STREAM) // 4, device=device)
 
-    def change() -> Iterator[Taken]:
+    def change() -> Iterator[StepsTaken]:
         while True:
             words.mul_(1.0)
-            yield Taken(1)
+            yield StepsTaken(1)
 
     return change(), 2 * 4 * len(words)
 
 
-def bare_step(count: StepCount, device: torch.device, precision: str) -> Iterator[Taken]:
-    """The step's products in their own shapes and one update of Adam over as many parameters; nothing else."""
+def bare_step(count: StepCount, device: torch.device, precision: str) -> Iterator[StepsTaken]:
+    """Repeat the step's products in their own shapes and one Adam update of as many parameters; nothing else."""
     multiply = _multiply([_operands(product, device, precision) for product in count.products], precision)
     parameters = torch.zeros(count.parameters, device=device)
     gradient = torch.ones_like(parameters)
@@ -165,9 +172,9 @@ def _operands(product: Product, device: torch.device, precision: str) -> tuple[T
     return left, right, left.new_empty(product.rows, product.columns)
 
 
-def _multiply(operands: Sequence[tuple[Tensor, Tensor, Tensor]], precision: str) -> Iterator[Taken]:
+def _multiply(operands: Sequence[tuple[Tensor, Tensor, Tensor]], precision: str) -> Iterator[StepsTaken]:
     while True:
         with arithmetic(precision):
             for left, right, out in operands:
                 torch.mm(left, right, out=out)
-        yield Taken(1)
+        yield StepsTaken(1)

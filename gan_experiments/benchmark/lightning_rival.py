@@ -16,9 +16,9 @@ from gan_experiments.errors import UserError
 
 
 def lightning(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> Contender:
-    """The article's networks, batches and optimisers under ``Trainer(barebones=True)``, which tracks nothing.
+    """Train the article's networks, batches and optimisers by ``Trainer(barebones=True)``, which tracks nothing.
 
-    Each call fits anew; the clock starts behind the first batch, so that no start-up is counted.
+    Each call fits anew; the clock starts after the first batch, so no start-up is counted.
 
     Raises:
         UserError: Lightning is not installed.

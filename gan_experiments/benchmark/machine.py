@@ -1,4 +1,4 @@
-"""Where and with what the figures were taken."""
+"""The machine: what it can do, how much room it has, and its description for the head of a report."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _PACKAGES = ("gan-experiments", "torch", "torchvision", "lightning")
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
 def confined(threads: int) -> Iterator[None]:
-    """Let this process, and those that it starts, use so many cores and threads; put back afterwards.
+    """Limit this process, and those that it starts, to a number of cores and threads; lift the limit afterwards.
 
     Without it, processes side by side would get more cores than a single one with fewer threads. Where the system
     cannot bind a process to cores, threads alone are limited.
@@ -44,7 +44,7 @@ def confined(threads: int) -> Iterator[None]:
 
 
 def facts(recipe: Recipe, threads: int) -> list[str]:
-    """Lines that name date, machine, versions and recipe, for the head of a report."""
+    """Return lines that name date, machine, versions and recipe, for the head of a report."""
     device, train = recipe.device, recipe.train
     gpu = f"; {torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}" if device.type == "cuda" else ""
     load = psutil.getloadavg()[0]
@@ -57,8 +57,32 @@ def facts(recipe: Recipe, threads: int) -> list[str]:
     ]
 
 
+def lacks(device: torch.device, precision: str) -> str | None:
+    """Return why a precision is not measured on a device, or None where it is native."""
+    if precision == "tf32":
+        native = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+        return None if native else f"{device} has no tf32 arithmetic"
+    if precision == "bf16":
+        if device.type == "cuda":
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            # torch says so only for x86; other processors are measured as they are.
+            native = platform.machine().lower() not in ("x86_64", "amd64") or torch.cpu._is_avx512_bf16_supported()
+        return None if native else f"{device} has no bf16 arithmetic of its own"
+    return None
+
+
+def free_memory(device: torch.device) -> dict[str, int]:
+    """Return the free bytes of the host and of a device that has its own memory."""
+    free = {"the host": psutil.virtual_memory().available}
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        free[str(device)] = torch.cuda.mem_get_info(device)[0]
+    return free
+
+
 def _processor() -> str:
-    """The processor's name as the system gives it."""
+    """Return the processor's name as the system gives it."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,4 +1,4 @@
-"""What is to be measured, and for how long."""
+"""The options of the command: the parts to measure, and for how long."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STEP_PARTS = ("article", "hand", "lightning", "eager", "graph", "compile", "tf32", "bf16", "floor")
-"""What trains one run, or bounds it."""
+"""Parts that train one run, or bound it."""
 COMMAND_PARTS = ("tracking", "startup")
-"""Whole commands; only measured where asked for by name."""
+"""Whole commands; measured only if named."""
 PARTS = (*STEP_PARTS, "sweep", *COMMAND_PARTS)
 DATA = ("digits", "mnist")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a person asked for.
+    """The options of the command.
 
     Attributes:
         parts: Of ``PARTS``.
         data: One of ``DATA``.
-        root: Where its files lie.
+        root: Folder of its files.
         device: As in the configuration.
         threads: Processor threads of every contender.
         rounds: Measurements of each contender.
-        seconds: What one measurement takes at least.
+        seconds: Shortest time of one measurement.
         members: Largest sweep.
-        precision: Of the sweep: fp32, tf32 or bf16.
-        max_seconds: What all measurements of a sweep's way may take at one size.
-        epochs: Length of the runs that show what tracking costs.
+        precision: Precision of the sweep: fp32, tf32 or bf16.
+        max_seconds: Longest time of all measurements of one way of training a sweep, at one size.
+        epochs: Length of the runs that show the cost of tracking.
         out: Folder of the results.
     """
 
@@ -47,6 +47,6 @@ class Plan:
 
     @property
     def sweep_sizes(self) -> list[int]:
-        """1, 2, 4, … up to ``members``, which is itself among them."""
+        """1, 2, 4, … up to ``members``, which is always included."""
         powers = (2**i for i in range(self.members.bit_length()))
         return sorted({*powers, self.members})

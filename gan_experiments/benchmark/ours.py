@@ -1,4 +1,4 @@
-"""This project as a contender: the trainer as every run uses it, with its statistics and events."""
+"""This project as a contender: the trainer of every run, with its statistics and events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from gan_experiments.benchmark.recipe import Recipe
-from gan_experiments.benchmark.timing import Taken
+from gan_experiments.benchmark.timing import StepsTaken
 from gan_experiments.models.mlp import build
 from gan_experiments.objectives import NonSaturating
 from gan_experiments.training.events import Diverged, StepsFinished
@@ -16,11 +16,11 @@ from gan_experiments.training.member import Member
 from gan_experiments.training.trainer import Trainer
 
 _ENDLESS = 10**9
-"""Epochs: no measurement reaches them, nor a checkpoint or a drawing of samples on the way."""
+"""Epochs: more than any measurement reaches, so no checkpoint is due and no samples are drawn."""
 
 
-def ours(recipe: Recipe, seeds: range, engine: str, precision: str) -> Iterator[Taken]:
-    """Train a member a seed, as one stack if they are several; yields after each window of steps.
+def ours(recipe: Recipe, seeds: range, engine: str, precision: str) -> Iterator[StepsTaken]:
+    """Train one member a seed, several as one stack; yield after each window of steps.
 
     Raises:
         UserError: The device lacks the engine.
@@ -45,4 +45,4 @@ def ours(recipe: Recipe, seeds: range, engine: str, precision: str) -> Iterator[
         if isinstance(event, Diverged):
             raise RuntimeError(f"the run of seed {seeds[k]} diverged: {event.reason}")
         if isinstance(event, StepsFinished) and k == len(seeds) - 1:
-            yield Taken(len(event.generator_loss), event.discriminator_loss[-1], event.generator_loss[-1])
+            yield StepsTaken(len(event.generator_loss), event.discriminator_loss[-1], event.generator_loss[-1])

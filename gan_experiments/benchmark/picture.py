@@ -1,4 +1,4 @@
-"""The results at a glance: time a step of every contender, and member-steps a second against the sweep's size."""
+"""A picture of the results: time a step of every contender, and member-steps a second by size of the sweep."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INK, _FAINT = "#2d3748", "#cbd5e0"
 
 
 def draw(rows: Sequence[Row], caption: str) -> Figure:
-    """One panel for single runs, one for sweeps; only those that were measured."""
+    """Draw one panel for single runs and one for sweeps, if they were measured."""
     from matplotlib.figure import Figure
 
     measured = [row for row in rows if row.spread is not None]

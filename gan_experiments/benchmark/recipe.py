@@ -1,4 +1,4 @@
-"""The article's recipe, which every contender follows, and its networks as anyone would write them."""
+"""The article's recipe, which every contender follows, and its networks in plain torch layers."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Recipe:
     """The article's values, from the schema's defaults, on some data and a device.
 
     Attributes:
-        dataset: What is learnt.
-        device: Where.
+        dataset: The data set to learn.
+        device: The device of data and networks.
         model: The networks' sizes.
         train: Batch size, learning rate, betas.
     """
@@ -38,10 +38,10 @@ class Recipe:
 
     @classmethod
     def on(cls, data: str, root: str, device: torch.device) -> Recipe:
-        """The recipe on the digits that scikit-learn carries, or on MNIST.
+        """Return the recipe on the digits of scikit-learn, or on MNIST.
 
         Raises:
-            UserError: The data cannot be had.
+            UserError: The data is not available.
         """
         load = digits.load if data == "digits" else idx.load
         dataset = load(name=data, root=root, image_size=IMAGE_SIZE, download=True)
@@ -58,7 +58,7 @@ class Recipe:
         return [prod(self.dataset.sample_shape), *self.model.discriminator_widths, 1]
 
     def networks(self, sigmoid: bool) -> tuple[nn.Module, nn.Module]:
-        """G and D of torch's own layers, on the device; D ends in a sigmoid, as the article's does, or in logits."""
+        """Build G and D from torch's layers, on the device; D ends in a sigmoid, as the article's does, or in logits."""
         slope = self.model.negative_slope
         generator: list[nn.Module] = []
         for a, b in pairwise(self.generator_sizes):
@@ -71,7 +71,7 @@ class Recipe:
         return nn.Sequential(*generator).to(self.device), nn.Sequential(*discriminator).to(self.device)
 
     def loader(self) -> DataLoader[Any]:
-        """Shuffled batches as the article has them: each image is opened and transformed when its turn comes."""
+        """Return the article's shuffled batches: each image is opened and transformed when its turn comes."""
         from torchvision import transforms
 
         transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
@@ -79,7 +79,7 @@ class Recipe:
 
 
 class Pictures(torch.utils.data.Dataset[Any]):
-    """Images one by one, as ``torchvision.datasets.MNIST`` gives them: from a uint8 tensor, through PIL.
+    """Images one by one, as in ``torchvision.datasets.MNIST``: from a uint8 tensor, through PIL.
 
     Args:
         dataset: Grey images.
@@ -94,6 +94,6 @@ class Pictures(torch.utils.data.Dataset[Any]):
         return len(self._images)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        """An image and its label."""
+        """Return an image and its label."""
         image = Image.fromarray(self._images[index].numpy(), mode="L")
         return self._transform(image), int(self._labels[index])

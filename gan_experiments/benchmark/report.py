@@ -1,4 +1,4 @@
-"""The results as a table for people and as CSV for programs."""
+"""The results as a text table and as CSV."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from gan_experiments.benchmark.timing import Spread
 
 BASELINES = ("article", "one run", "floor", "off")
-"""What a row may be compared with: the loop as published, one run of ours, the counted floor, no tracking."""
+"""Baselines of a row: the loop as published, one run of this project, the counted floor, no tracking."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class Row:
     Attributes:
         part: ``step``, ``sweep``, ``tracking`` or ``startup``.
         name: The contender.
-        unit: Of the spread: ``us`` a step (of each member of a sweep), or ``s`` for a whole command.
-        spread: What was measured; None where nothing was, and ``note`` says why.
-        members: Runs that trained at once.
-        against: How many times as long each of some ``BASELINES`` takes, or, for ``floor`` and ``off``, how many
-            times as long as it this takes.
-        note: What else there is to know.
+        unit: Unit of the spread: ``us`` a step (of each member of a sweep), or ``s`` for a whole command.
+        spread: The measured times; None if nothing was measured, and ``note`` says why.
+        members: Number of runs that trained at once.
+        against: Ratios to some ``BASELINES``: the baseline's time over this one, but for ``floor`` and ``off`` this
+            time over the baseline's.
+        note: Anything else worth knowing.
     """
 
     part: str
@@ -38,7 +38,7 @@ class Row:
 
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
-    """One line a row; what does not apply is empty."""
+    """Write one line a row; values that do not apply are empty."""
     columns = [name.replace(" ", "_") for name in BASELINES]
     head = ["part", "name", "members", "unit", "median", "min", "max", "member_steps_per_second"]
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -55,7 +55,7 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """All rows, part by part, in aligned columns."""
+    """Return all rows, part by part, in aligned columns."""
     parts = {"step": _step_table, "sweep": _sweep_table, "tracking": _command_table, "startup": _command_table}
     pieces = []
     for part, form in parts.items():
@@ -98,7 +98,7 @@ def _numbers(spread: Spread | None) -> list[str]:
 
 
 def short(value: float) -> str:
-    """Three digits or all before the point."""
+    """Format with three digits, or with all digits before the point."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -107,7 +107,7 @@ def _ratio(value: float | None) -> str:
 
 
 def _aligned(lines: Sequence[Sequence[str]], sides: str) -> str:
-    """Columns as wide as their widest cell, to the left (``<``) or to the right (``>``)."""
+    """Align columns, each as wide as its widest cell, to the left (``<``) or to the right (``>``)."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(f"{text:{side}{width}}" for text, side, width in zip(line, sides, widths, strict=True)).rstrip()

@@ -1,4 +1,4 @@
-"""The article's training loop by hands other than ours. Each goes on for ever, and yields after every step."""
+"""The article's training loop, written by others. Each is endless, and yields after every step."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from gan_experiments.benchmark.recipe import Recipe
-from gan_experiments.benchmark.timing import Taken
+from gan_experiments.benchmark.timing import StepsTaken
 
 
-def article(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> Iterator[Taken]:
-    """As published: image by image through a ``DataLoader``, two passes of D, both losses fetched at every step."""
+def article(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> Iterator[StepsTaken]:
+    """Train as published: image by image through a ``DataLoader``, two passes of D, both losses fetched at every step."""
     device, latent_dim = recipe.device, recipe.model.latent_dim
     loader, criterion = recipe.loader(), nn.BCELoss()
     betas = (recipe.train.betas[0], recipe.train.betas[1])
@@ -37,17 +37,17 @@ def article(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> I
             g_loss.backward()
             g_optimizer.step()
 
-            yield Taken(1, d_loss.item(), g_loss.item())
+            yield StepsTaken(1, d_loss.item(), g_loss.item())
 
 
-def by_hand(recipe: Recipe, generator: nn.Module, discriminator: nn.Module, passes: int) -> Iterator[Taken]:
-    """What an expert writes: data normalised once and kept on the device, fused Adam, losses on logits, no waiting.
+def by_hand(recipe: Recipe, generator: nn.Module, discriminator: nn.Module, passes: int) -> Iterator[StepsTaken]:
+    """Train as an expert does: data normalised once and kept on the device, fused Adam, losses on logits, no waiting.
 
     Args:
-        recipe: What all contenders have in common.
+        recipe: The values that all contenders share.
         generator: G.
         discriminator: D, without a sigmoid.
-        passes: 2 for real and generated samples apart, 1 for both in one batch.
+        passes: 2 for separate passes of real and generated samples, 1 for both in one batch.
     """
     device, batch, latent_dim = recipe.device, recipe.train.batch_size, recipe.model.latent_dim
     data = recipe.dataset.samples.to(device).float() / 127.5 - 1
@@ -75,4 +75,4 @@ def by_hand(recipe: Recipe, generator: nn.Module, discriminator: nn.Module, pass
             g_loss.backward()
             g_optimizer.step()
 
-            yield Taken(1, d_loss.detach(), g_loss.detach())
+            yield StepsTaken(1, d_loss.detach(), g_loss.detach())

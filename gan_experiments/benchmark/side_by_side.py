@@ -1,4 +1,4 @@
-"""Runs in processes of their own, all at once: what a person without fused sweeps would do with one machine."""
+"""Runs in separate processes, all at once: how a sweep is trained on one machine without stacking."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from gan_experiments.benchmark.timing import Block, synchronise
 
 
 class ProcessEndedError(Exception):
-    """One of the processes is gone; the message says how."""
+    """One of the processes has ended; the message says how."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """What each process trains: this project's single run, with a seed of its own.
+class ProcessTask:
+    """The work of each process: a single run of this project, each with its own seed.
 
     Attributes:
         recipe: Data, device, networks. The data reaches the processes as shared memory.
-        threads: Of each process.
+        threads: Threads of each process.
         precision: fp32, tf32 or bf16.
     """
 
@@ -36,22 +36,22 @@ class Job:
 
 
 class SideBySide:
-    """Some processes that have warmed up and wait; to be used in a ``with`` statement, which ends them.
+    """Processes that have warmed up and wait; use in a ``with`` statement, which ends them.
 
     Args:
-        job: What each trains.
-        count: How many.
+        task: The work of each.
+        count: Number of processes.
 
     Raises:
-        ProcessEndedError: One did not get as far.
+        ProcessEndedError: One ended before it was ready.
     """
 
-    def __init__(self, job: Job, count: int) -> None:
+    def __init__(self, task: ProcessTask, count: int) -> None:
         context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
         self._connections, self._processes = [], []
         for seed in range(count):
             mine, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, job, seed), daemon=True)
+            process = context.Process(target=_serve, args=(theirs, task, seed), daemon=True)
             process.start()
             theirs.close()
             self._connections.append(mine)
@@ -80,7 +80,7 @@ class SideBySide:
                 process.join()
 
     def measure(self, seconds: float) -> float:
-        """Let all train for so long from now on; seconds a member-step, from the sum of their rates."""
+        """Let all train for some seconds; return seconds a member-step, from the sum of their rates."""
         for connection in self._connections:
             connection.send(seconds)
         blocks = self._answers()
@@ -100,12 +100,12 @@ class SideBySide:
         return answers
 
 
-def _serve(connection: Connection, job: Job, seed: int) -> None:
-    """A process: warm up, then train for as long as asked, until nobody asks any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, whose end is ours
-    torch.set_num_threads(job.threads)
-    device = job.recipe.device
-    units = ours(job.recipe, range(seed, seed + 1), "auto", job.precision)
+def _serve(connection: Connection, task: ProcessTask, seed: int) -> None:
+    """Warm up, then train for as long as each request says, until the parent closes the connection."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, and its end ends this
+    torch.set_num_threads(task.threads)
+    device = task.recipe.device
+    units = ours(task.recipe, range(seed, seed + 1), "auto", task.precision)
     try:
         taken = sum(next(units).steps for _ in range(3))
         synchronise(device)

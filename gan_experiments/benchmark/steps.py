@@ -12,12 +12,21 @@ from torch._dynamo.exc import TorchDynamoException
 from gan_experiments.benchmark import rivals
 from gan_experiments.benchmark.floor import StepCount, bare_step, large_product, streaming
 from gan_experiments.benchmark.lightning_rival import lightning
+from gan_experiments.benchmark.machine import lacks
 from gan_experiments.benchmark.options import Plan
 from gan_experiments.benchmark.ours import ours
 from gan_experiments.benchmark.recipe import Recipe
 from gan_experiments.benchmark.report import Row
-from gan_experiments.benchmark.support import lacks
-from gan_experiments.benchmark.timing import Contender, Round, Spread, Taken, alternate, paced, per_unit, warmed_up
+from gan_experiments.benchmark.timing import (
+    Contender,
+    Round,
+    Spread,
+    StepsTaken,
+    alternate,
+    paced,
+    per_unit,
+    warmed_up,
+)
 from gan_experiments.errors import UserError
 
 _ARTICLE, _BARE = "the article's loop", "products and Adam alone"
@@ -26,7 +35,7 @@ _PRECISIONS = ("tf32", "bf16")
 
 
 def measure(plan: Plan, recipe: Recipe) -> list[Row]:
-    """Measure the parts of ``STEP_PARTS`` that are asked for; what cannot run here becomes a row that says why."""
+    """Measure the requested parts of ``STEP_PARTS``; one that cannot run here becomes a row that says why."""
     count = StepCount.of_recipe(recipe)
     rounds: dict[str, Round] = {}
     missing: dict[str, str] = {}
@@ -57,18 +66,18 @@ def measure(plan: Plan, recipe: Recipe) -> list[Row]:
 
 
 def _contenders(recipe: Recipe, count: StepCount) -> Iterator[tuple[str, str, Callable[[], Contender]]]:
-    """Part, name and what sets it up, of each."""
+    """Yield part, name and set-up function of each contender."""
 
-    def pace(units: Callable[[], Iterator[Taken]]) -> Contender:
+    def pace(units: Callable[[], Iterator[StepsTaken]]) -> Contender:
         return paced(units(), recipe.device)
 
-    def single(engine: str, precision: str) -> Iterator[Taken]:
+    def single(engine: str, precision: str) -> Iterator[StepsTaken]:
         why = lacks(recipe.device, precision)
         if why is not None:
             raise UserError(why)
         return ours(recipe, range(1), engine, precision)
 
-    def by_hand(passes: int) -> Iterator[Taken]:
+    def by_hand(passes: int) -> Iterator[StepsTaken]:
         return rivals.by_hand(recipe, *recipe.networks(sigmoid=False), passes)
 
     yield "article", _ARTICLE, lambda: pace(lambda: rivals.article(recipe, *recipe.networks(sigmoid=True)))
@@ -87,7 +96,7 @@ def _of_precision(name: str, precision: str) -> bool:
 
 
 def _rates(device: torch.device, precisions: list[str], count: StepCount, seconds: float) -> dict[str, Round]:
-    """Seconds an operation in each precision, and seconds a byte."""
+    """Return measurements of seconds an operation in each precision, and of seconds a byte."""
     rounds: dict[str, Round] = {}
     for name, (units, work) in {
         **{precision: large_product(device, precision) for precision in precisions},

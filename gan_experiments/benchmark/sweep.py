@@ -11,32 +11,32 @@ from contextlib import ExitStack
 import torch
 
 from gan_experiments.benchmark.floor import StepCount, large_product, streaming
+from gan_experiments.benchmark.machine import free_memory
 from gan_experiments.benchmark.options import Plan
 from gan_experiments.benchmark.ours import ours
 from gan_experiments.benchmark.recipe import Recipe
 from gan_experiments.benchmark.report import Row
-from gan_experiments.benchmark.side_by_side import Job, ProcessEndedError, SideBySide
-from gan_experiments.benchmark.support import free_memory
+from gan_experiments.benchmark.side_by_side import ProcessEndedError, ProcessTask, SideBySide
 from gan_experiments.benchmark.timing import Round, alternate, paced, per_unit, warmed_up
 
 FUSED, PROCESSES, IN_TURN = "fused", "processes", "one after another"
 WAYS = (FUSED, PROCESSES, IN_TURN)
 _ALONE, _PRODUCT, _MEMORY = "one run", "product", "memory"
 _MEASURED_IN_TURN = 4
-"""Up to so many runs are really trained one after another; for more, one run's time is multiplied."""
+"""Largest sweep whose runs are really trained one after another; beyond it, one run's time is multiplied."""
 _REPLICAS = 7
-"""Of a member's float32 parameters, at the worst moment: weights, gradients, two moments, its own network, and two
-while stacks are made."""
+"""Copies of a member's float32 parameters at the worst moment: weights, gradients, two moments, its own network, and
+two while stacks are made."""
 
 
 class SweepBenchmark:
-    """Measures every size, in all three ways and beside one run and the machine's own rates.
+    """Measures every size in all three ways, next to one run and the machine's own rates.
 
-    A way is given up at the size where it would not fit into memory, or would take longer than the plan allows.
+    A way is given up at the size at which it would not fit into memory, or would take longer than the plan allows.
 
     Args:
-        plan: What is asked for.
-        recipe: What is trained.
+        plan: The options of the command.
+        recipe: Data and networks.
     """
 
     def __init__(self, plan: Plan, recipe: Recipe) -> None:
@@ -47,7 +47,7 @@ class SweepBenchmark:
         self._failed: dict[str, int] = {}  # members with which a way was given up
 
     def measure(self) -> list[Row]:
-        """Rows of every size."""
+        """Measure every size; return its rows."""
         device, precision, seconds = self._recipe.device, self._plan.precision, self._plan.seconds
         alone = warmed_up(paced(ours(self._recipe, range(1), "auto", precision), device), seconds)
         units, flops = large_product(device, precision)
@@ -107,14 +107,14 @@ class SweepBenchmark:
             rounds = [warmed_up(paced(run, device), plan.seconds) for run in runs]
             return lambda: sum(one() for one in rounds) / members
         before = free_memory(device)
-        job = Job(recipe, max(1, plan.threads // members), plan.precision)
-        processes = stack.enter_context(SideBySide(job, members))
+        task = ProcessTask(recipe, max(1, plan.threads // members), plan.precision)
+        processes = stack.enter_context(SideBySide(task, members))
         after = free_memory(device)
         self._needed = {where: max(0, before[where] - after[where]) // members for where in before}
         return lambda: processes.measure(plan.seconds)
 
     def _refusal(self, way: str, members: int) -> str | None:
-        """Why a way is not tried at a size, or None."""
+        """Return why a way is not tried at a size, or None."""
         if way in self._failed:
             return f"{self._failed[way]} were too many"
         if way in self._spent:

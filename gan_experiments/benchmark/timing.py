@@ -1,4 +1,4 @@
-"""Measures contenders in turn: each is warmed up, then all are timed in rounds, never one after another."""
+"""Measurements in turn: each contender is warmed up, then all are timed in rounds, never one after another."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import torch
 
 
-class Taken(NamedTuple):
-    """What a contender did between two looks at the clock.
+class StepsTaken(NamedTuple):
+    """The steps that a contender took between two looks at the clock.
 
     Attributes:
-        steps: Steps taken; for a stack, by each member.
-        discriminator_loss: Of the last one, wherever it is: to fetch it is the contender's own affair.
-        generator_loss: Likewise.
+        steps: Number of steps; for a stack, of each member.
+        discriminator_loss: D's loss at the last one, on any device: the contender decides whether to fetch it.
+        generator_loss: G's loss at the last one, in the same way.
     """
 
     steps: int
@@ -33,15 +33,15 @@ class Block(NamedTuple):
 
 
 Contender = Callable[[int], Block]
-"""Takes at least so many steps."""
+"""Takes at least the given number of steps."""
 
 Round = Callable[[], float]
-"""Measures once; what it returns is compared."""
+"""Measures once and returns the value to compare."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """What the rounds gave: median, least and most, in the unit of a round."""
+    """The values of all rounds: median, smallest and largest, in the unit of a round."""
 
     median: float
     low: float
@@ -49,28 +49,28 @@ class Spread:
 
     @classmethod
     def of(cls, values: list[float]) -> Spread:
-        """The spread of some values."""
+        """Return the spread of some values."""
         return cls(median(values), min(values), max(values))
 
     def scaled(self, factor: float) -> Spread:
-        """In another unit."""
+        """Return the spread in another unit."""
         return Spread(self.median * factor, self.low * factor, self.high * factor)
 
     def inverse(self) -> Spread:
-        """Of the reciprocals: rates from times."""
+        """Return the spread of the reciprocals: rates from times."""
         return Spread(1 / self.median, 1 / self.high, 1 / self.low)
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has done all that it was asked to do."""
+    """Wait until the device has finished all its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
 
 
-def paced(units: Iterator[Taken], device: torch.device) -> Contender:
-    """A contender that goes on with ``units`` and looks at the clock when the device has finished."""
+def paced(units: Iterator[StepsTaken], device: torch.device) -> Contender:
+    """Return a contender that continues ``units`` and looks at the clock when the device has finished."""
 
     def contend(steps: int) -> Block:
         synchronise(device)
@@ -84,10 +84,10 @@ def paced(units: Iterator[Taken], device: torch.device) -> Contender:
 
 
 def warmed_up(contender: Contender, seconds: float) -> Round:
-    """Seconds a step, over blocks of steps that take ``seconds`` or up to twice as long.
+    """Return a measurement of seconds a step, over blocks of steps that take ``seconds`` or up to twice as long.
 
-    The first two calls set up and are not looked at: compilers run in the first, and graphs are captured in the
-    second. Further ones find the size of a block.
+    The first two calls set up and do not count: compilers run in the first, and graphs are captured in the
+    second. Further calls find the size of a block.
     """
     contender(1)
     contender(1)
@@ -104,12 +104,12 @@ def warmed_up(contender: Contender, seconds: float) -> Round:
 
 
 def per_unit(measure: Round, work: int) -> Round:
-    """Seconds a piece of work, where a step is ``work`` of them."""
+    """Return a measurement of seconds a piece of work, of which a step has ``work``."""
     return lambda: measure() / work
 
 
 def alternate(rounds: int, contenders: Mapping[str, Round]) -> dict[str, Spread]:
-    """Measure everything once a round, in an order that turns round, so that a drift meets all alike."""
+    """Measure everything once a round, in alternating order, so that a drift affects all equally."""
     values: dict[str, list[float]] = {name: [] for name in contenders}
     for i in range(rounds):
         for name in list(contenders)[:: -1 if i % 2 else 1]:
