@@ -58,7 +58,7 @@ class Recipe:
         return [prod(self.dataset.sample_shape), *self.model.discriminator_widths, 1]
 
     def networks(self, sigmoid: bool) -> tuple[nn.Module, nn.Module]:
-        """Build G and D from torch's layers, on the device; D ends in a sigmoid, as the article's does, or in logits."""
+        """Build G and D from torch's layers, on the device; D ends in a sigmoid, as in the article, or in logits."""
         slope = self.model.negative_slope
         generator: list[nn.Module] = []
         for a, b in pairwise(self.generator_sizes):

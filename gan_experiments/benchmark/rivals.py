@@ -13,7 +13,7 @@ from gan_experiments.benchmark.timing import StepsTaken
 
 
 def article(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> Iterator[StepsTaken]:
-    """Train as published: image by image through a ``DataLoader``, two passes of D, both losses fetched at every step."""
+    """Train as published: image by image through a ``DataLoader``, two passes of D, losses fetched at every step."""
     device, latent_dim = recipe.device, recipe.model.latent_dim
     loader, criterion = recipe.loader(), nn.BCELoss()
     betas = (recipe.train.betas[0], recipe.train.betas[1])
