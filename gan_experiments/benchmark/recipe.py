@@ -12,10 +12,10 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader
 
-from gan_experiments.configuration.part_schemas import MLPConfig
 from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.data import digits, idx
 from gan_experiments.data.dataset import Dataset
+from gan_experiments.models.mlp import MLPConfig
 
 IMAGE_SIZE = 28
 

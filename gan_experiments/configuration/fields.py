@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import Field, dataclass, field
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -103,15 +103,22 @@ def modules_in(folder: str, *contracts: str) -> tuple[str, ...]:
     return tuple(name for name in names if name not in contracts and not name.startswith("_"))
 
 
-def setting(default: Any, meaning: str, allowed: Allowed | None = None) -> Any:
+def setting(
+    default: Any,
+    meaning: str,
+    allowed: Allowed | None = None,
+    *,
+    shared: Literal["value", "length", "nothing"] = "value",
+) -> Any:
     """A field of a schema's dataclass.
 
     Args:
         default: Its default, or ``omegaconf.MISSING`` where a group's YAML or the person has to give it.
         meaning: What it is, with its unit; one phrase without a full stop.
         allowed: Its values, where the type does not say everything. None (null) is a matter of the type.
+        shared: What runs must have in common of it to train stacked, as one program.
     """
-    metadata = {"meaning": meaning, "allowed": allowed}
+    metadata = {"meaning": meaning, "allowed": allowed, "shared": shared}
     if isinstance(default, list | dict):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)

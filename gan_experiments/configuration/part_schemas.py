@@ -1,177 +1,84 @@
-"""Keys of the exchangeable parts of an experiment: data, model, objective and penalty.
+"""Schemas of the exchangeable parts (data, model, objective, penalty), read from the files of the parts.
 
-A user's own part has the arguments of its target for keys, and needs no class here.
+A part declares its keys next to its code, as a dataclass whose name ends in ``Config``. ``--help`` and ``--cfg job``
+need these dataclasses, but must not wait for torch, which the parts import. So their definitions are taken out of the
+source and executed here, where only the names imported below are defined: a schema uses these, the other schemas, and
+nothing else. A custom part outside the package needs no schema; its keys are the arguments of its target.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ast
+import re
+from dataclasses import dataclass  # noqa: F401
+from pathlib import Path
+from typing import Any
 
 from omegaconf import MISSING
 
-from gan_experiments.configuration.fields import above, at_least, below, each, one_of, seeds, setting
+from gan_experiments.configuration.fields import (  # noqa: F401
+    above,
+    any_of,
+    at_least,
+    at_most,
+    below,
+    each,
+    matching,
+    one_of,
+    seeds,
+    setting,
+)
+from gan_experiments.errors import UserError  # noqa: F401
+
+_PACKAGE = Path(__file__).parents[1]
+_DEFINITION = re.compile(r"^@dataclass\nclass (\w+Config)\b.*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
+"""A schema's definition, to the next line that is not indented; parsing whole files would take ten times as long."""
+FOLDERS = {"data": "data", "models": "model", "objectives": "objective", "penalties": "penalty"}
+"""Folder of each kind of part, with the configuration group that chooses one."""
 
 
-@dataclass
-class ImageDataConfig:
-    """Images: one uint8 tensor ``[N, C, H, W]``."""
+def read(package: Path, namespace: dict[str, Any]) -> list[tuple[str, str, type]]:
+    """Define every schema found below ``package`` in ``namespace``.
 
-    _target_: str = setting(MISSING, "function that loads the data")
-    name: str = setting(MISSING, "the data set's name, as it appears in run names and in MLflow")
-    root: str = setting("data", "folder of the files, or where a download puts them (digits need none)")
-    image_size: int = setting(28, "height and width in pixels; other images are resized (antialiased)", at_least(1))
-    download: bool = setting(True, "whether missing files may be fetched from the network")
+    Returns:
+        Group, name for defaults lists (``WassersteinGPConfig`` is ``schema_wasserstein_gp``) and dataclass.
+    """
+    groups: dict[str, str] = {}
+    definitions: dict[str, tuple[Path, ast.ClassDef]] = {}
+    for folder, group in FOLDERS.items():
+        for file in sorted((package / folder).glob("*.py")):
+            source = file.read_text(encoding="utf-8")
+            for found in _DEFINITION.finditer(source):
+                # Empty lines in front, so that a traceback shows the right line of the file.
+                lines = "\n" * source.count("\n", 0, found.start()) + found[0]
+                (definition,) = ast.parse(lines).body
+                assert isinstance(definition, ast.ClassDef)
+                groups[definition.name], definitions[definition.name] = group, (file, definition)
 
+    def define(name: str) -> None:
+        if name not in namespace and name in definitions:
+            file, definition = definitions[name]
+            for base in definition.bases:
+                define(ast.unparse(base))
+            exec(compile(ast.Module([definition], []), str(file), "exec"), namespace)
 
-@dataclass
-class IdxDataConfig(ImageDataConfig):
-    """MNIST and the sets in its format."""
-
-    _target_: str = setting("gan_experiments.data.idx.load", "function that loads the data")
-    validation: int = setting(
-        0,
-        "training images, the last ones, that are not learnt; Parzen's width is chosen on them",
-        at_least(0) & below(60_000),
-    )
-
-
-@dataclass
-class StackedDataConfig(ImageDataConfig):
-    """Three of MNIST's digits as the channels of one image."""
-
-    _target_: str = setting("gan_experiments.data.stacked.load", "function that draws the data")
-    samples: int = setting(128_000, "images drawn once, from data_seed", at_least(1))
-    data_seed: int = setting(0, "seed of the triples; apart from the run's, so that runs can share data", seeds())
+    for name in definitions:
+        define(name)
+    return [(group, _schema_name(name), namespace[name]) for name, group in groups.items()]
 
 
-@dataclass
-class ImageFolderDataConfig:
-    """Any folder of pictures, searched recursively."""
-
-    _target_: str = setting("gan_experiments.data.image_folder.load", "function that loads the data")
-    name: str = setting("image_folder", "the data set's name, as it appears in run names and in MLflow")
-    root: str = setting(MISSING, "the folder of pictures; a cache is kept beside them, keyed by their content")
-    image_size: int = setting(28, "pixels; the shorter side is resized to it and the centre cropped", at_least(1))
-    channels: int = setting(3, "1 for grey, 3 for colour", one_of(1, 3))
-    download: bool = setting(False, "without effect: a folder is never downloaded")
+def _schema_name(name: str) -> str:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.removesuffix("Config"))
+    return f"schema_{words.lower()}"
 
 
-@dataclass
-class MixtureDataConfig:
-    """A mixture of equally likely 2-D Gaussians: one float tensor ``[N, 2]``."""
-
-    _target_: str = setting(MISSING, "function that draws the data")
-    name: str = setting(MISSING, "the data set's name, as it appears in run names and in MLflow")
-    modes: int = setting(MISSING, "number of Gaussians; for grid a square number", at_least(1))
-    extent: float = setting(MISSING, "ring: its radius; grid: half the side of the square of means", above(0))
-    std: float = setting(MISSING, "standard deviation of each Gaussian, in the units of extent", above(0))
-    samples: int = setting(100_000, "points drawn once, from data_seed", at_least(1))
-    data_seed: int = setting(0, "seed of the points; apart from the run's, so that runs can share data", seeds())
+# In this module's own namespace, so that a configuration with its schemas can be pickled for another process.
+PART_SCHEMAS = read(_PACKAGE, globals())
 
 
-@dataclass
-class MLPConfig:
-    """Multi-layer perceptrons for both players; LeakyReLU between layers."""
-
-    _target_: str = setting("gan_experiments.models.mlp.build", "function that builds the networks")
-    name: str = setting("mlp", "the architecture's name")
-    latent_dim: int = setting(100, "dimension of z ~ N(0, I)", at_least(1))
-    generator_widths: list[int] = setting(
-        [256, 512, 1024], "hidden widths from z to the sample; Tanh closes", each(at_least(1))
-    )
-    discriminator_widths: list[int] = setting(
-        [1024, 512, 256], "hidden widths from the sample to the one logit", each(at_least(1))
-    )
-    negative_slope: float = setting(0.2, "LeakyReLU's slope for negative inputs")
-    dropout: float = setting(
-        0.3, "probability that a hidden unit of D is dropped in training", at_least(0) & below(1)
-    )
-    spectral_norm: bool = setting(False, "whether D's weights are divided by their largest singular value")
-
-
-@dataclass
-class DCGANConfig:
-    """Strided convolutions for both players, on images."""
-
-    _target_: str = setting("gan_experiments.models.dcgan.build", "function that builds the networks")
-    name: str = setting("dcgan", "the architecture's name")
-    latent_dim: int = setting(100, "dimension of z ~ N(0, I)", at_least(1))
-    generator_widths: list[int] = setting(
-        [128, 64], "channels before each of G's convolutions, which double the image", each(at_least(1))
-    )
-    discriminator_widths: list[int] = setting(
-        [64, 128], "channels after each of D's convolutions, which halve the image", each(at_least(1))
-    )
-    negative_slope: float = setting(0.2, "LeakyReLU's slope for negative inputs, in D")
-    dropout: float = setting(
-        0.0, "probability that a hidden unit of D is dropped in training", at_least(0) & below(1)
-    )
-    spectral_norm: bool = setting(False, "spectral normalisation of D in place of its batch norm")
-
-
-@dataclass
-class ObjectiveConfig:
-    """What the two players minimise."""
-
-    _target_: str = setting(MISSING, "class of the objective")
-    name: str = setting(MISSING, "the objective's name")
-
-
-@dataclass
-class ValueFunctionConfig(ObjectiveConfig):
-    """The 2014 paper's value function."""
-
-    label_smoothing: float = setting(
-        0.0, "one-sided: D's target for real samples is 1 minus this", at_least(0) & below(1)
-    )
-
-
-@dataclass
-class LeastSquaresConfig(ObjectiveConfig):
-    """Squared distances from targets."""
-
-    real_target: float = setting(1.0, "what D should say of real samples; b in the paper")
-    fake_target: float = setting(0.0, "what D should say of generated samples; a in the paper")
-    generator_target: float = setting(1.0, "what G wants D to say of generated samples; c in the paper")
-
-
-@dataclass
-class WassersteinConfig(ObjectiveConfig):
-    """The dual form of the Wasserstein distance, with clipped weights."""
-
-    clip: float | None = setting(
-        0.01, "D's weights are kept within plus and minus this; null for no clipping", above(0)
-    )
-
-
-@dataclass
-class WassersteinGPConfig(ObjectiveConfig):
-    """The dual form of the Wasserstein distance, with a gradient penalty of its own."""
-
-    gradient_penalty: float = setting(10.0, "weight of the gradient penalty; lambda in the paper", at_least(0))
-
-
-@dataclass
-class RelativisticConfig(ObjectiveConfig):
-    """Real samples judged against generated ones."""
-
-    pairing: str = setting(
-        "pairs", "whether a sample is held against one of the other kind or their mean", one_of("pairs", "mean")
-    )
-
-
-@dataclass
-class PenaltyConfig:
-    """A term on the derivative of D, on top of the objective's loss of D."""
-
-    _target_: str = setting(MISSING, "class of the penalty")
-    name: str = setting(MISSING, "the penalty's name")
-    weight: float = setting(MISSING, "what the penalty is multiplied with", at_least(0))
-
-
-@dataclass
-class NoPenaltyConfig:
-    """The objective's loss of D alone."""
-
-    _target_: str = setting("gan_experiments.penalties.none", "function that returns None")
-    name: str = setting("none", "the penalty's name")
+def schema_of(group: str, target: Any) -> type | None:
+    """Return the schema whose default ``_target_`` this is, or None."""
+    if target == MISSING:
+        return None
+    same = (schema for of, _, schema in PART_SCHEMAS if of == group and getattr(schema, "_target_", None) == target)
+    return next(same, None)

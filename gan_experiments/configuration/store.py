@@ -8,23 +8,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from gan_experiments.configuration.part_schemas import (
-    DCGANConfig,
-    IdxDataConfig,
-    ImageDataConfig,
-    ImageFolderDataConfig,
-    LeastSquaresConfig,
-    MixtureDataConfig,
-    MLPConfig,
-    NoPenaltyConfig,
-    ObjectiveConfig,
-    PenaltyConfig,
-    RelativisticConfig,
-    StackedDataConfig,
-    ValueFunctionConfig,
-    WassersteinConfig,
-    WassersteinGPConfig,
-)
+from gan_experiments.configuration.part_schemas import PART_SCHEMAS
 from gan_experiments.configuration.schema import Config, EvaluateConfig, FusedConfig, TrackingConfig, TrainConfig
 
 TARGET = "hydra_plugins.gan_experiments_optuna_sweeper.sweeper.OptunaSweeper"
@@ -46,21 +30,7 @@ class OptunaSchema:
 
 
 SCHEMAS: tuple[tuple[str, str, type], ...] = (
-    ("data", "schema_image_data", ImageDataConfig),
-    ("data", "schema_idx_data", IdxDataConfig),
-    ("data", "schema_stacked_data", StackedDataConfig),
-    ("data", "schema_image_folder_data", ImageFolderDataConfig),
-    ("data", "schema_mixture_data", MixtureDataConfig),
-    ("model", "schema_mlp", MLPConfig),
-    ("model", "schema_dcgan", DCGANConfig),
-    ("objective", "schema_objective", ObjectiveConfig),
-    ("objective", "schema_value_function", ValueFunctionConfig),
-    ("objective", "schema_least_squares", LeastSquaresConfig),
-    ("objective", "schema_wasserstein", WassersteinConfig),
-    ("objective", "schema_wasserstein_gp", WassersteinGPConfig),
-    ("objective", "schema_relativistic", RelativisticConfig),
-    ("penalty", "schema_penalty", PenaltyConfig),
-    ("penalty", "schema_no_penalty", NoPenaltyConfig),
+    *PART_SCHEMAS,
     ("train", "schema_train", TrainConfig),
     ("evaluate", "schema_evaluate", EvaluateConfig),
     ("tracking", "schema_tracking", TrackingConfig),

@@ -10,10 +10,8 @@ from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
 from gan_experiments.configuration import instantiate, key_names
 from gan_experiments.configuration.fields import describe, is_allowed
-from gan_experiments.configuration.part_schemas import DCGANConfig
 from gan_experiments.configuration.schema import Config, fields_of
 from gan_experiments.errors import UserError
-from gan_experiments.models.sample_shapes import check_strided
 
 
 def validate(cfg: DictConfig) -> None:
@@ -35,16 +33,11 @@ def validate(cfg: DictConfig) -> None:
 
 
 def _check_sense(cfg: DictConfig) -> None:
-    """Whether groups that are right by themselves go together."""
-    if (
-        OmegaConf.get_type(cfg.model) is DCGANConfig
-        and instantiate.is_own(cfg.model)
-        and instantiate.is_own(cfg.data)
-    ):
-        size = cfg.data.get("image_size")
-        check_strided(
-            (2,) if size is None else (1, size, size), cfg.model.generator_widths, cfg.model.discriminator_widths
-        )
+    """Make sure that groups that are right by themselves go together: a model may check the shape of samples."""
+    check_samples = getattr(OmegaConf.get_type(cfg.model), "check_samples", None)
+    sample_shape = getattr(OmegaConf.get_type(cfg.data), "sample_shape", None)
+    if check_samples and sample_shape and instantiate.is_own(cfg.model) and instantiate.is_own(cfg.data):
+        check_samples(sample_shape(_resolved(cfg, "data")), **_resolved(cfg, "model"))
 
 
 def _check_group(group: str, cfg: DictConfig) -> None:

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
+from omegaconf import MISSING
 from torch import Tensor
 
+from gan_experiments.configuration.fields import at_least, setting
 from gan_experiments.data.sample_space import SampleSpace
 from gan_experiments.errors import UserError
+
+
+@dataclass
+class ImageDataConfig:
+    """Images: one uint8 tensor ``[N, C, H, W]``."""
+
+    _target_: str = setting(MISSING, "function that loads the data")
+    name: str = setting(MISSING, "the data set's name, as it appears in run names and in MLflow")
+    root: str = setting("data", "folder of the files, or where a download puts them (digits need none)")
+    image_size: int = setting(28, "height and width in pixels; other images are resized (antialiased)", at_least(1))
+    download: bool = setting(True, "whether missing files may be fetched from the network")
+
+    @staticmethod
+    def sample_shape(keys: Mapping[str, Any]) -> tuple[int, ...]:
+        """Return the shape of one sample, as far as it is known before the data are loaded: a model may need it."""
+        return 1, keys["image_size"], keys["image_size"]
 
 
 @dataclass(frozen=True, eq=False)

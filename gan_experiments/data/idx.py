@@ -22,12 +22,25 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gan_experiments.data.dataset import Dataset
+from gan_experiments.configuration.fields import at_least, below, setting
+from gan_experiments.data.dataset import Dataset, ImageDataConfig
 from gan_experiments.data.resize import resize
 from gan_experiments.errors import UserError
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+
+
+@dataclass
+class IdxDataConfig(ImageDataConfig):
+    """MNIST and the sets in its format."""
+
+    _target_: str = setting("gan_experiments.data.idx.load", "function that loads the data")
+    validation: int = setting(
+        0,
+        "training images, the last ones, that are not learnt; Parzen's width is chosen on them",
+        at_least(0) & below(60_000),
+    )
 
 
 @dataclass(frozen=True)

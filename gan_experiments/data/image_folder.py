@@ -7,16 +7,19 @@ import logging
 import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from omegaconf import MISSING
 from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm import tqdm
 
-from gan_experiments.data.dataset import Dataset
+from gan_experiments.configuration.fields import at_least, one_of, setting
+from gan_experiments.data.dataset import Dataset, ImageDataConfig
 from gan_experiments.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -29,6 +32,20 @@ PROGRESS: dict[str, Any] = {"unit": "picture", "delay": 1, "leave": False, "disa
 
 PREPARATION = 1
 """Number of the way in which pictures become tensors; another way needs another number, or old caches answer."""
+
+
+@dataclass
+class ImageFolderDataConfig:
+    """Any folder of pictures, searched recursively."""
+
+    _target_: str = setting("gan_experiments.data.image_folder.load", "function that loads the data")
+    name: str = setting("image_folder", "the data set's name, as it appears in run names and in MLflow")
+    root: str = setting(MISSING, "the folder of pictures; a cache is kept beside them, keyed by their content")
+    image_size: int = setting(28, "pixels; the shorter side is resized to it and the centre cropped", at_least(1))
+    channels: int = setting(3, "1 for grey, 3 for colour", one_of(1, 3))
+    download: bool = setting(False, "without effect: a folder is never downloaded")
+
+    sample_shape = staticmethod(ImageDataConfig.sample_shape)
 
 
 def load(name: str, root: str, image_size: int, channels: int, download: bool) -> Dataset:

@@ -7,13 +7,36 @@ on a circle of radius 1 with standard deviation 0.01, or 25 modes at {-4, -2, 0,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import isqrt, pi
+from typing import Any
 
 import torch
+from omegaconf import MISSING
 from torch import Tensor
 
+from gan_experiments.configuration.fields import above, at_least, seeds, setting
 from gan_experiments.data.dataset import Dataset, Mixture
 from gan_experiments.errors import UserError
+
+
+@dataclass
+class MixtureDataConfig:
+    """A mixture of equally likely 2-D Gaussians: one float tensor ``[N, 2]``."""
+
+    _target_: str = setting(MISSING, "function that draws the data")
+    name: str = setting(MISSING, "the data set's name, as it appears in run names and in MLflow")
+    modes: int = setting(MISSING, "number of Gaussians; for grid a square number", at_least(1))
+    extent: float = setting(MISSING, "ring: its radius; grid: half the side of the square of means", above(0))
+    std: float = setting(MISSING, "standard deviation of each Gaussian, in the units of extent", above(0))
+    samples: int = setting(100_000, "points drawn once, from data_seed", at_least(1))
+    data_seed: int = setting(0, "seed of the points; apart from the run's, so that runs can share data", seeds())
+
+    @staticmethod
+    def sample_shape(keys: Mapping[str, Any]) -> tuple[int, ...]:
+        """Return the shape of one point."""
+        return (2,)
 
 
 def ring_means(modes: int, extent: float) -> Tensor:

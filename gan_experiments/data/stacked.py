@@ -7,14 +7,24 @@ training images, and 26,000 samples of the generator, of which a classifier tell
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
+from gan_experiments.configuration.fields import at_least, seeds, setting
 from gan_experiments.data import idx
-from gan_experiments.data.dataset import Dataset
+from gan_experiments.data.dataset import Dataset, ImageDataConfig
 
 _TEST_SAMPLES = 26_000
+
+
+@dataclass
+class StackedDataConfig(ImageDataConfig):
+    """Three of MNIST's digits as the channels of one image."""
+
+    _target_: str = setting("gan_experiments.data.stacked.load", "function that draws the data")
+    samples: int = setting(128_000, "images drawn once, from data_seed", at_least(1))
+    data_seed: int = setting(0, "seed of the triples; apart from the run's, so that runs can share data", seeds())
 
 
 def load(name: str, root: str, image_size: int, download: bool, samples: int, data_seed: int) -> Dataset:

@@ -8,15 +8,64 @@ Networks", 2016. The paper's 64 x 64 networks are ``generator_widths=[1024, 512,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from gan_experiments.configuration.fields import at_least, below, each, setting
+from gan_experiments.errors import UserError
 from gan_experiments.models.dropout import Dropout
 from gan_experiments.models.networks import Networks
-from gan_experiments.models.sample_shapes import check_strided
 from gan_experiments.models.spectral_norm import normalise_spectrum
+
+
+@dataclass
+class DCGANConfig:
+    """Strided convolutions for both players, on images."""
+
+    _target_: str = setting("gan_experiments.models.dcgan.build", "function that builds the networks")
+    name: str = setting("dcgan", "the architecture's name")
+    latent_dim: int = setting(100, "dimension of z ~ N(0, I)", at_least(1))
+    generator_widths: list[int] = setting(
+        [128, 64], "channels before each of G's convolutions, which double the image", each(at_least(1))
+    )
+    discriminator_widths: list[int] = setting(
+        [64, 128], "channels after each of D's convolutions, which halve the image", each(at_least(1))
+    )
+    negative_slope: float = setting(0.2, "LeakyReLU's slope for negative inputs, in D")
+    dropout: float = setting(
+        0.0, "probability that a hidden unit of D is dropped in training", at_least(0) & below(1)
+    )
+    spectral_norm: bool = setting(False, "spectral normalisation of D in place of its batch norm")
+
+    @staticmethod
+    def check_samples(
+        sample_shape: Sequence[int],
+        *,
+        generator_widths: Sequence[int],
+        discriminator_widths: Sequence[int],
+        **other_keys: Any,
+    ) -> None:
+        """Make sure that samples can be halved in height and width once for every entry of both lists.
+
+        Raises:
+            UserError: They are not images, or their size is not divisible.
+        """
+        if len(sample_shape) != 3:
+            raise UserError(
+                f"model=dcgan: needs images, such as data=digits; these samples are points, {sample_shape[0]}-D"
+            )
+        _, height, width = sample_shape
+        for key, widths in (("generator_widths", generator_widths), ("discriminator_widths", discriminator_widths)):
+            factor = 2 ** len(widths)
+            if height % factor or width % factor:
+                raise UserError(
+                    f"model.{key}={list(widths)}: each entry halves the image, so its sides must be multiples of "
+                    f"{factor}; they are {height} and {width} (data.image_size)"
+                )
 
 
 class ConvolutionalGenerator(nn.Module):
@@ -127,7 +176,9 @@ def build(
     Raises:
         UserError: The samples are no images, or of a size that the stages do not divide.
     """
-    check_strided(sample_shape, generator_widths, discriminator_widths)
+    DCGANConfig.check_samples(
+        sample_shape, generator_widths=generator_widths, discriminator_widths=discriminator_widths
+    )
     return Networks(
         ConvolutionalGenerator(latent_dim, generator_widths, sample_shape),
         ConvolutionalDiscriminator(sample_shape, discriminator_widths, negative_slope, dropout, spectral_norm),

@@ -8,16 +8,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from gan_experiments.configuration.fields import at_least, below, each, setting
 from gan_experiments.models.dense import dense_layer, dense_stack
 from gan_experiments.models.dropout import Dropout
 from gan_experiments.models.networks import Networks
 from gan_experiments.models.spectral_norm import normalise_spectrum
+
+
+@dataclass
+class MLPConfig:
+    """Multi-layer perceptrons for both players; LeakyReLU between layers."""
+
+    _target_: str = setting("gan_experiments.models.mlp.build", "function that builds the networks")
+    name: str = setting("mlp", "the architecture's name", shared="nothing")
+    latent_dim: int = setting(100, "dimension of z ~ N(0, I)", at_least(1), shared="nothing")
+    generator_widths: list[int] = setting(
+        [256, 512, 1024], "hidden widths from z to the sample; Tanh closes", each(at_least(1)), shared="length"
+    )
+    discriminator_widths: list[int] = setting(
+        [1024, 512, 256], "hidden widths from the sample to the one logit", each(at_least(1)), shared="length"
+    )
+    negative_slope: float = setting(0.2, "LeakyReLU's slope for negative inputs", shared="nothing")
+    dropout: float = setting(
+        0.3, "probability that a hidden unit of D is dropped in training", at_least(0) & below(1), shared="nothing"
+    )
+    spectral_norm: bool = setting(False, "whether D's weights are divided by their largest singular value")
 
 
 class Generator(nn.Module):

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from gan_experiments.benchmark.recipe import Recipe
-from gan_experiments.configuration.part_schemas import MLPConfig
 from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.data.dataset import Dataset
+from gan_experiments.models.mlp import MLPConfig
 
 
 @pytest.fixture

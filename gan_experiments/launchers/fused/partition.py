@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 
+from gan_experiments.configuration.part_schemas import schema_of
+from gan_experiments.configuration.schema import fields_of
+
 T = TypeVar("T")
 
 _MAY_DIFFER = {
@@ -26,16 +29,13 @@ _MAY_DIFFER = {
     "tracking": ("name", "experiment", "run_name", "tags", "log_every"),
 }
 """Keys in whose values the members of a stack may differ; the seed is one more."""
-_PERCEPTRON = "gan_experiments.models.mlp.build"
-_OF_PERCEPTRONS = ("name", "latent_dim", "negative_slope", "dropout")
-_WIDTHS = ("generator_widths", "discriminator_widths")
 
 
 def structure(cfg: DictConfig) -> str:
     """All that runs must have in common to train as one program, in a form that can be compared.
 
-    Perceptrons must agree in depth, not in widths. Networks of any other kind must agree in all their settings,
-    for nobody can know which of them are shapes, and which ordinary numbers that a stack would share.
+    A model's schema declares what members share of each key: perceptrons agree in depth, not in widths. Custom
+    networks must agree in all their settings, because nothing says which of them are shapes, and which numbers.
     """
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     config.pop("seed", None)
@@ -46,11 +46,17 @@ def structure(cfg: DictConfig) -> str:
     for group in ("objective", "penalty"):
         # Of these every number is a coefficient, and a stack can give each member its own.
         config[group] = {key: _kind(value) for key, value in config[group].items() if key != "name"}
-    model = config["model"]
-    if model.get("_target_") == _PERCEPTRON:
-        config["model"] = {key: value for key, value in model.items() if key not in _OF_PERCEPTRONS}
-        config["model"] |= {key: len(model[key]) for key in _WIDTHS}
+    config["model"] = _shared_model(config["model"])
     return json.dumps(config, sort_keys=True)
+
+
+def _shared_model(model: dict[str, Any]) -> dict[str, Any]:
+    schema = schema_of("model", model.get("_target_"))
+    if schema is None:
+        return model
+    shared = {name: spec.metadata["shared"] for name, (_, spec) in fields_of(schema).items()}
+    kept = {key: value for key, value in model.items() if shared.get(key) != "nothing"}
+    return {key: len(value) if shared.get(key) == "length" else value for key, value in kept.items()}
 
 
 def _kind(value: Any) -> Any:

@@ -30,6 +30,8 @@ _LOADER = "tracking/mlflow/served_generator.py"
 _CODE = (
     "__init__.py",
     "errors.py",
+    "configuration/__init__.py",
+    "configuration/fields.py",
     "data/__init__.py",
     "data/sample_space.py",
     "models",
