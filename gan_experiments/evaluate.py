@@ -40,7 +40,7 @@ def evaluate_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
 
     from gan_experiments.runs.saved_networks import load_networks, load_state
     from gan_experiments.tracking.journal import Journal, read
-    from gan_experiments.tracking.scored import keep_neighbours, record_scores
+    from gan_experiments.tracking.score_records import keep_neighbours, record_scores
     from gan_experiments.training.device import resolve_device
 
     state = load_state(directory)

@@ -75,19 +75,20 @@ _train.trains_a_run = True  # type: ignore[attr-defined]  # tells launchers that
 def _run(cfg: DictConfig) -> float | None:
     # A sweeper that searches chooses its values after the first check.
     validate(cfg)
-    from gan_experiments.runs.session import Run, train_alone
+    from gan_experiments.runs.run import Run
+    from gan_experiments.runs.train import train_run
 
     settings = HydraConfig.get()
     overrides = cast("list[str]", OmegaConf.to_container(cast(Any, settings.overrides.task), resolve=False))
     folder = Path(settings.runtime.output_dir)
     if settings.mode != RunMode.MULTIRUN:
-        return train_alone(Run(cfg, folder, overrides))
+        return train_run(Run(cfg, folder, overrides))
     # With hydra.job.chdir a job works elsewhere.
     job = join(Path(settings.runtime.cwd, settings.sweep.dir), folder, overrides)
     if job.result is not None:
         return job.result
     cfg.train.resume = "auto"
-    return train_alone(Run(cfg, folder, overrides, job.name, job.tags))
+    return train_run(Run(cfg, folder, overrides, job.name, job.tags))
 
 
 if __name__ == "__main__":

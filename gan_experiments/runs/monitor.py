@@ -1,93 +1,88 @@
-"""Judges a run while it trains: scores every few epochs, and warning lights."""
+"""Judges runs while they train: scores every few epochs, warning lights, and the end of hopeless ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from torch import nn
-
-from gan_experiments.configuration.schema import EvaluateConfig
-from gan_experiments.evaluation.metrics.ranking import headline
+from gan_experiments.evaluation.evaluator import Evaluator
+from gan_experiments.evaluation.metrics.ranking import headline, larger_is_better
 from gan_experiments.evaluation.warning_light import WarningLights
+from gan_experiments.runs.run import Run
+from gan_experiments.tracking.journal import Line
+from gan_experiments.tracking.naming import in_words
+from gan_experiments.tracking.run_events import Headline, Publish, RunEvent, Scored, StoppedEarly, WarningsChanged
 from gan_experiments.training.events import EpochFinished
-
-if TYPE_CHECKING:
-    from gan_experiments.evaluation.evaluator import Evaluator
-    from gan_experiments.tracking.recorder import Recorder
+from gan_experiments.training.trainer import Trainer
 
 
-class Watch:
-    """Scores one run's generator and switches its warning lights.
+class RunMonitor:
+    """Scores the generators of runs, switches their warning lights, and stops hopeless runs early.
 
-    Both are functions of the run alone, so that a run that was killed and resumed has the same.
+    Scores and lights are functions of the run alone, so that a run that was killed and resumed has the same.
 
     Args:
-        evaluate: When to score.
-        evaluator: Scores; several runs on the same data may share it.
-        recorder: Where scores and lights are recorded; it is open.
-        show: Shows the person the lights that are new, and all that are on.
-        show_score: Shows the most telling score, by name.
-        early_stop: Lights that end the run.
-        logits_have_origin: As the objective declares it.
-        latent_dim: Dimension of the generator's z.
-        total_steps: Steps of the whole run.
+        runs: The runs.
+        trainer: Trains them.
+        evaluator: Scores; all runs learn the same data.
+        publish: Tells all consumers of scores and lights.
     """
 
-    def __init__(
-        self,
-        evaluate: EvaluateConfig,
-        evaluator: Evaluator,
-        recorder: Recorder,
-        show: Callable[[Collection[str], Collection[str]], None],
-        show_score: Callable[[str, float], None],
-        *,
-        early_stop: Collection[str],
-        logits_have_origin: bool,
-        latent_dim: int,
-        total_steps: int,
-    ) -> None:
-        self._every, self._evaluator, self._recorder, self._show = evaluate.every, evaluator, recorder, show
-        self._show_score = show_score
-        self._early_stop, self._latent_dim, self._total_steps = early_stop, latent_dim, total_steps
-        self._lights = WarningLights(logits_have_origin)
-        for line in recorder.history():
-            if line["key"] == "epoch":
-                self._lights.epoch(line["step"], line["values"])
-            else:
-                self._lights.scores(line["step"], line["values"], evaluator.modes)
-        show([], self._lights.on)
+    def __init__(self, runs: Sequence[Run], trainer: Trainer, evaluator: Evaluator, publish: Publish) -> None:
+        self._runs, self._trainer, self._evaluator, self._publish = runs, trainer, evaluator, publish
+        # A user's own objective need not declare it.
+        self._lights = [WarningLights(getattr(run.member.objective, "logits_have_origin", True)) for run in runs]
 
-    def epoch(self, event: EpochFinished, generator: Callable[[], nn.Module]) -> str | None:
-        """Look at a finished epoch; call this before the epoch's checkpoint.
+    def recall(self, k: int, history: Sequence[Line]) -> None:
+        """Bring the lights of a resumed run to where they were.
 
         Args:
-            event: What was measured.
-            generator: Gives the generator as it is now; asked only where it is scored, for a stack has to copy it.
-
-        Returns:
-            The light for which the run should end now, or None.
+            k: Number of the run.
+            history: The journal's metrics of epochs, and scores, up to the checkpoint.
         """
-        new = self._lights.epoch(event.step, event.metrics)
-        last = event.step == self._total_steps or self._hopeless is not None
-        if self._evaluator.metrics and (last or (self._every is not None and event.epoch % self._every == 0)):
-            scores = self._evaluator.score(generator(), self._latent_dim)
-            self._recorder.score(
-                event.step,
-                event.epoch,
-                metrics=scores.metrics(),
-                tags=scores.tags(),
-                details=scores.as_dict(),
-                neighbours=scores.neighbours,
-            )
-            best = headline(scores.values)
-            if best is not None:
-                self._show_score(best, scores.values[best].value)
-            new += self._lights.scores(event.step, scores.metrics(), self._evaluator.modes)
-        self._recorder.warn(event.step, event.epoch, new)
-        self._show(new, self._lights.on)
-        return self._hopeless
+        lights = self._lights[k]
+        for line in history:
+            if line["key"] == "epoch":
+                lights.epoch(line["step"], line["values"])
+            else:
+                lights.scores(line["step"], line["values"], self._evaluator.modes)
+        if lights.on:
+            self._publish(k, WarningsChanged(self._trainer.step, self._trainer.epoch, [], frozenset(lights.on)))
 
-    @property
-    def _hopeless(self) -> str | None:
-        return min(self._lights.on.intersection(self._early_stop), default=None)
+    def on(self, k: int, event: RunEvent) -> None:
+        """Judge a finished epoch of run ``k``: before its checkpoint, which training reports later."""
+        if not isinstance(event, EpochFinished):
+            return
+        lights = self._lights[k]
+        before = set(lights.on)
+        new = lights.epoch(event.step, event.metrics)
+        last = event.step == self._trainer.schedule.total_steps
+        every = self._runs[k].cfg.evaluate.every
+        due = last or self._hopeless(k) is not None or (every is not None and event.epoch % every == 0)
+        if due and self._evaluator.metrics:
+            scored = self._score(k, event)
+            self._publish(k, scored)
+            new += lights.scores(event.step, scored.metrics, self._evaluator.modes)
+        if lights.on != before:
+            self._publish(k, WarningsChanged(event.step, event.epoch, new, frozenset(lights.on)))
+        light = self._hopeless(k)
+        if light is not None and not last:
+            self._trainer.end(k)
+            reason = f"early stop after epoch {event.epoch}: {in_words(light)}"
+            self._publish(k, StoppedEarly(event.step, event.epoch, reason))
+
+    def _score(self, k: int, event: EpochFinished) -> Scored:
+        scores = self._evaluator.score(self._trainer.generator(k), self._runs[k].member.networks.latent_dim)
+        best = headline(scores.values)
+        return Scored(
+            event.step,
+            event.epoch,
+            metrics=scores.metrics(),
+            tags=scores.tags(),
+            details=scores.as_dict(),
+            neighbours=scores.neighbours,
+            headline=Headline(best, scores.values[best].value, larger_is_better(best)) if best is not None else None,
+        )
+
+    def _hopeless(self, k: int) -> str | None:
+        """Return a light for which run ``k`` should end now, or None."""
+        return min(self._lights[k].on.intersection(self._runs[k].cfg.train.early_stop), default=None)

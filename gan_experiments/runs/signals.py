@@ -1,4 +1,4 @@
-"""Signals that stop training: Ctrl-C, SIGTERM, and the notice that a queue gives before it takes a job's place."""
+"""Signals that stop training: Ctrl-C, SIGTERM, and the warning that a queue sends before it ends a job."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ _NOTICES = (signal.SIGUSR1, signal.SIGUSR2)
 
 @contextmanager
 def stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
-    """The first signal asks training to stop, a second one is met as ever; lists what came."""
+    """Make the first signal ask training to stop; a second one gets its usual handling.
+
+    Yields:
+        The signals received so far, by number.
+    """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield received  # only the main thread may set handlers
@@ -40,13 +44,13 @@ def stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def meet(number: int) -> NoReturn:
-    """End the program after the checkpoint that a signal made it write, in the way it meets the signal otherwise.
+def exit_after_signal(number: int) -> NoReturn:
+    """End the program, after the checkpoint that a signal asked for, as the signal would have ended it without one.
 
     Raises:
         SystemExit: The status is 128 + the signal's number, unless the program's own handler ends it differently.
     """
     handler = signal.getsignal(number)
-    if callable(handler) and number != signal.SIGINT:  # Ctrl-C has had its effect
+    if callable(handler) and number != signal.SIGINT:  # the user has seen Ctrl-C take effect
         handler(number, None)
     raise SystemExit(128 + number)

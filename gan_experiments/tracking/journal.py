@@ -39,20 +39,15 @@ class Journal:
         self._file = path.open("ab")
         self._file.truncate(end)
 
-    def append(self, kind: str, *, step: int, epoch: float, key: str = "", **content: Any) -> bool:
-        """Record something, unless it was recorded before. It outlives the process from here on.
-
-        Returns:
-            Whether it is new.
-        """
+    def append(self, kind: str, *, step: int, epoch: float, key: str = "", **content: Any) -> None:
+        """Record something, unless it was recorded before. It outlives the process from here on."""
         with self._lock:
             if (kind, key, step) in self._known:
-                return False
+                return
             head = {"kind": kind, "key": key, "step": step, "epoch": epoch, "time": time.time_ns() // 1_000_000}
             self._file.write(json.dumps(head | content, separators=(",", ":")).encode() + b"\n")
             self._file.flush()
             self._known.add((kind, key, step))
-            return True
 
     def last_step(self, kind: str) -> int:
         """The largest step recorded of a kind, or -1."""

@@ -7,6 +7,7 @@ import platform
 import socket
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,39 @@ from typing import TYPE_CHECKING, Any
 from gan_experiments.tracking.mlflow.private_formats import COMMIT, SOURCE_NAME, SOURCE_TYPE, USER
 
 if TYPE_CHECKING:
+    from gan_experiments.configuration.schema import TrackingConfig
     from gan_experiments.data.dataset import Dataset
 
 _PACKAGES = ("torch", "torchvision", "mlflow", "hydra-core", "numpy", "gan-experiments")
 _DIGEST_LENGTH = 36  # as many as MLflow takes: 144 bits of a SHA-256
+
+
+@dataclass(frozen=True)
+class RunDescription:
+    """What a run is, besides what happens in it.
+
+    Attributes:
+        name: The run's name.
+        config: The whole composed configuration as plain values.
+        tracking: Its ``tracking`` group, with an absolute URI (``check_uri``), or None for no delivery.
+        dataset: The data set that it learns.
+        overrides: What the user asked for, as Hydra lists it.
+        device: What the run computes on.
+        total_steps: Steps of the whole run.
+    """
+
+    name: str
+    config: dict[str, Any]
+    tracking: TrackingConfig
+    dataset: Dataset
+    overrides: Sequence[str]
+    device: str
+    total_steps: int
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the whole run."""
+        return int(self.config["train"]["epochs"])
 
 
 def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, str]:

@@ -44,6 +44,11 @@ def shortest(keys: Sequence[str]) -> list[str]:
     return [short if shorts.count(short) == 1 else key for short, key in zip(shorts, keys, strict=True)]
 
 
+def in_words(name: str) -> str:
+    """Return the name of a score or a warning light as people write it."""
+    return name.replace("_", " ")
+
+
 def plain(value: str) -> str:
     """A value as a name has it: ``2e-4`` is ``0.0002``, and six digits tell a number."""
     try:

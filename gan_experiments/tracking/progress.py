@@ -1,22 +1,38 @@
-"""How far a run is: a live bar on a terminal, plain lines elsewhere."""
+"""Shows how far runs are: a live bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from gan_experiments.training.events import EpochFinished, StepsFinished
+from gan_experiments.tracking.naming import in_words
+from gan_experiments.tracking.run_events import Headline, RunEvent, Scored, StoppedEarly, WarningsChanged
+from gan_experiments.training.events import LOSSES, PROBABILITIES, Diverged, EpochFinished, StepsFinished
 
 _LINES = 20
 """About how many plain lines a whole run prints."""
 
 
+def progress_of(names: Sequence[str], total_steps: int, epochs: int, step: int = 0) -> Progress:
+    """Return the progress display of runs that train together; arguments as those of ``StackProgress``."""
+    if len(names) == 1:
+        return Progress(total_steps, epochs, step)
+    return StackProgress(names, total_steps, epochs, step)
+
+
+def write_line(line: str) -> None:
+    """Print a line on stderr without breaking a bar."""
+    tqdm.write(line, file=sys.stderr)
+    sys.stderr.flush()
+
+
 class Progress:
-    """Shows epoch, rate, losses, D(x), D(G(z)) and the time left on stderr.
+    """Shows epoch, rate, losses, D(x), D(G(z)) and the time left of one run on stderr.
 
     Args:
         total_steps: Steps of the whole run.
@@ -41,20 +57,30 @@ class Progress:
             else None
         )
 
-    def steps(self, event: StepsFinished, k: int = 0) -> None:
-        """Take notice of a window of steps of run ``k``."""
+    def on(self, k: int, event: RunEvent) -> None:
+        """Show an event of run ``k``."""
+        match event:
+            case StepsFinished():
+                self._show_steps(event)
+            case EpochFinished():
+                self._show_epoch(k, event)
+            case Scored(headline=best) if best is not None:
+                self._show_score(k, best)
+            case WarningsChanged():
+                self._show_warnings(k, event)
+            case Diverged():
+                self._leave(k, f"failed: {event.reason}")
+            case StoppedEarly():
+                self._leave(k, f"ended: {event.reason}")
+
+    def _show_steps(self, event: StepsFinished) -> None:
         if self._bar is None or event.step == self._bar.n:
             return
-        self._bar.set_description_str(self._epoch(event.epoch), refresh=False)
+        self._bar.set_description_str(self._epoch_of(event.epoch), refresh=False)
         self._bar.set_postfix_str(self._facts_of_steps(event) + self._score + self._warnings, refresh=False)
         self._bar.update(event.step - self._bar.n)
 
-    def _facts_of_steps(self, event: StepsFinished) -> str:
-        values = (event.discriminator_loss, event.generator_loss, event.prob_real, event.prob_fake)
-        return _facts(*(float(v.mean()) for v in values))
-
-    def epoch(self, event: EpochFinished, k: int = 0) -> None:
-        """Take notice of an epoch that run ``k`` finished."""
+    def _show_epoch(self, k: int, event: EpochFinished) -> None:
         if self._bar is not None:
             return
         part = event.epoch * _LINES // self._epochs
@@ -63,54 +89,65 @@ class Progress:
         self._printed = part
         left = (time.monotonic() - self._started) * (self._total - event.step) / max(event.step - self._first, 1)
         rate = f"{event.metrics['speed/steps_per_second']:.0f} steps/s"
-        facts = self._facts_of_epoch(event)
         more = f"{self._score}, {tqdm.format_interval(left)} left{self._warnings}"
-        self.write(f"{self._epoch(event.epoch)}, {rate}, {facts}{more}")
+        write_line(f"{self._epoch_of(event.epoch)}, {rate}, {self._facts_of_epoch(event)}{more}")
+
+    def _epoch_of(self, epoch: float) -> str:
+        return f"epoch {int(epoch):{len(str(self._epochs))}d}/{self._epochs}"
+
+    def _facts_of_steps(self, event: StepsFinished) -> str:
+        values = (event.discriminator_loss, event.generator_loss, event.prob_real, event.prob_fake)
+        return _facts(*(float(value.mean()) for value in values))
 
     def _facts_of_epoch(self, event: EpochFinished) -> str:
-        names = ("loss/discriminator", "loss/generator", "prob/real", "prob/fake")
-        return _facts(*(event.metrics[name] for name in names))
+        return _facts(*(event.metrics[name] for name in (*LOSSES, *PROBABILITIES)))
 
-    def score(self, name: str, value: float, larger_is_better: bool, k: int = 0) -> None:
-        """Show a score from here on."""
-        self._score = f", {words(name)} {value:.4g}"
+    def _show_score(self, k: int, best: Headline) -> None:
+        self._score = f", {in_words(best.name)} {best.value:.4g}"
 
-    def warn(self, new: Collection[str], on: Collection[str], k: int = 0) -> None:
-        """Show the warning lights that are on from here on; one that is new at once, where there is no bar."""
-        self._warnings = "".join(f", ! {words(light)}" for light in sorted(on))
-        self._announce(new)
+    def _show_warnings(self, k: int, event: WarningsChanged) -> None:
+        self._warnings = "".join(f", ! {in_words(light)}" for light in sorted(event.on))
+        self._announce(event.new)
 
-    def _announce(self, new: Collection[str], whose: str = "") -> None:
+    def _announce(self, new: Sequence[str], whose: str = "") -> None:
+        """Print new warnings, where no bar shows them."""
         if self._bar is None:
             for light in new:
-                self.write(f"warning   {words(light)}{whose}")
+                write_line(f"warning   {in_words(light)}{whose}")
 
-    def write(self, line: str) -> None:
-        """Print a line without breaking the bar."""
-        tqdm.write(line, file=sys.stderr)
-        sys.stderr.flush()
+    def _leave(self, k: int, how: str) -> None:
+        """Say how a run ended before the others; of a single run its last lines do."""
 
     def close(self) -> None:
         """Leave the bar as it stands."""
         if self._bar is not None:
             self._bar.close()
 
-    def _epoch(self, epoch: float) -> str:
-        return f"epoch {int(epoch):{len(str(self._epochs))}d}/{self._epochs}"
+
+@dataclass
+class _Member:
+    """What is shown of a run that trains in a stack.
+
+    Attributes:
+        name: The run's name.
+        loss: G's mean loss over the last epoch, or None before the first.
+        score: The last score, or None before the first.
+        warned: Whether a warning light is on.
+    """
+
+    name: str
+    loss: float | None = None
+    score: Headline | None = None
+    warned: bool = False
 
 
-def words(name: str) -> str:
-    """The name of a score or a warning light, for people."""
-    return name.replace("_", " ")
-
-
-class GroupProgress(Progress):
+class StackProgress(Progress):
     """Shows the members of a stack as one: how many train, their rates, and the best so far.
 
-    That is the one with the best score, and before there are scores the one with the lowest loss of G.
+    The best member is the one with the best score or, before there are scores, the one with the lowest loss of G.
 
     Args:
-        names: Of the runs.
+        names: Names of the runs.
         total_steps: Steps of each.
         epochs: Epochs of each.
         step: Steps already done when this process started.
@@ -119,58 +156,59 @@ class GroupProgress(Progress):
     def __init__(self, names: Sequence[str], total_steps: int, epochs: int, step: int = 0) -> None:
         super().__init__(total_steps, epochs, step)
         self._names = names
-        self._alive = set(range(len(names)))
-        self._losses: dict[int, float] = {}
-        self._scores: dict[int, float] = {}
-        self._scored_by, self._sign = "", 1
-        self._warned: set[int] = set()
+        self._members = {k: _Member(name) for k, name in enumerate(names)}
 
-    def epoch(self, event: EpochFinished, k: int = 0) -> None:
-        """Take notice of an epoch that run ``k`` finished; the last of them is the one to tell about."""
-        self._losses[k] = event.metrics["loss/generator"]
-        if k == max(self._alive):
-            super().epoch(event, k)
+    def _show_epoch(self, k: int, event: EpochFinished) -> None:
+        self._members[k].loss = event.metrics["loss/generator"]
+        if k == max(self._members):  # the others have finished the epoch too
+            super()._show_epoch(k, event)
 
-    def score(self, name: str, value: float, larger_is_better: bool, k: int = 0) -> None:
-        """Take notice of run ``k``'s score."""
-        self._scores[k], self._scored_by, self._sign = value, words(name), -1 if larger_is_better else 1
+    def _show_score(self, k: int, best: Headline) -> None:
+        self._members[k].score = best
 
-    def warn(self, new: Collection[str], on: Collection[str], k: int = 0) -> None:
-        """Show how many of the runs have warning lights on, and a new one at once, where there is no bar."""
-        self._warned = self._warned | {k} if on else self._warned - {k}
-        self._warnings = f", ! {len(self._warned)} with warnings" if self._warned else ""
-        self._announce(new, f": {self._names[k]}")
+    def _show_warnings(self, k: int, event: WarningsChanged) -> None:
+        self._members[k].warned = bool(event.on)
+        self._count_warned()
+        self._announce(event.new, f": {self._members[k].name}")
 
-    def lose(self, k: int, how: str) -> None:
-        """Say how a run has ended before the others, which go on."""
-        self._alive.discard(k)
-        self._losses.pop(k, None)
-        self._scores.pop(k, None)
-        self.warn([], [], k)
-        self.write(f"{self._names[k]} {how}; the other {len(self._alive)} go on")
+    def _count_warned(self) -> None:
+        warned = sum(member.warned for member in self._members.values())
+        self._warnings = f", ! {warned} with warnings" if warned else ""
+
+    def _leave(self, k: int, how: str) -> None:
+        self._members.pop(k, None)  # it has left already if it diverged in its last checkpoint
+        self._count_warned()
+        write_line(f"{self._names[k]} {how}; {len(self._members)} still training")
 
     def _facts_of_steps(self, event: StepsFinished) -> str:
-        # The rate that the bar shows beside it, once it has one.
+        # The rate that the bar shows next to it, once it has one.
         rate = self._bar.format_dict["rate"] if self._bar is not None else None
-        return self._facts_of_group(rate or event.steps_per_second)
+        return self._facts_of_members(rate or event.steps_per_second)
 
     def _facts_of_epoch(self, event: EpochFinished) -> str:
-        return self._facts_of_group(event.metrics["speed/steps_per_second"])
+        return self._facts_of_members(event.metrics["speed/steps_per_second"])
 
-    def _facts_of_group(self, rate: float) -> str:
-        count = len(self._alive)
-        facts = f"{count * rate:.0f} member-steps/s, {count} members"
-        if self._scores:
-            best = min(self._scores, key=lambda k: self._sign * self._scores[k])
-            return f"{facts}, best {self._scored_by} {self._scores[best]:.4g}: {self._names[best]}"
-        if self._losses:
-            best = min(self._losses, key=self._losses.__getitem__)
-            return f"{facts}, lowest loss G {self._losses[best]:.3f}: {self._names[best]}"
+    def _facts_of_members(self, rate: float) -> str:
+        count = len(self._members)
+        facts = f"{count * rate:.0f} member-steps/s, {count} member{'' if count == 1 else 's'}"
+        scores = [(member.score, member.name) for member in self._members.values() if member.score is not None]
+        if scores:
+            best, name = min(scores, key=lambda score: _rank(score[0]))
+            return f"{facts}, best {in_words(best.name)} {best.value:.4g}: {name}"
+        losses = [(member.loss, member.name) for member in self._members.values() if member.loss is not None]
+        if losses:
+            loss, name = min(losses, key=lambda loss: loss[0])
+            return f"{facts}, lowest loss G {loss:.3f}: {name}"
         return facts
 
 
+def _rank(score: Headline) -> float:
+    """Return a number that is smaller for a better score."""
+    return -score.value if score.larger_is_better else score.value
+
+
 def _is_terminal() -> bool:
-    """Whether a bar can be drawn: a terminal without a size, as some programs provide, shows none."""
+    """Tell whether a bar can be drawn: a terminal without a size, as some programs provide, shows none."""
     return sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns > 0
 
 

@@ -1,26 +1,23 @@
-"""Takes what training reports of one run into the run's folder."""
+"""Records what happens in one run in the run's folder: the journal, the losses, samples and scores."""
 
 from __future__ import annotations
 
 import io
 import os
+import threading
 import uuid
-from collections.abc import Sequence
 from typing import Any
 
 import filelock
 import numpy as np
-import torch
 import yaml
-from torch import nn
 
-from gan_experiments.configuration.schema import TrackingConfig
-from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.journal import WARNING, Journal, Line, read
-from gan_experiments.tracking.metadata import describe, flatten, origin
+from gan_experiments.tracking.metadata import RunDescription, describe, flatten, origin
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_atomically, write_json
-from gan_experiments.tracking.scored import keep_neighbours, record_scores
+from gan_experiments.tracking.run_events import Ended, RunEvent, Scored, StoppedEarly, WarningsChanged
+from gan_experiments.tracking.score_records import keep_neighbours, record_scores
 from gan_experiments.training.events import (
     CheckpointDue,
     EpochFinished,
@@ -34,47 +31,25 @@ _REAL_POINTS = 2000
 
 
 class Recorder:
-    """Records one run. Whatever draws and delivers reads what this writes.
+    """Records one run. Pictures are drawn, and trackers are fed, from what this writes.
 
     Args:
         directory: The run's folder.
-        config: The whole composed configuration as a plain container.
-        tracking: Its ``tracking`` group, with an absolute URI (``check_uri``), or None for no delivery.
-        dataset: What is learnt.
-        total_steps: Steps of the whole run.
-        name: The run's name.
-        overrides: What the person asked for, as Hydra lists it.
-        device: What the run computes on.
+        run: What the run is.
         resumed_from: The step of the checkpoint that this process continues from, or 0.
 
     Attributes:
         directory: The run's folder.
-        tracking: Where and how it is recorded.
-        name: The run's name.
-        total_steps: Steps of the whole run.
-        epochs: Epochs of the whole run.
-        resumed_from: As given.
+        run: What the run is.
     """
 
-    def __init__(
-        self,
-        directory: RunDirectory,
-        config: dict[str, Any],
-        tracking: TrackingConfig,
-        dataset: Dataset,
-        *,
-        total_steps: int,
-        name: str,
-        overrides: Sequence[str],
-        device: str,
-        resumed_from: int = 0,
-    ) -> None:
-        self.directory, self.tracking, self.name = directory, tracking, name
-        self.total_steps, self.epochs, self.resumed_from = total_steps, int(config["train"]["epochs"]), resumed_from
-        self._config, self._dataset, self._overrides, self._device = config, dataset, overrides, device
+    def __init__(self, directory: RunDirectory, run: RunDescription, resumed_from: int = 0) -> None:
+        self.directory, self.run, self._resumed_from = directory, run, resumed_from
         self._session = uuid.uuid4().hex
         self._step, self._epoch = resumed_from, 0.0
-        self._lock = filelock.FileLock(directory.lock, timeout=0)
+        self._folder_lock = filelock.FileLock(directory.lock, timeout=0)
+        # Measurements of the machine come from a thread of their own.
+        self._lock, self._closed = threading.Lock(), False
 
     def claim(self) -> None:
         """Take the folder for this process, until ``release``.
@@ -84,13 +59,13 @@ class Recorder:
         """
         self.directory.path.mkdir(parents=True, exist_ok=True)
         try:
-            self._lock.acquire()
+            self._folder_lock.acquire()
         except filelock.Timeout as error:
             raise UserError(f"another process is training in {self.directory.path}; wait, or end it") from error
 
     def release(self) -> None:
         """Leave the folder to others."""
-        self._lock.release()
+        self._folder_lock.release()
 
     def open(self, members: int = 1) -> None:
         """Write down what the run is; the folder must be claimed.
@@ -104,123 +79,124 @@ class Recorder:
         self._describe(members)
 
     def _identify(self) -> None:
-        """Write run.json; a resumed run keeps its name and identity and may go on to another server."""
+        """Write run.json; a resumed run keeps its name and identity, but may be sent to another server."""
         known = read_json(self.directory.run) if self.directory.run.exists() else {}
-        fresh = {"name": self.name, "experiment": self.tracking.experiment, "nonce": uuid.uuid4().hex}
+        tracking = self.run.tracking
+        fresh = {"name": self.run.name, "experiment": tracking.experiment, "nonce": uuid.uuid4().hex}
         current = {
-            "uri": self.tracking.uri,
-            "timeout": self.tracking.timeout,
-            "sample_every": self.tracking.sample_every,
-            "total_steps": self.total_steps,
-            "epochs": self.epochs,
-            "is_image": self._dataset.is_image,
+            "uri": tracking.uri,
+            "timeout": tracking.timeout,
+            "sample_every": tracking.sample_every,
+            "total_steps": self.run.total_steps,
+            "epochs": self.run.epochs,
+            "is_image": self.run.dataset.is_image,
         }
         write_json(self.directory.run, fresh | known | current)
 
     def _describe(self, members: int) -> None:
-        config = yaml.safe_dump(self._config, sort_keys=False)
+        run = self.run
+        config = yaml.safe_dump(run.config, sort_keys=False)
         write_atomically(self.directory.artifacts / "config" / "config.yaml", config.encode())
-        tags = origin(self._overrides, self._device, self.directory.path) | self.tracking.tags
-        if not self._dataset.is_image:
+        if not run.dataset.is_image:
             self._keep_real_points()
-        self._append("params", values=flatten(self._config))
-        self._append("tags", values=tags)
-        self._append("dataset", **describe(self._dataset))
+        self._append("params", values=flatten(run.config))
+        self._append("tags", values=origin(run.overrides, run.device, self.directory.path) | run.tracking.tags)
+        self._append("dataset", **describe(run.dataset))
         self._append("session", key=self._session, members=members)
 
     def _keep_real_points(self) -> None:
-        """What pictures of generated points are drawn over."""
+        """Keep some of the data set's points, over which generated ones are drawn."""
         content = io.BytesIO()
-        np.save(content, self._dataset.samples[:_REAL_POINTS].cpu().numpy())
+        np.save(content, self.run.dataset.samples[:_REAL_POINTS].cpu().numpy())
         write_atomically(self.directory.real_points, content.getvalue())
 
-    def record(self, event: Event) -> None:
-        """Take notice of an event. For a ``CheckpointDue``, call this before the checkpoint is written."""
+    def on(self, event: RunEvent) -> None:
+        """Record an event; for a checkpoint, before it is written."""
+        match event:
+            case Scored():
+                self._record_scores(event)
+            case WarningsChanged():
+                self._record_warnings(event)
+            case StoppedEarly():
+                pass  # the run's end, which follows, has the reason
+            case Ended():
+                self._close(event)
+            case _:
+                self._record_training(event)
+
+    def _record_training(self, event: Event) -> None:
         self._step, self._epoch = event.step, float(event.epoch)
-        if isinstance(event, StepsFinished):
-            self._record_steps(event)
-        elif isinstance(event, EpochFinished):
-            self._append("metrics", key="epoch", values=event.metrics | {"epoch": float(event.epoch)})
-            self._append("histograms", real=event.real_histogram.tolist(), fake=event.fake_histogram.tolist())
-        elif isinstance(event, SamplesDrawn):
-            content = io.BytesIO()
-            np.save(content, event.samples.numpy())
-            name = f"{event.step:08d}.npy"
-            write_atomically(self.directory.samples / name, content.getvalue())
-            self._append("samples", file=name)
-        elif isinstance(event, ProbabilitiesTaken):
-            self._append("probabilities", real=event.real.tolist(), fake=event.fake.tolist())
-        elif isinstance(event, CheckpointDue):
-            os.fsync(self._losses.fileno())
-            self._journal.synchronise()
+        match event:
+            case StepsFinished():
+                self._record_steps(event)
+            case EpochFinished():
+                self._append("metrics", key="epoch", values=event.metrics | {"epoch": float(event.epoch)})
+                self._append("histograms", real=event.real_histogram.tolist(), fake=event.fake_histogram.tolist())
+            case SamplesDrawn():
+                content = io.BytesIO()
+                np.save(content, event.samples.numpy())
+                name = f"{event.step:08d}.npy"
+                write_atomically(self.directory.samples / name, content.getvalue())
+                self._append("samples", file=name)
+            case ProbabilitiesTaken():
+                self._append("probabilities", real=event.real.tolist(), fake=event.fake.tolist())
+            case CheckpointDue():
+                os.fsync(self._losses.fileno())
+                self._journal.synchronise()
 
     def _record_steps(self, event: StepsFinished) -> None:
-        losses = np.stack((event.discriminator_loss, event.generator_loss), 1).astype("<f4")
+        losses = np.stack((event.discriminator_loss, event.generator_loss), 1).astype("<f4")  # [W, 2]
         first = event.step - len(losses) + 1
         self._losses.seek(8 * (first - 1))
         self._losses.write(losses.tobytes())
         self._losses.flush()
-        every = self.tracking.log_every
+        every = self.run.tracking.log_every
         for step in range(-(-first // every) * every, event.step + 1, every):
             discriminator, generator = map(float, losses[step - first])
             values = {"loss_step/discriminator": discriminator, "loss_step/generator": generator}
             self._journal.append("metrics", key="step", step=step, epoch=event.epoch, values=values)
 
+    def _record_scores(self, event: Scored) -> None:
+        record_scores(
+            self._journal,
+            key="eval",
+            step=event.step,
+            epoch=event.epoch,
+            metrics=event.metrics,
+            tags=event.tags,
+            details=event.details,
+        )
+        if event.neighbours is not None:
+            keep_neighbours(self._journal, self.directory, event.step, event.epoch, event.neighbours)
+
+    def _record_warnings(self, event: WarningsChanged) -> None:
+        for name in event.new:
+            key = f"{WARNING}{name}"
+            tags = {key: f"since step {event.step}, epoch {event.epoch}"}
+            self._journal.append("tags", key=key, step=event.step, epoch=event.epoch, values=tags)
+
     def record_system_metrics(self, values: dict[str, float]) -> None:
-        """Take notice of a measurement of the machine."""
-        # MLflow draws these over time; their step counts measurements, over all sessions of the run.
-        index = self._journal.last_step("system") + 1
-        self._journal.append("system", step=index, epoch=self._epoch, values=values)
+        """Record a measurement of the machine, unless the run has ended."""
+        with self._lock:
+            if not self._closed:
+                # Trackers draw these over time; their step counts measurements, over all sessions of the run.
+                index = self._journal.last_step("system") + 1
+                self._journal.append("system", step=index, epoch=self._epoch, values=values)
 
     def _append(self, kind: str, *, key: str = "", **content: Any) -> None:
         self._journal.append(kind, key=key, step=self._step, epoch=self._epoch, **content)
 
-    def score(
-        self,
-        step: int,
-        epoch: int,
-        *,
-        metrics: dict[str, float],
-        tags: dict[str, str],
-        details: dict[str, Any],
-        neighbours: np.ndarray | None,
-    ) -> None:
-        """Take notice of scores; arguments as those of ``scored.record_scores`` and ``scored.keep_neighbours``."""
-        record_scores(self._journal, key="eval", step=step, epoch=epoch, metrics=metrics, tags=tags, details=details)
-        if neighbours is not None:
-            keep_neighbours(self._journal, self.directory, step, epoch, neighbours)
-
-    def warn(self, step: int, epoch: int, new: Sequence[str]) -> None:
-        """Take notice of warning lights that came on for the first time."""
-        for name in new:
-            key = f"{WARNING}{name}"
-            tags = {key: f"since step {step}, epoch {epoch}"}
-            self._journal.append("tags", key=key, step=step, epoch=epoch, values=tags)
-
     def history(self) -> list[Line]:
-        """The journal's metrics of epochs, and scores, up to the step that this process continues from."""
-        keys, last = ("epoch", "eval"), self.resumed_from
+        """Return the journal's metrics of epochs, and scores, up to the step that this process continues from."""
+        keys, last = ("epoch", "eval"), self._resumed_from
         lines = [line for line, _ in read(self.directory.journal) if line["kind"] == "metrics"]
         return [line for line in lines if line["key"] in keys and line["step"] <= last]
 
-    def close(self, status: str, reason: str, generator: nn.Module | None = None) -> None:
-        """End the run; the folder stays claimed while it is drawn and delivered.
-
-        Args:
-            status: ``FINISHED``, ``FAILED`` or ``KILLED``.
-            reason: Why it ended, in one line.
-            generator: The final generator, for the MLflow model.
-        """
-        if generator is not None:
-            self._keep_generator(generator)
-        self._append("status", key=self._session, status=status, reason=reason)
+    def _close(self, event: Ended) -> None:
+        """Write down how the run ended; its folder stays claimed while pictures are drawn and delivered."""
+        with self._lock:
+            self._closed = True
+        self._append("status", key=self._session, status=event.status, reason=event.reason)
         self._journal.synchronise()
         self._journal.close()
         self._losses.close()
-
-    def _keep_generator(self, generator: nn.Module) -> None:
-        content = io.BytesIO()
-        torch.save({name: value.cpu() for name, value in generator.state_dict().items()}, content)
-        write_atomically(self.directory.generator / "generator.pt", content.getvalue())
-        description = self._dataset.sample_space.description() | {"model": self._config["model"]}
-        write_json(self.directory.generator / "generator.json", description)

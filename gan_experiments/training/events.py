@@ -1,4 +1,4 @@
-"""What training reports: plain values on the host, in the order in which they happened.
+"""The events of training: plain values on the host, in the order in which they happened.
 
 ``step`` counts generator updates that are finished, ``epoch`` passes over the data that are finished.
 """
@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
+
+LOSSES = ("loss/discriminator", "loss/generator")
+PROBABILITIES = ("prob/real", "prob/fake")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_experiments.training.events import LOSSES, PROBABILITIES
 from gan_experiments.training.step import StepStatistics
 
 HISTOGRAM_BINS = 50
@@ -87,7 +88,7 @@ class EpochStatistics:
     def metrics(self) -> dict[str, float]:
         """Means over the epoch's steps by their MLflow names, and the rate of steps."""
         rows = np.concatenate(self._rows).astype(np.float64)
-        names = ("loss/discriminator", "loss/generator", "prob/real", "prob/fake", "accuracy/discriminator")
+        names = (*LOSSES, *PROBABILITIES, "accuracy/discriminator")
         means = dict(zip(names, map(float, rows.mean(0)), strict=True))
         return means | {"speed/steps_per_second": len(rows) / max(self._seconds, 1e-9)}
 

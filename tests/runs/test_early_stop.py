@@ -23,7 +23,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     varied = "train.early_stop=[mode_collapse,oscillation],[oscillation]"
     command = ("-m", "hydra/launcher=fused", *COLLAPSE, "train.epochs=9", varied, f"hydra.sweep.dir={folder}")
     ended = succeed(folder.parent, *command)
-    said = "ended: early stop after epoch 6: mode collapse; the other 1 go on"
+    said = "ended: early stop after epoch 6: mode collapse; 1 still training"
     assert [line for line in ended.err if line.endswith(said)]
     return folder
 

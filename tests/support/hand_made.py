@@ -20,9 +20,14 @@ import torch
 from gan_experiments.configuration.schema import TrackingConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.models import mlp
+from gan_experiments.tracking.generator_files import write_generator
+from gan_experiments.tracking.last_lines import LastLines
+from gan_experiments.tracking.metadata import RunDescription
+from gan_experiments.tracking.progress import Progress
 from gan_experiments.tracking.recorder import Recorder
 from gan_experiments.tracking.run_directory import RunDirectory
-from gan_experiments.tracking.stack_recorder import Recording
+from gan_experiments.tracking.run_events import ALL_EPOCHS, Consumer, Ended, RunEvent
+from gan_experiments.tracking.stack_recorder import StackRecorder
 from gan_experiments.training.events import (
     CheckpointDue,
     EpochFinished,
@@ -68,19 +73,8 @@ class HandMadeRun:
         }
         self.generator = mlp.build(self.dataset.sample_shape, **{k: v for k, v in MODEL.items() if k != "_target_"})
 
-    def recorder(self, resumed_from: int = 0) -> Recording:
-        recorder = Recorder(
-            self.directory,
-            self.config,
-            self.tracking,
-            self.dataset,
-            total_steps=self.epochs * STEPS,
-            name="lr=0.1",
-            overrides=["train.lr=0.1"],
-            device="cpu",
-            resumed_from=resumed_from,
-        )
-        return Recording([recorder])
+    def recorder(self, resumed_from: int = 0) -> HandMadeRecorder:
+        return HandMadeRecorder(self, resumed_from)
 
     def events(self, first_epoch: int, last_epoch: int) -> Iterator[Event]:
         """What a trainer would say from the start of one epoch to the end of another."""
@@ -125,6 +119,43 @@ class HandMadeRun:
         expected["loss_step/discriminator"] = [(step, float(np.float32(step) / np.float32(7))) for step in logged]
         expected["loss_step/generator"] = [(step, -float(step)) for step in logged]
         return expected
+
+
+class HandMadeRecorder:
+    """Tells the consumers of a run's events what the life of a run tells them, without training."""
+
+    def __init__(self, run: HandMadeRun, resumed_from: int) -> None:
+        self._run, self._resumed_from = run, resumed_from
+        description = RunDescription(
+            name="lr=0.1",
+            config=run.config,
+            tracking=run.tracking,
+            dataset=run.dataset,
+            overrides=["train.lr=0.1"],
+            device="cpu",
+            total_steps=run.epochs * STEPS,
+        )
+        self._records = StackRecorder([Recorder(run.directory, description, resumed_from)])
+
+    def open(self) -> None:
+        self._records.open()
+        self._progress = Progress(self._run.epochs * STEPS, self._run.epochs, self._resumed_from)
+        self._last_lines = LastLines(["lr=0.1"], [self._run.directory], self._run.tracking)
+
+    def record(self, event: RunEvent) -> None:
+        consumers: list[Consumer] = [self._records, self._progress, self._last_lines]
+        for consumer in consumers:
+            consumer.on(0, event)
+
+    def close(self, status: str, reason: str = ALL_EPOCHS, generator: torch.nn.Module | None = None) -> None:
+        if generator is not None:
+            write_generator(self._run.directory, generator, MODEL, self._run.dataset.sample_space)
+        self.record(Ended(status, reason))
+        self._progress.close()
+        complaints = self._records.finish()
+        self._last_lines.print()
+        for complaint in complaints:
+            print(complaint, file=sys.stderr)
 
 
 def stored_metrics(uri: str) -> dict[str, list[tuple[int, float]]]:

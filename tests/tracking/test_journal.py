@@ -16,7 +16,7 @@ def _contents(tmp_path: Path) -> list[tuple[str, int]]:
 
 def test_a_line_is_on_disk_when_append_returns(tmp_path: Path) -> None:
     journal = _journal(tmp_path)
-    assert journal.append("metrics", key="epoch", step=3, epoch=1.0, values={"loss": 0.5})
+    journal.append("metrics", key="epoch", step=3, epoch=1.0, values={"loss": 0.5})
     (line,) = (tmp_path / "journal.jsonl").read_text().splitlines()
     content = json.loads(line)
     time = content.pop("time")
@@ -31,11 +31,11 @@ def test_what_a_resumed_run_repeats_is_not_recorded_again(tmp_path: Path) -> Non
         first.append("metrics", step=step, epoch=0)
     first.close()
     second = _journal(tmp_path)
-    assert not second.append("metrics", step=2, epoch=0)
-    assert not second.append("metrics", step=3, epoch=0)
-    assert second.append("metrics", step=4, epoch=0)
-    assert second.append("samples", step=3, epoch=0)
-    assert second.append("metrics", key="other", step=3, epoch=0)
+    second.append("metrics", step=2, epoch=0)
+    second.append("metrics", step=3, epoch=0)
+    second.append("metrics", step=4, epoch=0)
+    second.append("samples", step=3, epoch=0)
+    second.append("metrics", key="other", step=3, epoch=0)
     second.close()
     assert _contents(tmp_path) == [
         ("metrics", 1),
@@ -58,7 +58,7 @@ def test_a_line_that_a_crash_tore_off_is_written_again_whole(tmp_path: Path) -> 
         path.write_bytes(whole[:-cut])
         assert _contents(tmp_path) == [("metrics", 1)]
         journal = _journal(tmp_path)
-        assert journal.append("metrics", step=2, epoch=0, values={"loss": 0.25})
+        journal.append("metrics", step=2, epoch=0, values={"loss": 0.25})
         journal.close()
         assert _contents(tmp_path) == [("metrics", 1), ("metrics", 2)]
 

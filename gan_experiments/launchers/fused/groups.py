@@ -17,7 +17,7 @@ from gan_experiments.configuration.validation import validate
 from gan_experiments.launchers.fused.partition import chunks, structure
 
 if TYPE_CHECKING:
-    from gan_experiments.runs.session import Run
+    from gan_experiments.runs.run import Run
 
 
 @dataclass(eq=False)

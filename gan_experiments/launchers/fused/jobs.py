@@ -17,7 +17,8 @@ from gan_experiments.launchers.fused.groups import Job, count, groups, hydra_con
 from gan_experiments.launchers.fused.memory import members_that_fit
 from gan_experiments.launchers.fused.partition import chunks
 from gan_experiments.models.stacking import UnstackableError
-from gan_experiments.runs.session import Run, Session
+from gan_experiments.runs.run import Run
+from gan_experiments.runs.train import train_runs
 from gan_experiments.sweeps.membership import join, wait
 from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory
@@ -91,6 +92,7 @@ class FusedJobs:
             place = join(job.directory_of_sweep, job.directory, job.overrides)
             job.cfg.train.resume = "auto"
             job.run = Run(job.cfg, job.directory, job.overrides, place.name, place.tags)
+            job.run.load()
         except Exception as error:
             return error
         return None
@@ -117,7 +119,7 @@ class FusedJobs:
     def _outcomes(self, jobs: Sequence[Job]) -> Sequence[float | Exception]:
         try:
             with env_override(jobs[0].config.hydra.job.env_set):
-                return Session([job.run for job in jobs if job.run is not None]).train()
+                return train_runs([job.run for job in jobs if job.run is not None])
         except Exception as error:
             return [error] * len(jobs)
 

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from gan_experiments.models.stacking import UnstackableError
-from gan_experiments.runs.session import Run
+from gan_experiments.runs.run import Run
 from gan_experiments.training.counter_rng import step_keys
 from gan_experiments.training.step import AdversarialStep
 

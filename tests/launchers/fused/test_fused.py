@@ -142,7 +142,7 @@ def test_a_run_that_diverges_takes_nobody_along(tmp_path: Path) -> None:
     ((status, reason),) = [(line["status"], line["reason"]) for line in lines(lost, "status")]
     assert status == "FAILED"
     assert reason == "the generator's loss is inf at step 1"
-    assert any(re.search(r"lr=1e\+30.* failed: .*; the other 2 go on", line) for line in ended.err)
+    assert any(re.search(r"lr=1e\+30.* failed: .*; 2 still training", line) for line in ended.err)
     assert ended.err[-1] == "failed    lr=1e+30: the generator's loss is inf at step 1"
     for run, same in zip((first, last), members(tmp_path / "two"), strict=True):
         assert [line["status"] for line in lines(run, "status")] == ["FINISHED"]
@@ -212,7 +212,7 @@ def test_too_many_for_the_memory_go_on_in_halves(command: Command, monkeypatch: 
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
             return super()._train_window()
 
-    monkeypatch.setattr("gan_experiments.runs.session.Trainer", Small)
+    monkeypatch.setattr("gan_experiments.runs.train.Trainer", Small)
     answer = command(*SHORT, "train.epochs=3", "train.checkpoint_every=1", "seed=range(5)")
     assert answer.status == 0, answer.err
     assert groups(answer.out) == ["#0, #1, #2, #3, #4", "#2, #3, #4", "#3, #4", "#0, #1"] or groups(answer.out) == [

@@ -13,7 +13,7 @@ from gan_experiments.configuration.compose import compose
 from gan_experiments.launchers.fused.memory import members_that_fit
 from gan_experiments.models.networks import Networks
 from gan_experiments.models.stacking import UnstackableError
-from gan_experiments.runs.session import Run
+from gan_experiments.runs.run import Run
 from gan_experiments.training.trainer import Trainer
 
 GIGABYTE = 10**9

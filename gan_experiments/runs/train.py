@@ -1,0 +1,151 @@
+"""The life of a run, from its composed configuration to its last line."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from typing import cast
+
+from omegaconf import OmegaConf
+
+from gan_experiments.configuration.schema import EvaluateConfig
+from gan_experiments.errors import RunFailedError
+from gan_experiments.evaluation.evaluator import Evaluator
+from gan_experiments.evaluation.features import missing
+from gan_experiments.runs.checkpoints import Checkpoints
+from gan_experiments.runs.endings import Endings
+from gan_experiments.runs.monitor import RunMonitor
+from gan_experiments.runs.run import Run
+from gan_experiments.runs.signals import exit_after_signal, stop_on_signals
+from gan_experiments.tracking.last_lines import LastLines
+from gan_experiments.tracking.progress import progress_of
+from gan_experiments.tracking.recorder import Recorder
+from gan_experiments.tracking.run_events import ALL_EPOCHS, Consumer, RunEvent
+from gan_experiments.tracking.stack_recorder import StackRecorder
+from gan_experiments.training.trainer import Trainer
+
+
+def train_run(run: Run) -> float:
+    """Train one run by itself.
+
+    Returns:
+        G's mean loss over the last epoch: a number for whoever asked for the run.
+
+    Raises:
+        UserError: Another process is training in its folder.
+        RunFailedError: Training diverged; the message has the step and the reason.
+        SystemExit: A signal stopped the run, after a checkpoint; the status is 128 + the signal's number.
+    """
+    (result,) = train_runs([run])
+    if isinstance(result, RunFailedError):
+        raise result
+    return result
+
+
+def train_runs(runs: Sequence[Run]) -> list[float | RunFailedError]:
+    """Train runs from beginning to end: one, or several as one stacked program.
+
+    Args:
+        runs: They agree in all that a stack's members must agree in, and in the step to resume from.
+
+    Returns:
+        For each run, G's mean loss over its last epoch, a number for whoever asked for the run; or, if it diverged,
+        an error whose message has the step and the reason.
+
+    Raises:
+        UnstackableError: The runs' networks cannot train as one.
+        UserError: Another process is training in one of the folders.
+        SystemExit: A signal stopped training, after a checkpoint; the status is 128 + the signal's number, unless
+            the program has a handler of its own, which is called then, and ends it in another way.
+    """
+    first = runs[0]
+
+    # 1. Load the data set. The runs of a stack learn the same one, on the same device.
+    dataset, device, tracking = first.dataset, first.device, first.tracking
+
+    # 2. Build the networks, each run's from its own seed, and the step that trains them all.
+    trainer = Trainer(
+        [run.member for run in runs],
+        dataset,
+        device=device,
+        samples=tracking.samples,
+        sample_every=tracking.sample_every,
+    )
+    total_steps, epochs = trainer.schedule.total_steps, trainer.schedule.epochs
+
+    # 3. Resume from the checkpoints, where there are any.
+    for k, run in enumerate(runs):
+        if run.state is not None:
+            trainer.load(run.state, k)
+            run.forget_state()
+
+    # 4. Prepare to judge: the evaluator keeps what samples are compared with.
+    evaluate = cast(EvaluateConfig, OmegaConf.to_object(first.cfg.evaluate))
+    evaluator = Evaluator(evaluate, dataset, device)
+    if notice := missing(evaluate, dataset):
+        print(notice, file=sys.stderr)
+
+    failure: BaseException | None = None
+    with stop_on_signals(trainer) as signals:
+        # 5. Open the records: claim the folders, write down what the runs are, start drawing and delivering.
+        recorders = [Recorder(run.directory, run.description(total_steps), trainer.step) for run in runs]
+        records = StackRecorder(recorders)
+        records.open()
+
+        # 6. Train. Every event goes to all consumers in this order: recorded first, and saved last, because on resume
+        #    everything before a checkpoint counts as recorded. Consumers publish events too: scores, warnings, ends.
+        def publish(k: int, event: RunEvent) -> None:
+            for consumer in consumers:
+                consumer.on(k, event)
+
+        names, directories = [run.name for run in runs], [run.directory for run in runs]
+        progress = progress_of(names, total_steps, epochs, trainer.step)
+        monitor = RunMonitor(runs, trainer, evaluator, publish)
+        checkpoints, endings = Checkpoints(runs, trainer), Endings(directories, publish)
+        last_lines = LastLines(names, directories, tracking)
+        consumers: list[Consumer] = [records, progress, last_lines, monitor, checkpoints, endings]
+        try:
+            for k in range(len(runs)):
+                monitor.recall(k, records.history(k))
+            for k, event in trainer.events():
+                publish(k, event)
+        except BaseException as error:
+            failure = error
+
+    # 7. End: close the records of all runs that are still open, wait until everything is drawn and delivered, and say
+    #    how it ended and where everything is.
+    if failure is not None:
+        status, reason = "FAILED", f"{type(failure).__name__}: {failure}".splitlines()[0]
+    elif endings.stopped_after is not None:
+        step, name = endings.stopped_after, signal.Signals(signals[0]).name
+        status, reason = "KILLED", f"stopped by {name} after step {step} of {total_steps}"
+    else:
+        status, reason = "FINISHED", ALL_EPOCHS
+    records.stop_measuring()  # before the ends: runs that end together all get the last measurement
+    endings.end_together(status, reason)
+    progress.close()
+    complaints = records.finish()
+    last_lines.print()
+    for complaint in complaints:
+        print(complaint, file=sys.stderr)
+    consumers.clear()  # they hold `publish`, and it holds them: without this the networks would stay in memory
+    if failure is not None:
+        try:
+            raise failure
+        finally:
+            del failure  # its traceback holds this frame, which would hold it in turn
+    if status == "KILLED":
+        _say_how_to_resume(runs, reason.removeprefix("stopped "))
+        exit_after_signal(signals[0])
+    return endings.results
+
+
+def _say_how_to_resume(runs: Sequence[Run], stopped: str) -> None:
+    if len(runs) > 1:
+        print(f"stopped   {len(runs)} runs {stopped}", flush=True)  # the launcher says how to resume its sweep
+        return
+    folder = shlex.quote(str(runs[0].directory.path))
+    print(f"stopped   {stopped}; to continue:")
+    print(f"resume    python -m gan_experiments.run train.resume={folder}", flush=True)

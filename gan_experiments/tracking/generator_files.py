@@ -1,0 +1,27 @@
+"""The final generator in a run's folder, from where it becomes a model in MLflow."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import torch
+from torch import nn
+
+from gan_experiments.data.sample_space import SampleSpace
+from gan_experiments.tracking.run_directory import RunDirectory, write_atomically, write_json
+
+
+def write_generator(directory: RunDirectory, generator: nn.Module, model: dict[str, Any], space: SampleSpace) -> None:
+    """Write a run's final generator: its weights, and all that it takes to build it and to read its samples.
+
+    Args:
+        directory: The run's folder.
+        generator: The network.
+        model: The configuration's ``model`` group as plain values.
+        space: The shape and the range of a sample.
+    """
+    content = io.BytesIO()
+    torch.save({name: value.cpu() for name, value in generator.state_dict().items()}, content)
+    write_atomically(directory.generator / "generator.pt", content.getvalue())
+    write_json(directory.generator / "generator.json", space.description() | {"model": model})

@@ -1,0 +1,110 @@
+"""What happens in a run besides training, and the one interface of everything that is told about a run's events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from gan_experiments.training.events import Event
+
+ALL_EPOCHS = "all epochs are done"
+"""Reason of a run that ended because it had nothing left to do."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The most telling of a generator's scores.
+
+    Attributes:
+        name: Name of the score.
+        value: Its value.
+        larger_is_better: Whether more of it is better.
+    """
+
+    name: str
+    value: float
+    larger_is_better: bool
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The generator was scored.
+
+    Attributes:
+        step: Steps finished.
+        epoch: Epochs finished.
+        metrics: Values and errors, by their MLflow names.
+        tags: What they were measured with, by the names of tags in MLflow.
+        details: Everything there is to know, as plain values; for the journal alone.
+        neighbours: Generated images and the training images nearest to them, uint8 ``[2, n, C, H, W]``, or None.
+        headline: The most telling score, or None where there is none.
+    """
+
+    step: int
+    epoch: int
+    metrics: dict[str, float]
+    tags: dict[str, str]
+    details: dict[str, Any]
+    neighbours: np.ndarray | None
+    headline: Headline | None
+
+
+@dataclass(frozen=True)
+class WarningsChanged:
+    """Warning lights came on or went off.
+
+    Attributes:
+        step: Steps finished.
+        epoch: Epochs finished.
+        new: Lights that came on for the first time.
+        on: All lights that are on now.
+    """
+
+    step: int
+    epoch: int
+    new: Sequence[str]
+    on: Collection[str]
+
+
+@dataclass(frozen=True)
+class StoppedEarly:
+    """A warning light of ``train.early_stop`` is on; training completes the run with this epoch.
+
+    Attributes:
+        step: Steps finished.
+        epoch: Epochs finished.
+        reason: Which light it was, in one line.
+    """
+
+    step: int
+    epoch: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The run is over; its last event.
+
+    Attributes:
+        status: ``FINISHED``, ``FAILED`` or ``KILLED``.
+        reason: Why it ended, in one line.
+    """
+
+    status: str
+    reason: str
+
+
+RunEvent = Event | Scored | WarningsChanged | StoppedEarly | Ended
+
+Publish = Callable[[int, RunEvent], None]
+"""Tell all consumers of an event of run ``k``."""
+
+
+class Consumer(Protocol):
+    """Anything that is told what happens in the runs that one program trains together."""
+
+    def on(self, k: int, event: RunEvent) -> None:
+        """Take an event of run ``k``, or ignore it."""
