@@ -135,8 +135,8 @@ def _evaluator(data: str, evaluate: str, device: str) -> Evaluator:
     """The evaluator for a data group and an evaluate group, as YAML; runs on the same data share one."""
     from omegaconf import DictConfig, OmegaConf
 
-    from gan_experiments.configuration.instantiate import load_data
     from gan_experiments.configuration.schema import EvaluateConfig
+    from gan_experiments.data.load import load_data
     from gan_experiments.evaluation.evaluator import Evaluator
     from gan_experiments.training.device import resolve_device
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 import inspect
 import pkgutil
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from gan_experiments.configuration import key_names
 from gan_experiments.errors import UserError
-
-if TYPE_CHECKING:
-    from gan_experiments.data.dataset import Dataset
 
 _PACKAGE = __name__.partition(".")[0] + "."
 _SUPPLIED = {"data": (), "model": ("sample_shape",), "objective": (), "penalty": ()}
@@ -74,27 +70,3 @@ def build(node: DictConfig, **supplied: Any) -> Any:
         return instantiate(node, _convert_="all", **supplied)
     except InstantiationException as error:
         raise error.__cause__ or error from None
-
-
-def load_data(node: DictConfig) -> Dataset:
-    """The data set that the ``data`` group describes; the last one is kept, as a sweep's runs mostly share it.
-
-    Raises:
-        UserError: It cannot be had, or an own loader returns something else.
-    """
-    return _load(OmegaConf.to_yaml(node, resolve=True))
-
-
-@lru_cache(maxsize=1)
-def _load(node: str) -> Dataset:
-    from gan_experiments.data.dataset import Dataset
-
-    config = OmegaConf.create(node)
-    assert isinstance(config, DictConfig)
-    dataset = build(config)
-    if not isinstance(dataset, Dataset):
-        found = type(dataset).__name__
-        raise UserError(
-            f"data._target_={config._target_}: must return a Dataset (gan_experiments.data), not a {found}"
-        )
-    return dataset

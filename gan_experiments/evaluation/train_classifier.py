@@ -17,9 +17,9 @@ from torch.nn import functional
 
 from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.configuration.compose import compose
-from gan_experiments.configuration.instantiate import load_data
 from gan_experiments.configuration.validation import validate
 from gan_experiments.data.dataset import Dataset
+from gan_experiments.data.load import load_data
 from gan_experiments.data.resize import resize
 from gan_experiments.errors import UserError
 from gan_experiments.evaluation.classifier import Classifier, ClassifierSpec, Network

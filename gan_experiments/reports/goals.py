@@ -21,7 +21,7 @@ _METRIC, _DIRECTION = "hydra.sweeper.metric", "hydra.sweeper.direction"
 
 def metrics_of(cfg: DictConfig) -> list[str]:
     """Names of all that a run can be judged by, known before it trains; its own scores first."""
-    from gan_experiments.configuration.instantiate import load_data
+    from gan_experiments.data.load import load_data
     from gan_experiments.evaluation.evaluator import Evaluator
     from gan_experiments.training.device import resolve_device
 

@@ -9,9 +9,9 @@ from typing import cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from gan_experiments.configuration.instantiate import load_data
 from gan_experiments.configuration.schema import EvaluateConfig
 from gan_experiments.configuration.validation import validate
+from gan_experiments.data.load import load_data
 from gan_experiments.errors import UserError
 
 

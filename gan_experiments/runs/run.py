@@ -11,9 +11,10 @@ from typing import Any, cast
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from gan_experiments.configuration.instantiate import build, load_data
+from gan_experiments.configuration.instantiate import build
 from gan_experiments.configuration.schema import TrackingConfig, TrainConfig
 from gan_experiments.data.dataset import Dataset
+from gan_experiments.data.load import load_data
 from gan_experiments.models.networks import Networks
 from gan_experiments.runs.resume import state_to_resume
 from gan_experiments.tracking.destination import check_uri

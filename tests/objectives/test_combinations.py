@@ -11,8 +11,9 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.configuration.compose import CONFIG_DIR, compose
-from gan_experiments.configuration.instantiate import build, load_data
+from gan_experiments.configuration.instantiate import build
 from gan_experiments.configuration.validation import validate
+from gan_experiments.data.load import load_data
 from gan_experiments.training.events import Completed, EpochFinished
 from gan_experiments.training.member import Member
 from gan_experiments.training.trainer import Trainer

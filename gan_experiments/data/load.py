@@ -1,0 +1,33 @@
+"""Loads the data set that a configuration asks for."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from omegaconf import DictConfig, OmegaConf
+
+from gan_experiments.configuration.instantiate import build
+from gan_experiments.data.dataset import Dataset
+from gan_experiments.errors import UserError
+
+
+def load_data(node: DictConfig) -> Dataset:
+    """Load the data set that the ``data`` group describes and keep the latest: runs of a sweep mostly share it.
+
+    Raises:
+        UserError: It cannot be had, or a custom loader returns something else.
+    """
+    return _load(OmegaConf.to_yaml(node, resolve=True))
+
+
+@lru_cache(maxsize=1)
+def _load(node: str) -> Dataset:
+    config = OmegaConf.create(node)
+    assert isinstance(config, DictConfig)
+    dataset = build(config)
+    if not isinstance(dataset, Dataset):
+        found = type(dataset).__name__
+        raise UserError(
+            f"data._target_={config._target_}: must return a Dataset (gan_experiments.data), not a {found}"
+        )
+    return dataset
