@@ -14,7 +14,9 @@ from torch import Tensor
 
 from gan_experiments.benchmark.recipe import Recipe
 from gan_experiments.benchmark.timing import StepsTaken
-from gan_experiments.training.adam import Adam, Rates
+from gan_experiments.configuration.schema import TrainConfig
+from gan_experiments.training.optimizers.adam import Adam
+from gan_experiments.training.optimizers.optimizer import rates_of
 from gan_experiments.training.trainer import arithmetic
 
 ADAM_WORDS = 7
@@ -151,9 +153,9 @@ def streaming(device: torch.device, size: int) -> tuple[Iterator[StepsTaken], in
 def bare_step(count: StepCount, device: torch.device, precision: str) -> Iterator[StepsTaken]:
     """Repeat the step's products in their own shapes and one Adam update of as many parameters; nothing else."""
     multiply = _multiply([_operands(product, device, precision) for product in count.products], precision)
-    parameters = torch.zeros(count.parameters, device=device)
+    parameters = torch.zeros(1, count.parameters, device=device)
     gradient = torch.ones_like(parameters)
-    adam = Adam(parameters, [Rates(2e-4, (0.9, 0.999))])
+    adam = Adam(parameters, [rates_of(TrainConfig())])
     for taken in multiply:
         adam.update(gradient)
         yield taken

@@ -31,10 +31,21 @@ class TrainConfig:
 
     epochs: int = setting(100, "passes over the data", at_least(1))
     batch_size: int = setting(52, "samples a step; not more than the data set has", at_least(1))
-    lr: float = setting(2e-4, "Adam's learning rate, for the players whose own is null", above(0))
+    lr: float = setting(2e-4, "learning rate, for the players whose own is null", above(0))
     generator_lr: float | None = setting(None, "the generator's learning rate; null follows lr", above(0))
     discriminator_lr: float | None = setting(None, "the discriminator's learning rate; null follows lr", above(0))
-    betas: list[float] = setting([0.9, 0.999], "Adam's decay rates", each(at_least(0) & below(1), length=2))
+    optimizer: str = setting(
+        "adam",
+        "updates the weights, as torch's optimiser of that name",
+        one_of(*modules_in("training/optimizers", "optimizer")),
+    )
+    betas: list[float] = setting(
+        [0.9, 0.999], "decay rates of adam and adamw; the others have none", each(at_least(0) & below(1), length=2)
+    )
+    weight_decay: float = setting(0.0, "factor of the weights in their own decrease; adamw decouples it", at_least(0))
+    momentum: float = setting(
+        0.0, "factor of the last update in the next, for sgd and rmsprop", at_least(0) & below(1)
+    )
     discriminator_steps: int = setting(1, "discriminator updates before each generator update", at_least(1))
     precision: str = setting(
         "fp32", "tf32 are CUDA's matrix units; bf16 is autocast, weights stay float32", one_of("fp32", "tf32", "bf16")

@@ -9,7 +9,7 @@ from typing import cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from gan_experiments.configuration.schema import EvaluateConfig
+from gan_experiments.configuration.schema import EvaluateConfig, TrainConfig
 from gan_experiments.configuration.validation import validate
 from gan_experiments.data.load import load_data
 from gan_experiments.errors import UserError
@@ -26,8 +26,10 @@ def check(cfg: DictConfig, here: bool = True) -> None:
         UserError: One line: the key, the value, what is allowed.
     """
     from gan_experiments.training.device import resolve_device
+    from gan_experiments.training.optimizers.optimizer import check_optimizer
 
     validate(cfg)
+    check_optimizer(cast(TrainConfig, OmegaConf.to_object(cfg.train)))
     device = resolve_device(cfg.device if here else "cpu")
     if here and cfg.train.precision == "tf32" and device.type != "cuda":
         raise UserError(f"train.precision=tf32: is a matter of CUDA, and this run is on {device}; fp32 and bf16 work")

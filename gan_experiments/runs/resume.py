@@ -11,6 +11,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.configuration.compose import compose
+from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.mlflow.locate import folder_of_run, is_run_id
 from gan_experiments.tracking.run_directory import RunDirectory
@@ -116,6 +117,8 @@ def state_to_resume(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
     if "config" not in state:
         raise UserError(f"train.resume={path}: this holds weights alone; a run goes on from {directory.checkpoint}")
     then, now = flatten(state["config"]), flatten(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
+    # A key that did not exist when the run was made had the effect of its default.
+    then = flatten({"train": OmegaConf.to_container(OmegaConf.structured(TrainConfig))}) | then
     for key in then | now:
         if not key.startswith(_FREE) and then.get(key) != now.get(key):
             raise UserError(f"{key}={now.get(key)}: must be {then.get(key)} to go on with the run of {path}")

@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.data.batch import Batch
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.models.stacking import UnstackableError, Vmapped
-from gan_experiments.training.adam import Adam, Rates
 from gan_experiments.training.instance_noise import InstanceNoise
 from gan_experiments.training.member import Member
+from gan_experiments.training.optimizers.optimizer import Optimizer, optimizer_class, rates_of
 from gan_experiments.training.penalty_terms import penalty_terms
 from gan_experiments.training.player import Player
 from gan_experiments.training.random_numbers import Masks, StepDraws
@@ -72,7 +71,9 @@ class AdversarialStep:
                 self._objective.probe(loss, *torch.zeros(2, 2, device=device))
         self._real_for_g = bool(self._objective.attribute("generator_sees_real", False))
         clip = self._objective.attribute("clip")
-        self._clip = clip[:, None] if isinstance(clip, Tensor) else clip
+        self._clip: Tensor | None = None
+        if clip is not None:
+            self._clip = torch.as_tensor(clip, dtype=torch.float32, device=device).view(-1, 1)  # [K, 1], or [1, 1]
         # 3. Players: both networks, stacked where there are several members.
         latent_dims = [pair.latent_dim for pair in networks]
         real = dataset.normalise(samples[:1].expand(2, *samples.shape[1:]))
@@ -87,11 +88,12 @@ class AdversarialStep:
         has_constant_rows = networks[0].constant_rows and not isinstance(self.generator.network, Vmapped)
         self._one_pass = self._per_sample and has_constant_rows
         # 5. Optimisers, and the average of G's weights.
-        self._adams = {
-            self.generator: Adam(self.generator.parameters.flat, [_rates(t, t.generator_lr) for t in trains]),
-            self.discriminator: Adam(
-                self.discriminator.parameters.flat, [_rates(t, t.discriminator_lr) for t in trains]
-            ),
+        self._optimizers: dict[Player, Optimizer] = {
+            player: optimizer_class(train.optimizer)(player.parameters.flat, rates)
+            for player, rates in (
+                (self.generator, [rates_of(t, t.generator_lr) for t in trains]),
+                (self.discriminator, [rates_of(t, t.discriminator_lr) for t in trains]),
+            )
         }
         self._average: Tensor | None = None
         if train.ema is not None:
@@ -138,7 +140,7 @@ class AdversarialStep:
         real = [self.real_batch(indices[..., i, :]) for i in range(self._updates)]
         # 2. Instance noise on all that D is going to see.
         if self._instance_noise is not None and drawn.normal is not None:
-            noise = self._instance_noise(drawn.normal, self._adams[self.discriminator].updates)
+            noise = self._instance_noise(drawn.normal, self._optimizers[self.discriminator].step)
             parts = noise.split(self._batch, int(self._stacked))
             *blurred, for_g = [
                 Batch(batch.x + part, batch.y) for batch, part in zip((*real, *for_d, for_g), parts, strict=True)
@@ -212,10 +214,10 @@ class AdversarialStep:
     def _logits(self, batch: Batch, masks: Masks) -> Tensor:
         return self.discriminator(batch, masks).flatten(int(self._stacked)).float()  # [B], or [K, B]
 
-    def _descend(self, player: Player, loss: Tensor, clip: Any = None) -> None:
+    def _descend(self, player: Player, loss: Tensor, clip: Tensor | None = None) -> None:
         parameters = player.parameters
         parameters.differentiate(loss.sum() if self._stacked else loss)
-        self._adams[player].update(parameters.gradient)
+        self._optimizers[player].update(parameters.gradient)
         if clip is not None:
             parameters.flat.clamp_(-clip, clip)
         parameters.refresh()
@@ -235,34 +237,38 @@ class AdversarialStep:
         }
 
     def state(self, k: int) -> dict[str, Any]:
-        """Member ``k``'s weights, buffers and optimiser states, in its own shapes: what its next step depends on."""
+        """Return member ``k``'s weights, buffers and optimiser states, in its own shapes."""
         state: dict[str, Any] = {}
         for name, player in (("generator", self.generator), ("discriminator", self.discriminator)):
-            adam = self._adams[player]
-            state[name] = player.parameters.member(k).state_dict()
-            state[f"adam_{name}"] = {
-                "first": _detached(player.parameters.named(k, adam.first)),
-                "second": _detached(player.parameters.named(k, adam.second)),
-                "updates": adam.updates[k].clone(),
+            parameters, optimizer = player.parameters, self._optimizers[player]
+            state[name] = parameters.member(k).state_dict()
+            state[f"optimizer_{name}"] = {"step": optimizer.step[k].clone()} | {
+                key: _detached(parameters.named(k, tensor)) for key, tensor in optimizer.state.items()
             }
         if self._average is not None:
             state["generator_average"] = _detached(self.generator.parameters.named(k, self._average))
         return state
 
     def load(self, k: int, state: dict[str, Any]) -> None:
-        """Take over what ``state`` gave for a member, alone or in any stack."""
+        """Take over for member ``k``, alone or in any stack, what ``state`` returned."""
         for name, player in (("generator", self.generator), ("discriminator", self.discriminator)):
-            adam, saved = self._adams[player], state[f"adam_{name}"]
-            player.parameters.load_member(k, state[name])
-            player.parameters.assign(k, adam.first, saved["first"])
-            player.parameters.assign(k, adam.second, saved["second"])
-            adam.updates[k] = saved["updates"]
+            parameters, optimizer, saved = player.parameters, self._optimizers[player], _optimizer_state(state, name)
+            parameters.load_member(k, state[name])
+            optimizer.step[k] = saved["step"]
+            for key, tensor in optimizer.state.items():
+                # A member without momentum has no buffer, until it trains beside one that has.
+                if key in saved:
+                    parameters.assign(k, tensor, saved[key])
         if self._average is not None:
             self.generator.parameters.assign(k, self._average, state["generator_average"])
 
 
-def _rates(train: TrainConfig, own: float | None) -> Rates:
-    return Rates(train.lr if own is None else own, (train.betas[0], train.betas[1]))
+def _optimizer_state(state: dict[str, Any], player: str) -> dict[str, Any]:
+    """Return a player's optimiser state, also from a checkpoint of version 0.1, which knew Adam alone."""
+    if f"adam_{player}" not in state:
+        return state[f"optimizer_{player}"]
+    adam = state[f"adam_{player}"]
+    return {"exp_avg": adam["first"], "exp_avg_sq": adam["second"], "step": adam["updates"]}
 
 
 def _detached(named: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -35,7 +35,10 @@ OUT_OF_RANGE = {
     "train.epochs": _NOT_COUNTS,
     "train.generator_lr": _NOT_POSITIVE,
     "train.lr": _NOT_POSITIVE,
+    "train.momentum": ["-0.1", "1", "nan"],
+    "train.optimizer": ["Adam", "optimizer", "''"],
     "train.precision": ["fp16", "FP32", "''"],
+    "train.weight_decay": ["-0.1", "nan", "inf"],
 }
 
 

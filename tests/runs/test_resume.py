@@ -158,6 +158,17 @@ def test_what_may_not_change(override: str, line: str) -> None:
     assert str(error.value).startswith(line)
 
 
+def test_a_key_that_a_stored_configuration_lacks_had_the_effect_of_its_default() -> None:
+    folder = past_run("1")
+    old = plain(*SMALL)
+    for key in ("optimizer", "weight_decay", "momentum"):
+        del old["train"][key]
+    checkpoint.save(folder / "checkpoint.pt", {"step": 3, "config": old})
+    assert state_to_resume(compose([*SMALL, "train.resume=auto"]), folder)
+    with pytest.raises(UserError, match=r"^train.optimizer=sgd: must be adam to go on with the run of"):
+        state_to_resume(compose([*SMALL, "train.resume=auto", "train.optimizer=sgd"]), folder)
+
+
 def truncated(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 

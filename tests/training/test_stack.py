@@ -93,8 +93,8 @@ def test_padding_stays_exactly_zero(dataset):
     trainer, _ = train(dataset, [member(), *(member(**spec) for spec in OTHERS)])
     step = trainer._step
     for player in (step.generator, step.discriminator):
-        parameters, adam = player.parameters, step._adams[player]
-        for tensor in (parameters.flat, parameters.gradient, adam.first, adam.second):
+        parameters, state = player.parameters, step._optimizers[player].state
+        for tensor in (parameters.flat, parameters.gradient, *state.values()):
             padded = tensor.clone()
             for k in range(len(OTHERS) + 1):
                 for part in parameters.named(k, padded).values():

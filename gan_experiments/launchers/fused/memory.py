@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 from gan_experiments.models.stacking import UnstackableError
 from gan_experiments.runs.run import Run
 from gan_experiments.training.counter_rng import step_keys
+from gan_experiments.training.optimizers.optimizer import optimizer_class, rates_of
 from gan_experiments.training.step import AdversarialStep
 
 _USED = 0.8
@@ -27,7 +28,7 @@ _BYTES = 4
 def members_that_fit(runs: Sequence[Run]) -> int:
     """How many runs like these can train as one stack on their device, by an estimate; at least one.
 
-    A member costs its parameters, their gradients and Adam's two moments, all padded to the largest member, and
+    A member costs its parameters, their gradients and the optimiser's state, all padded to the largest member, and
     half of what a step of the two largest members was seen to hold at once.
 
     Args:
@@ -66,7 +67,9 @@ def _padded_parameters(runs: Sequence[Run]) -> int:
 
 
 def _state(runs: Sequence[Run]) -> int:
-    copies = 4 if runs[0].member.train.ema is None else 5
+    trains = [run.member.train for run in runs]
+    kept = optimizer_class(trains[0].optimizer).state_names([rates_of(train) for train in trains])
+    copies = 2 + len(kept) + (trains[0].ema is not None)
     return _BYTES * copies * _padded_parameters(runs)
 
 

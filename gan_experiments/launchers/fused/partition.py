@@ -21,6 +21,8 @@ _MAY_DIFFER = {
         "generator_lr",
         "discriminator_lr",
         "betas",
+        "weight_decay",
+        "momentum",
         "instance_noise",
         "instance_noise_epochs",
         "early_stop",

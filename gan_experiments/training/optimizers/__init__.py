@@ -1,0 +1,1 @@
+"""The optimisers: one file each, whose name is the value of ``train.optimizer``."""

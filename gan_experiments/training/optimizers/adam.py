@@ -1,0 +1,70 @@
+"""Adam: a step in the direction of the first moment, divided by the root of the second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam
+
+from gan_experiments.training.optimizers.optimizer import Optimizer, Rates
+
+EPS = 1e-8
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba, 2015), as ``torch.optim.Adam``.
+
+    With g the gradient, ``m <- b1 m + (1 - b1) g``, ``v <- b2 v + (1 - b2) g^2`` and
+    ``w <- w - lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)``. Weight decay is added to g.
+    """
+
+    decoupled: ClassVar[bool] = False
+    """Whether weight decay shrinks the weights themselves, instead of joining the gradient."""
+
+    @staticmethod
+    def state_names(rates: Sequence[Rates[float]]) -> tuple[str, ...]:
+        """Return the names of both moments."""
+        return "exp_avg", "exp_avg_sq"
+
+    def update_member(
+        self, parameters: Tensor, gradient: Tensor, state: dict[str, Tensor], step: Tensor, rates: Rates[float]
+    ) -> None:
+        """Update one member by torch's fused kernel, without the bookkeeping of ``torch.optim.Adam``."""
+        adam(
+            [parameters],
+            [gradient],
+            [state["exp_avg"]],
+            [state["exp_avg_sq"]],
+            [],
+            [step],
+            fused=True,
+            decoupled_weight_decay=self.decoupled,
+            amsgrad=False,
+            beta1=rates.beta1,
+            beta2=rates.beta2,
+            lr=rates.lr,
+            weight_decay=rates.weight_decay,
+            eps=EPS,
+            maximize=False,
+        )
+
+    def update_all(self, gradient: Tensor, step: Tensor, rates: Rates[Tensor]) -> None:
+        """Update all members; each line below is one pass over ``[K, P]``."""
+        first, second = self.state["exp_avg"], self.state["exp_avg_sq"]
+        # sqrt(v) / root + eps is (sqrt(v) + eps root) / root, and root joins the size of the step: a pass less.
+        root = (1 - rates.beta2**step).sqrt()  # [K, 1], as everything that is not a moment, gradient or parameter
+        size = rates.lr * root / (1 - rates.beta1**step)
+        if self.decays and self.decoupled:
+            self.parameters.mul_(self.single(1 - rates.lr * rates.weight_decay))
+        elif self.decays:
+            gradient = torch.addcmul(gradient, self.parameters, self.single(rates.weight_decay))
+        first.lerp_(gradient, self.single(1 - rates.beta1))
+        second.lerp_(gradient.square(), self.single(1 - rates.beta2))
+        denominator = second.sqrt().add_(self.single(EPS * root))
+        self.parameters.addcmul_(first / denominator, self.single(-size))
+
+
+OPTIMIZER = Adam

@@ -1,0 +1,144 @@
+"""What an optimiser is: it updates all members at once, with settings that the device reads."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from importlib import import_module
+from typing import ClassVar, Generic, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from gan_experiments.configuration.schema import TrainConfig
+from gan_experiments.errors import UserError
+
+T = TypeVar("T", float, Tensor)
+
+
+class Rates(NamedTuple, Generic[T]):
+    """An optimiser's settings: numbers of one member, or tensors ``[K, 1]`` of all.
+
+    Attributes:
+        lr: Learning rate.
+        beta1: Decay rate of the first moment.
+        beta2: Decay rate of the second moment.
+        weight_decay: Factor of the weights in their own decrease.
+        momentum: Factor of the last update in the next one.
+    """
+
+    lr: T
+    beta1: T
+    beta2: T
+    weight_decay: T
+    momentum: T
+
+
+def rates_of(train: TrainConfig, lr: float | None = None) -> Rates[float]:
+    """Return the settings of ``train``, with a player's own learning rate where it has one."""
+    beta1, beta2 = train.betas
+    return Rates(train.lr if lr is None else lr, beta1, beta2, train.weight_decay, train.momentum)
+
+
+class Optimizer(ABC):
+    """Updates the parameters of all members in place.
+
+    An optimiser is a file of this folder that ends with ``OPTIMIZER = ItsClass``.
+
+    The settings are tensors on the device that every update reads: members may differ in them, they may change
+    between updates, and a captured CUDA graph sees the change. They are float64, so that values and bias
+    corrections are as exact as torch's own (float32 where a device has no float64).
+
+    The arithmetic has two forms. Torch's fused functions take Python numbers (at most the learning rate may be a
+    tensor, one a call), which a CUDA graph would freeze. So ``update_all`` updates ``[K, P]`` by ordinary
+    operations over all members, with settings ``[K, 1]`` broadcast. On a CPU nothing is captured, a number is read
+    at no cost, and a pass over a member's tensors in one kernel is what counts: there ``update_member`` hands each
+    member to torch's own function, fused where torch has that.
+
+    Args:
+        parameters: What is updated, float32 ``[K, P]``.
+        rates: Each member's settings.
+
+    Attributes:
+        state: Tensors ``[K, P]`` that updates keep, by torch's names for them.
+        step: Number of updates of each member, float32 ``[K]``.
+        rates: The settings, ``[K, S]`` with a column for each field of ``Rates``; write to it to change them.
+    """
+
+    uses_momentum: ClassVar[bool] = False
+    """Whether ``train.momentum`` has a meaning."""
+
+    def __init__(self, parameters: Tensor, rates: Sequence[Rates[float]]) -> None:
+        device = parameters.device
+        self.parameters = parameters
+        self.state = {name: torch.zeros_like(parameters) for name in self.state_names(rates)}
+        # Torch's fused functions want float32 counters on the parameters' device.
+        self.step = torch.zeros(len(rates), dtype=torch.float32, device=device)
+        exact = torch.float32 if device.type == "mps" else torch.float64
+        self.rates = torch.tensor(rates, dtype=exact, device=device)
+        # A stack in which no member has weight decay does not compute it.
+        self.decays = any(member.weight_decay for member in rates)
+        self._on_cpu = device.type == "cpu"
+        self._members = [
+            (parameters[k], {name: tensor[k] for name, tensor in self.state.items()}, self.step[k])
+            for k in range(len(rates))
+        ]
+
+    @staticmethod
+    @abstractmethod
+    def state_names(rates: Sequence[Rates[float]]) -> tuple[str, ...]:
+        """Return torch's names of the tensors that updates with these settings keep."""
+
+    @abstractmethod
+    def update_member(
+        self, parameters: Tensor, gradient: Tensor, state: dict[str, Tensor], step: Tensor, rates: Rates[float]
+    ) -> None:
+        """Update one member in place, its counter included.
+
+        Args:
+            parameters: float32 ``[P]``.
+            gradient: float32 ``[P]``.
+            state: By name, float32 ``[P]`` each.
+            step: Number of updates before this one, float32, a scalar.
+            rates: The member's settings.
+        """
+
+    @abstractmethod
+    def update_all(self, gradient: Tensor, step: Tensor, rates: Rates[Tensor]) -> None:
+        """Update ``parameters`` and ``state`` of all members in place.
+
+        Args:
+            gradient: float32 ``[K, P]``.
+            step: Number of updates with this one, ``[K, 1]``.
+            rates: The settings, ``[K, 1]`` each.
+        """
+
+    @torch.no_grad()
+    def update(self, gradient: Tensor) -> None:
+        """Update every member once, by a gradient of the parameters' shape."""
+        if self._on_cpu:
+            for member, part, rates in zip(self._members, gradient, self.rates.tolist(), strict=True):
+                self.update_member(member[0], part, *member[1:], Rates(*rates))
+        else:
+            self.step.add_(1)
+            self.update_all(gradient, self.step[:, None], Rates(*self.rates.split(1, -1)))
+
+    def single(self, tensor: Tensor) -> Tensor:
+        """Return a coefficient ``[K, 1]`` in the parameters' type."""
+        return tensor.to(self.parameters.dtype)
+
+
+def optimizer_class(name: str) -> type[Optimizer]:
+    """Return the class that ``train.optimizer=name`` means."""
+    return import_module(f"{__package__}.{name}").OPTIMIZER
+
+
+def check_optimizer(train: TrainConfig) -> None:
+    """Make sure that no setting is given that the optimiser would ignore.
+
+    Raises:
+        UserError: It has no momentum, and one is given.
+    """
+    name, momentum = train.optimizer, train.momentum
+    if momentum and not optimizer_class(name).uses_momentum:
+        raise UserError(f"train.momentum={momentum}: must be 0 with train.optimizer={name}, which has no momentum")
