@@ -94,11 +94,11 @@ class EvaluateConfig:
 
 @dataclass
 class TrackingConfig:
-    """Where runs are recorded. The run's folder always holds everything; MLflow gets a copy."""
+    """Where runs are recorded. The run's folder always holds everything; a tracker gets a copy."""
 
-    name: str = setting(MISSING, "local, server or off")
-    uri: str | None = setting(MISSING, "MLflow tracking URI; null for the run's folder alone")
-    experiment: str = setting("gan", "MLflow experiment")
+    name: str = setting(MISSING, "local, server, tensorboard or off")
+    uri: str | None = setting(MISSING, "MLflow tracking URI, or tensorboard:FOLDER; null for the run's folder alone")
+    experiment: str = setting("gan", "the experiment that the run belongs to")
     run_name: str | None = setting(None, "the run's name; null for one made of what is special about it")
     tags: dict[str, str] = setting({}, "further MLflow tags: +tracking.tags.KEY=VALUE")
     log_every: int = setting(100, "steps between logged losses", at_least(1))

@@ -17,10 +17,12 @@ from urllib.parse import quote
 from gan_experiments.sweeps.membership import ROLE_TAG, SUMMARY_TAG, SWEEP_TAG
 from gan_experiments.tracking import metadata
 from gan_experiments.tracking.background import environment
+from gan_experiments.tracking.destination import tracker_of
 from gan_experiments.tracking.mlflow import api
 from gan_experiments.tracking.mlflow.private_formats import NOTE, SOURCE_NAME, SOURCE_TYPE, USER
 from gan_experiments.tracking.run_directory import read_json
 from gan_experiments.tracking.sweep_directory import SweepDirectory
+from gan_experiments.tracking.trackers.mlflow import MLflow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -34,7 +36,8 @@ def deliver(directory: SweepDirectory) -> str | None:
     Returns:
         One line saying why MLflow did not take it, or None.
     """
-    if directory.content()["uri"] is None:
+    uri = directory.content()["uri"]
+    if uri is None or tracker_of(uri) is not MLflow:  # the report in the sweep's folder has it all
         return None
     command = [sys.executable, "-m", __name__, str(directory.path)]
     ended = subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gan_experiments.errors import UserError
+from gan_experiments.tracking.destination import tracker_of
 from gan_experiments.tracking.mlflow.locate import folder_of_run, is_run_id
+from gan_experiments.tracking.trackers.mlflow import MLflow
 
 
 def find_run(reference: str, uri: str | None) -> Path:
@@ -21,4 +24,10 @@ def find_run(reference: str, uri: str | None) -> Path:
         UserError: It is an id, and the run cannot be found by it.
     """
     path = Path(reference)
-    return folder_of_run(reference, uri) if is_run_id(reference) and not path.exists() else path
+    if not is_run_id(reference) or path.exists():
+        return path
+    if uri is not None and tracker_of(uri) is not MLflow:
+        raise UserError(
+            f"run {reference}: {uri} is not MLflow's, which knows runs by such ids; give the run's folder"
+        )
+    return folder_of_run(reference, uri)

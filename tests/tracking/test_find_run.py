@@ -31,6 +31,7 @@ def test_an_id_that_leads_nowhere(tmp_path: Path, database: str) -> None:
         (None, "tracking=off"),
         (f"sqlite:///{tmp_path}/none.db", "does not exist"),
         (database, "has no such run"),
+        ("tensorboard:logs", "tensorboard:logs is not MLflow's"),
     ):
         with pytest.raises(UserError, match=message):
             find_run("0" * 32, uri)

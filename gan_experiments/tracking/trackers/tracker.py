@@ -17,8 +17,8 @@ class Tracker(ABC):
     """Delivers one run to one destination, from where it was left.
 
     A tracker is a module of this folder that names its subclass ``TRACKER``. It serves the destinations
-    ``MODULE:…``; those of no other tracker are MLflow's. It defines ``title``, ``check``, ``browse``, ``_open``,
-    ``_send`` and ``_end_abandoned``, and overrides the rest where it has more to say.
+    ``MODULE:…``; those of no other tracker are MLflow's. It defines ``title``, ``check``, ``browse``, ``_open``
+    and ``_send``, and overrides the rest where it has more to say.
 
     The run's delivered.json has, for each destination, the byte of the journal up to which everything arrived, and
     whatever else the tracker has to remember. It is written after the destination has confirmed; what lies behind
@@ -128,9 +128,8 @@ class Tracker(ABC):
         Changes to ``_state`` are kept together with the position. Call ``_note_answer`` after each thing taken.
         """
 
-    @abstractmethod
-    def _end_abandoned(self) -> None:
-        """Mark the run as killed; the pictures of the run as a whole are drawn."""
+    def _end_abandoned(self) -> None:  # noqa: B027
+        """Mark the run as killed, if the tracker shows such a thing; the pictures of the whole run are drawn."""
 
     def _remember(self, **changes: Any) -> None:
         """Keep changes of ``_state`` in the run's folder."""
