@@ -91,21 +91,19 @@ class TensorBoard(Tracker):
                 for tag, value in line["values"].items():
                     shown.value.add(tag=tag, simple_value=value)
             case "histograms":
+                limits = np.linspace(0, 1, len(line["real"]) + 1)[1:]
                 for side in ("real", "fake"):
-                    counts, limits = np.array(line[side]), np.linspace(0, 1, len(line[side]) + 1)[1:]
-                    sums = {"num": counts.sum(), "sum": counts @ limits, "sum_squares": counts @ limits**2}
-                    histogram = HistogramProto(min=0, max=1, bucket_limit=limits, bucket=counts, **sums)
-                    shown.value.add(tag=f"D/{side}", histo=histogram)
+                    histogram = HistogramProto(max=1, num=sum(line[side]), bucket_limit=limits, bucket=line[side])
+                    shown.value.add(tag=f"histograms/{side}", histo=histogram)
             case "samples" | "probabilities" | "figure":
-                name, *_ = self._gallery.names(line) or [line["file"]]
-                file = self._directory.artifacts / name
+                file = self._directory.artifacts / (*self._gallery.names(line), line.get("file"))[0]
                 with Image.open(file) as image:
                     size = {"width": image.width, "height": image.height, "colorspace": 3}
                 picture = Summary.Image(encoded_image_string=file.read_bytes(), **size)
                 shown.value.add(tag=f"pictures/{file.stem.partition('+')[0]}", image=picture)
             case "params":
-                chosen = {key: text for key, text in line["values"].items() if not is_silent(key) and text != "null"}
-                values = {key: _number(text) for key, text in chosen.items()}
+                known = ((key, text) for key, text in line["values"].items() if not is_silent(key) and text != "null")
+                values = {key: _number(text) for key, text in known if not key.endswith("._target_")}
                 shown = hparams_pb(values, self._state["run_id"], line["time"] / 1000)
         return shown
 
