@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.conftest import EPOCHS, SAMPLED, FinishedRuns
+from tests.support.finished_runs import EPOCHS, SAMPLED, FinishedRuns
 from tests.support.mlflow_pages import Browser, expect_loaded, opened, served
 from tests.support.real_runs import client, run_id
 

@@ -13,7 +13,7 @@ from PIL import Image
 from gan_experiments import evaluate
 from gan_experiments.data import digits
 from gan_experiments.tracking.run_directory import RunDirectory
-from tests.conftest import Command
+from tests.support.commands import Command
 from tests.support.hand_made import stored_metrics
 from tests.support.real_runs import TINY, client, database, lines, run_id, succeed
 

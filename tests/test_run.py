@@ -27,7 +27,7 @@ from gan_experiments.data import digits
 from gan_experiments.runs.saved_networks import load_networks
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import checkpoint
-from tests.conftest import BATCH, ENDS, EPOCHS, IMAGES, LOG_EVERY, SAMPLED, FinishedRuns
+from tests.support.finished_runs import BATCH, ENDS, EPOCHS, IMAGES, LOG_EVERY, SAMPLED, FinishedRuns
 from tests.support.real_runs import (
     OFF,
     TINY,

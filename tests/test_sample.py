@@ -11,7 +11,7 @@ from PIL import Image
 
 from gan_experiments import sample
 from gan_experiments.runs import saved_networks
-from tests.conftest import Command
+from tests.support.commands import Command
 
 TINY = ("model=mlp_small", "train.epochs=2", "train.checkpoint_every=1", "tracking=off", "train.ema=0.9")
 

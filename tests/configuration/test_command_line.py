@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.conftest import Command
+from tests.support.commands import Command
 
 HEADER = {"images": "00000803 0000ea60 0000001c 0000001c", "labels": "00000801 0000ea60"}
 

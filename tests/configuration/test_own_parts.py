@@ -14,8 +14,8 @@ import pytest
 
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import checkpoint
-from tests.runs.test_kill_and_resume import assert_equal
 from tests.support.real_runs import OFF, client, database, lines, run_id, start, succeed, until_epochs
+from tests.support.results import assert_equal
 from tests.support.waiting import until
 
 CODE = '''

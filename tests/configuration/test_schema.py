@@ -1,20 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
 
 from gan_experiments.configuration.compose import CONFIG_DIR, compose
 from gan_experiments.configuration.validation import validate
-
-
-def plain(*overrides: str) -> dict[str, Any]:
-    values = OmegaConf.to_container(compose(overrides), resolve=True)
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items()}
-
+from tests.support.configurations import plain
 
 ARTICLE_MODEL = {
     "_target_": "gan_experiments.models.mlp.build",

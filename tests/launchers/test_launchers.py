@@ -7,15 +7,15 @@ import signal
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from gan_experiments.launchers.availability import NEEDS
 from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
 from gan_experiments.training import checkpoint
-from tests.conftest import Command
 from tests.support import real_runs
+from tests.support.commands import Command
+from tests.support.processes import opened_folders, tasks_of
 from tests.support.real_runs import lines, until_epochs
 from tests.support.sweeps import SETTINGS
 from tests.support.waiting import until
@@ -71,15 +71,6 @@ def test_submitits_jobs_go_on_after_a_notice_and_fail_by_themselves(
     assert [line["status"] for line in lines(job, "status")] == ["KILLED", "FINISHED"]
     assert [line["step"] for line in lines(job, "session")][1] > 0
     assert_as_alone(sweep, whole_sweep)
-
-
-def tasks_of(launcher: int) -> list[psutil.Process]:
-    """The processes in which submitit's jobs run here."""
-    return [task for controller in psutil.Process(launcher).children() for task in controller.children()]
-
-
-def opened_folders(process: psutil.Process) -> set[Path]:
-    return {Path(file.path).parent for file in process.open_files()}
 
 
 def test_ctrl_c_ends_submitits_jobs_in_good_order(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gan_experiments.training import checkpoint
-from tests.launchers.fused.test_fused import losses, members
 from tests.support.real_runs import OFF, call, lines, succeed
+from tests.support.results import losses, members
 
 COLLAPSE = ("data=ring", "data.samples=2000", "objective=minimax", "model=mlp_small", "evaluate.every=2", *OFF)
 """The generator finds one of eight modes; the light comes on with the third score, after epoch 6."""

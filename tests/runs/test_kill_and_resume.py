@@ -11,15 +11,14 @@ import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
-import torch
 
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import checkpoint
 from tests.support.real_runs import TINY, client, database, lines, run_id, start, succeed
+from tests.support.results import assert_equal
 from tests.support.waiting import until
 
 EPOCHS, KILLS = 40, 10
@@ -80,20 +79,6 @@ def wait_for(directory: RunDirectory, sessions: int, progress: int) -> None:
         return journal.count(b'{"kind":"session"') >= sessions and sum(map(journal.count, PROGRESS)) >= progress
 
     until(has_come_so_far, f"session {sessions} and {progress} lines of progress in {directory.journal}", pause=0.001)
-
-
-def assert_equal(a: Any, b: Any, place: str = "") -> None:
-    """Bit for bit."""
-    if isinstance(a, dict):
-        assert a.keys() == b.keys(), place
-        for key in a:
-            assert_equal(a[key], b[key], f"{place}.{key}")
-    elif isinstance(a, list | tuple):
-        assert_equal(dict(enumerate(a)), dict(enumerate(b)), place)
-    elif isinstance(a, torch.Tensor):
-        assert torch.equal(a, b), place
-    else:
-        assert a == b, place
 
 
 def test_it_was_killed_at_every_stage(killed: RunDirectory) -> None:

@@ -13,8 +13,8 @@ from gan_experiments.configuration.compose import CONFIG_DIR, compose
 from gan_experiments.errors import UserError
 from gan_experiments.runs.resume import continued, state_to_resume
 from gan_experiments.training import checkpoint
-from tests.configuration.test_schema import plain
-from tests.conftest import Command
+from tests.support.commands import Command
+from tests.support.configurations import plain
 
 SMALL = ["model=mlp_small", "train.lr=0.001", "seed=7"]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import sys
 
-from gan_experiments.tracking.mlflow import api, delivery  # noqa: F401  # before the processes part
+from gan_experiments.tracking.mlflow import api
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.tracking.synchronise import synchronise
+from gan_experiments.tracking.trackers import mlflow  # noqa: F401  # before the processes part
 
 if __name__ == "__main__":
     uri, *paths = sys.argv[1:]

@@ -10,7 +10,7 @@ import pytest
 
 from gan_experiments.tracking.journal import read
 from gan_experiments.tracking.sweep_directory import SweepDirectory
-from tests.conftest import Command
+from tests.support.commands import Command
 from tests.support.real_runs import client, database
 from tests.support.sweeps import SETTINGS, Swept
 

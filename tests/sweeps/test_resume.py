@@ -11,8 +11,8 @@ import filelock
 from gan_experiments.sweeps.resume import continued
 from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
-from tests.conftest import Command
 from tests.support import real_runs
+from tests.support.commands import Command
 from tests.support.real_runs import Ended, client, lines
 from tests.support.sweeps import EPOCHS, SETTINGS
 

@@ -13,12 +13,13 @@ import pytest
 from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory
 from gan_experiments.training import checkpoint
-from tests.conftest import Command
-from tests.launchers.fused.test_on_cluster import SMALL, assert_same
-from tests.launchers.test_launchers import opened_folders
 from tests.support import real_runs
+from tests.support.commands import Command
+from tests.support.processes import opened_folders
 from tests.support.ray_cluster import MISSING, namespaces, start_cluster
 from tests.support.real_runs import lines, until_epochs
+from tests.support.results import assert_same
+from tests.support.sweeps import SMALL
 
 in_namespaces = pytest.mark.skipif(bool(MISSING), reason=f"not here: {', '.join(MISSING)}")
 RAY = ("hydra/launcher=ray", "hydra.sweep.dir=sweep")

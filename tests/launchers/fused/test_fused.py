@@ -15,7 +15,7 @@ import yaml
 
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import trainer
-from tests.conftest import Command
+from tests.support.commands import Command
 from tests.support.real_runs import (
     OFF,
     TINY,
@@ -29,6 +29,7 @@ from tests.support.real_runs import (
     succeed,
     until_epochs,
 )
+from tests.support.results import losses, members
 
 SWEEP = ("-m", "experiment=quickstart", *TINY, "train.epochs=4", "tracking.sample_every=2", "fused.max_members=8")
 VARIED = ("model.latent_dim=4,8", "model.negative_slope=0.1,0.2", "train.lr=1e-4,2e-4")
@@ -38,14 +39,6 @@ TOLERANCE = 2e-4
 
 def fused(folder: Path, *overrides: str) -> Ended:
     return call(folder, *SWEEP, "hydra/launcher=fused", *overrides)
-
-
-def members(sweep: Path) -> list[RunDirectory]:
-    return [RunDirectory(path) for path in sorted(sweep.iterdir()) if path.name.isdigit()]
-
-
-def losses(run: RunDirectory) -> np.ndarray:
-    return np.fromfile(run.losses, "<f4").reshape(-1, 2)
 
 
 def files(run: RunDirectory) -> list[str]:

@@ -10,19 +10,15 @@ from pathlib import Path
 import pytest
 
 from gan_experiments import run
-from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory
-from tests.conftest import Command
-from tests.launchers.test_launchers import opened_folders, tasks_of
 from tests.support import real_runs
+from tests.support.commands import Command
+from tests.support.processes import opened_folders, tasks_of
 from tests.support.ray_cluster import MISSING, namespaces
 from tests.support.real_runs import Ended, lines, until_epochs
+from tests.support.results import assert_same
+from tests.support.sweeps import SMALL
 
-SMALL = (
-    *("data=ring", "data.samples=500", "model=mlp_small", "model.latent_dim=4", "evaluate=off", "tracking=off"),
-    *("model.generator_widths=[8]", "model.discriminator_widths=[8]", "tracking.system_metrics=false"),
-    *("train.epochs=50", "train.checkpoint_every=10", "tracking.sample_every=50"),
-)
 SWEEP = ("-m", *SMALL, "objective=minimax,non_saturating", "seed=0,1", "hydra.sweep.dir=sweep")
 """Two groups of two runs: #0 and #1, #2 and #3."""
 
@@ -36,14 +32,6 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
         monkeypatch.setattr(sys, "argv", ["run", *SWEEP, "hydra/launcher=fused"])
         run.main()
     return folder / "sweep"
-
-
-def assert_same(found: Path, expected: Path, numbers: range) -> None:
-    """These runs are the same, bit for bit."""
-    for number in numbers:
-        job = JobDirectory(found / str(number))
-        assert outcome(job).finished
-        assert job.losses.read_bytes() == (expected / str(number) / "losses.f32").read_bytes()
 
 
 @pytest.mark.skipif(bool(MISSING), reason=f"not here: {', '.join(MISSING)}")

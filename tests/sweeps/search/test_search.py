@@ -18,8 +18,8 @@ from optuna.trial import FrozenTrial, TrialState
 from gan_experiments.sweeps.search.sampler import make_sampler
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.tracking.sweep_directory import SweepDirectory
-from tests.conftest import Command
 from tests.support import real_runs
+from tests.support.commands import Command
 from tests.support.real_runs import TINY, client, database, lines, until_epochs
 
 SEARCH = (
