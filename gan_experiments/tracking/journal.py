@@ -1,4 +1,4 @@
-"""Everything that happened in a run: one JSON object a line, written once, in order."""
+"""The journal of a run: everything that happened in it, one JSON object a line, each once and in order."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Any
 Line = dict[str, Any]
 
 WARNING = "warning."
-"""What the keys of lines with warning lights, and the MLflow tags that they become, begin with."""
+"""Prefix of the keys of lines with warning lights, and of the tags that they become in MLflow."""
 
 
 class Journal:
-    """An append-only record in which everything happens exactly once.
+    """An append-only record in which everything appears exactly once.
 
     A line is ``{"kind", "key", "step", "epoch", "time", …}``: ``time`` in milliseconds since 1970, the rest as
-    its kind wants it. A run that was killed and resumed repeats the steps since its last checkpoint; what those
-    had already recorded, known by (kind, key, step), is not recorded again.
+    its kind needs it. A run that was killed and resumed repeats the steps since its last checkpoint; lines that they
+    recorded before, known by (kind, key, step), are not recorded again.
 
     Args:
-        path: The file; what is there is continued, less a last line that a crash tore off.
+        path: The file; an existing one is continued, without a last line that a crash left incomplete.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,7 +40,7 @@ class Journal:
         self._file.truncate(end)
 
     def append(self, kind: str, *, step: int, epoch: float, key: str = "", **content: Any) -> None:
-        """Record something, unless it was recorded before. It outlives the process from here on."""
+        """Record a line, unless it was recorded before; it survives the end of the process from here on."""
         with self._lock:
             if (kind, key, step) in self._known:
                 return
@@ -50,11 +50,11 @@ class Journal:
             self._known.add((kind, key, step))
 
     def last_step(self, kind: str) -> int:
-        """The largest step recorded of a kind, or -1."""
+        """Return the largest step recorded of a kind, or -1."""
         return max((step for known, _, step in self._known if known == kind), default=-1)
 
     def synchronise(self) -> None:
-        """Return when everything would outlive a power cut; before each checkpoint, which must not be ahead."""
+        """Return when everything would survive a power cut; call it before a checkpoint, which must not be ahead."""
         with self._lock:
             os.fsync(self._file.fileno())
 
@@ -65,7 +65,7 @@ class Journal:
 
 
 def read(path: Path, start: int = 0) -> Iterator[tuple[Line, int]]:
-    """The complete lines from byte ``start`` on, each with the byte at which it ends."""
+    """Yield the complete lines from byte ``start`` on, each with the byte at which it ends."""
     with path.open("rb") as file:
         file.seek(start)
         for line in file:
@@ -76,7 +76,7 @@ def read(path: Path, start: int = 0) -> Iterator[tuple[Line, int]]:
 
 
 def last_session(path: Path) -> tuple[str, bool]:
-    """Key of the last process that trained in the folder, and whether it recorded how it ended."""
+    """Return the key of the last process that trained in the folder, and whether it recorded how it ended."""
     key, ended = "", False
     for line, _ in read(path):
         if line["kind"] == "session":

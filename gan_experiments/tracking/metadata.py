@@ -1,4 +1,4 @@
-"""What there is to say about a run besides its numbers: its configuration, its origin, its data."""
+"""Describes a run: its configuration, its origin, its data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gan_experiments.data.dataset import Dataset
 
 _PACKAGES = ("torch", "torchvision", "mlflow", "hydra-core", "numpy", "gan-experiments")
-_DIGEST_LENGTH = 36  # as many as MLflow takes: 144 bits of a SHA-256
+_DIGEST_LENGTH = 36  # MLflow's limit: 144 bits of a SHA-256
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class RunDescription:
 
 
 def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """All values of a nested configuration by their dotted keys, written as in YAML's flow style."""
+    """Return all values of a nested configuration by their dotted keys, written in YAML's flow style."""
     flat: dict[str, str] = {}
     for key, value in config.items():
         if isinstance(value, dict) and value:
@@ -72,7 +72,7 @@ def _plain(value: Any) -> str:
 
 
 def origin(overrides: Sequence[str], device: str, run_directory: Path) -> dict[str, str]:
-    """Tags that say what was run, where, and with which versions."""
+    """Return tags that say what was run, where, and with which versions."""
     import torch
 
     tags = {
@@ -95,7 +95,7 @@ def origin(overrides: Sequence[str], device: str, run_directory: Path) -> dict[s
 
 
 def user() -> str:
-    """Who runs this."""
+    """Return the name of the user who runs this."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container whose user has no name
@@ -103,7 +103,7 @@ def user() -> str:
 
 
 def commit() -> dict[str, str]:
-    """The commit of the working directory's repository, else of the one that this package lies in."""
+    """Return the commit of the working directory's repository, or else of this package's own."""
     for folder in (Path.cwd(), Path(__file__).parent):
         commit = _git(folder, "rev-parse", "HEAD")
         if commit:
@@ -114,7 +114,7 @@ def commit() -> dict[str, str]:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """What git says, or None where it is not installed, takes too long, or has nothing to say on this folder."""
+    """Return git's answer, or None where git is not installed, takes too long, or fails for this folder."""
     command = ["git", "-C", str(folder), *arguments]
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=2, check=True).stdout.strip()
@@ -123,7 +123,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:
-    """A data set as MLflow's logged input: name, digest, source, and what its samples are."""
+    """Describe a data set as MLflow's logged input: name, digest, source, and the form of its samples."""
     return {
         "name": dataset.name,
         "digest": dataset.digest[:_DIGEST_LENGTH],

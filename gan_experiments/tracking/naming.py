@@ -1,21 +1,21 @@
-"""A run's name: what is special about it."""
+"""Names of runs, made from what sets them apart, and of keys and values as people read them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 _SILENT_GROUPS = ("hydra", "tracking", "evaluate", "sweep", "fused")
-"""Where or how a run is watched does not make it another experiment."""
+"""Groups that only say where or how a run is recorded, which does not make it another experiment."""
 _SILENT_KEYS = ("train.resume", "data.root", "data.download", "device")
 _LONGEST = 250
 
 
 def run_name(overrides: Sequence[str], otherwise: str) -> str:
-    """What sets a run apart from the defaults, in the order in which it was asked for.
+    """Return a name from what sets a run apart from the defaults, in the order in which it was asked for.
 
     Keys lose their group where that leaves no doubt: ``model.latent_dim=64 train.lr=2e-4 seed=1`` becomes
     ``latent_dim=64 lr=0.0002 seed=1``; ``data.name=a model.name=b`` keep theirs. Groups keep their name
-    (``data=mnist``). What only says where the run is recorded or on what it computes is left out.
+    (``data=mnist``). Keys that only say where the run is recorded or on what it computes are left out.
 
     Args:
         overrides: Of the task, as Hydra lists them (``HydraConfig.get().overrides.task``).
@@ -34,12 +34,12 @@ def run_name(overrides: Sequence[str], otherwise: str) -> str:
 
 
 def is_silent(key: str) -> bool:
-    """Whether a key only says where a run is recorded, how it is watched, or on what it computes."""
+    """Tell whether a key only says where a run is recorded, how it is judged, or on what it computes."""
     return key.split(".")[0] in _SILENT_GROUPS or key in _SILENT_KEYS
 
 
 def shortest(keys: Sequence[str]) -> list[str]:
-    """Dotted keys without their groups, where that leaves no doubt among them."""
+    """Return dotted keys without their groups, where that leaves no doubt among them."""
     shorts = [key.rpartition(".")[2] for key in keys]
     return [short if shorts.count(short) == 1 else key for short, key in zip(shorts, keys, strict=True)]
 
@@ -50,7 +50,7 @@ def in_words(name: str) -> str:
 
 
 def plain(value: str) -> str:
-    """A value as a name has it: ``2e-4`` is ``0.0002``, and six digits tell a number."""
+    """Return a value as names show it: ``2e-4`` is ``0.0002``, and a number has six digits at most."""
     try:
         return str(int(value))
     except ValueError:

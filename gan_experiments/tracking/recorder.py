@@ -16,7 +16,7 @@ from gan_experiments.errors import UserError
 from gan_experiments.tracking.journal import WARNING, Journal, Line, read
 from gan_experiments.tracking.metadata import RunDescription, describe, flatten, origin
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_atomically, write_json
-from gan_experiments.tracking.run_events import Ended, RunEvent, Scored, StoppedEarly, WarningsChanged
+from gan_experiments.tracking.run_events import Ended, RunEvent, Scored, WarningsChanged
 from gan_experiments.tracking.score_records import keep_neighbours, record_scores
 from gan_experiments.training.events import (
     CheckpointDue,
@@ -112,20 +112,8 @@ class Recorder:
 
     def on(self, event: RunEvent) -> None:
         """Record an event; for a checkpoint, before it is written."""
-        match event:
-            case Scored():
-                self._record_scores(event)
-            case WarningsChanged():
-                self._record_warnings(event)
-            case StoppedEarly():
-                pass  # the run's end, which follows, has the reason
-            case Ended():
-                self._close(event)
-            case _:
-                self._record_training(event)
-
-    def _record_training(self, event: Event) -> None:
-        self._step, self._epoch = event.step, float(event.epoch)
+        if isinstance(event, Event):
+            self._step, self._epoch = event.step, float(event.epoch)
         match event:
             case StepsFinished():
                 self._record_steps(event)
@@ -143,6 +131,12 @@ class Recorder:
             case CheckpointDue():
                 os.fsync(self._losses.fileno())
                 self._journal.synchronise()
+            case Scored():
+                self._record_scores(event)
+            case WarningsChanged():
+                self._record_warnings(event)
+            case Ended():
+                self._close(event)
 
     def _record_steps(self, event: StepsFinished) -> None:
         losses = np.stack((event.discriminator_loss, event.generator_loss), 1).astype("<f4")  # [W, 2]

@@ -1,4 +1,4 @@
-"""Where things lie in a run's folder."""
+"""The layout of a run's folder, and safe ways to write files there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gan_experiments.errors import UserError
 
 
 class RunDirectory:
-    """A run's folder: the truth about the run, of which MLflow gets a copy.
+    """A run's folder: the truth about the run, of which trackers get a copy.
 
     Args:
         path: The folder, as Hydra made it; it need not exist yet.
@@ -21,14 +21,14 @@ class RunDirectory:
         journal: Everything that happened, one JSON object a line.
         losses: Loss of D and of G at every step: float32 pairs, step ``s`` at byte ``8 * (s - 1)``.
         checkpoint: The state from which training continues.
-        generators: Weights of the generator over time; kept by the checkpoints' writer.
-        samples: Drawn samples as arrays, one ``.npy`` a time.
-        real_points: Where points are learnt, some of them.
+        generators: Weights of the generator over time, one file a checkpoint at an epoch's end.
+        samples: Drawn samples as arrays, one ``.npy`` for each time.
+        real_points: Some of the data set's samples, where they are points.
         generator: The final generator's weights and description, as they go into the MLflow model.
-        artifacts: What MLflow gets as files, laid out as there.
+        artifacts: Files for MLflow, in the layout that they have there.
         run: The run's identity: name, experiment, destination.
-        delivered: What has reached MLflow so far.
-        log: What the background process had to say; empty unless something went wrong.
+        delivered: How far delivery to each destination has come.
+        log: Messages of the background process; empty unless something went wrong.
         lock: Held by the process that trains.
         delivery_lock: Held by the process that delivers.
     """
@@ -51,7 +51,7 @@ class RunDirectory:
 
     @classmethod
     def of_a_run(cls, path: str | Path) -> RunDirectory:
-        """The folder of a run that was started before.
+        """Return the folder of a run that was started before.
 
         Raises:
             UserError: There is no run in ``path``.
@@ -63,26 +63,26 @@ class RunDirectory:
         return directory
 
     def run_id(self) -> str | None:
-        """MLflow's id of the run at its own destination, or None where it has none (yet)."""
+        """Return MLflow's id of the run at its own destination, or None where it has none yet."""
         if not self.run.is_file() or not self.delivered.is_file():
             return None
         return read_json(self.delivered).get(read_json(self.run)["uri"], {}).get("run_id")
 
     def is_delivered(self, uri: str) -> bool:
-        """Whether everything that the journal has so far has reached a destination."""
+        """Tell whether everything that the journal has so far has reached a destination."""
         known = read_json(self.delivered) if self.delivered.is_file() else {}
         return known.get(uri, {}).get("position", 0) == self.journal.stat().st_size
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in ``path``."""
+    """Read the JSON object in ``path``."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``path`` so that no reader, and no crash, ever sees a part of it.
+    """Write ``path`` so that no reader ever sees a part of it, not even after a crash.
 
-    What a process leaves that dies meanwhile is overwritten by whoever writes the file after it.
+    A process that dies while it writes leaves a temporary file, which the next one to write ``path`` overwrites.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")

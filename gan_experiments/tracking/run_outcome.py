@@ -1,4 +1,4 @@
-"""How a run ended, read from its folder."""
+"""Reads from a run's folder how the run ended."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Outcome:
 
 
 def outcome(run: JobDirectory) -> Outcome:
-    """How the run in a folder ended."""
+    """Read how the run in a folder ended."""
     last: Line | None = None
     if run.journal.is_file():
         for line, _ in read(run.journal):
@@ -43,7 +43,7 @@ def outcome(run: JobDirectory) -> Outcome:
         return Outcome("running", "")
     if run.failure.is_file():
         reason = read_json(run.failure)["reason"]
-        # What training itself wrote down is the same without where and how.
+        # Training's own reason says the same, without the exception and the place.
         briefer = last is not None and last["kind"] == "status" and last["reason"] in reason
         return Outcome("failed", last["reason"] if last is not None and briefer else reason)
     if last is None:
@@ -55,13 +55,13 @@ def outcome(run: JobDirectory) -> Outcome:
 
 
 def result(run: JobDirectory) -> float:
-    """What a finished run returned: G's mean loss over the last epoch."""
+    """Read what a finished run returned: G's mean loss over the last epoch."""
     epochs = [line for line, _ in read(run.journal) if line["kind"] == "metrics" and line["key"] == "epoch"]
     return epochs[-1]["values"]["loss/generator"]
 
 
 def _is_held(run: JobDirectory) -> bool:
-    """Whether a process is training in the folder."""
+    """Tell whether a process is training in the folder."""
     if not run.lock.exists():
         return False
     try:

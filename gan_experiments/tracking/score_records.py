@@ -1,4 +1,4 @@
-"""How scores go into a run's journal, from where they reach MLflow: each once, like everything else."""
+"""Writes scores into a run's journal, from where they reach trackers: each once, like everything else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gan_experiments.tracking.journal import Journal
 from gan_experiments.tracking.run_directory import RunDirectory, write_atomically
 
 NEIGHBOURS = "figures/neighbours.png"
-"""Artifact with generated images, each above the training image that is nearest to it."""
+"""Artifact with generated images, each above its nearest training image."""
 
 
 def record_scores(
@@ -23,23 +23,23 @@ def record_scores(
     tags: dict[str, str],
     details: dict[str, Any],
 ) -> None:
-    """Write down scores, once for each key and step.
+    """Record scores, once for each key and step.
 
     Args:
-        journal: The run's.
-        key: Whose scores: those of one evaluation's settings.
+        journal: The run's journal.
+        key: Name of the evaluation's settings: scores of other settings have another.
         step: Steps that the generator was trained for.
-        epoch: Epochs, likewise.
-        metrics: By their MLflow names.
-        tags: What they were measured with.
-        details: All there is to know, for the journal alone.
+        epoch: Epochs that the generator was trained for.
+        metrics: Values and errors, by their MLflow names.
+        tags: What they were measured with, by the names of tags in MLflow.
+        details: Everything there is to know, for the journal alone.
     """
     journal.append("metrics", key=key, step=step, epoch=epoch, values=metrics, details=details)
     journal.append("tags", key=" ".join((key, *tags.values())), step=0, epoch=0, values=tags)
 
 
 def keep_neighbours(journal: Journal, directory: RunDirectory, step: int, epoch: float, pairs: np.ndarray) -> None:
-    """Draw generated images beside their nearest training images: uint8 ``[2, n, C, H, W]``."""
+    """Record a picture of generated images and their nearest training images: uint8 ``[2, n, C, H, W]``."""
     from gan_experiments.tracking.pictures import images
 
     columns = 10

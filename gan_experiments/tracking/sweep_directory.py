@@ -1,4 +1,4 @@
-"""Where things lie in a sweep's folder."""
+"""The layout of a sweep's folder, and of the folders of its jobs."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class SweepDirectory:
         sweep: What the sweep is: name, destination, what varies, its jobs. The jobs of other processes and machines
             find their sweep by it.
         report: The folder of the report and its tables.
-        search_results: What a search found; absent where the sweep is none.
-        log: What MLflow had to say; absent unless something went wrong.
+        search_results: Results of a search; absent where the sweep is not one.
+        log: Messages of the tracker; absent unless something went wrong.
         lock: Held by the process that launches.
     """
 
@@ -38,12 +38,12 @@ class SweepDirectory:
 
     @classmethod
     def around(cls, path: Path) -> SweepDirectory | None:
-        """The sweep whose folder ``path`` is, or lies in; None where there is none."""
+        """Return the sweep whose folder ``path`` is, or lies in; None where there is none."""
         folders = (path.absolute(), *path.absolute().parents)
         return next((cls(folder) for folder in folders if (folder / "sweep.json").is_file()), None)
 
     def content(self) -> dict[str, Any]:
-        """What sweep.json says."""
+        """Read sweep.json."""
         return read_json(self.sweep)
 
     def create(self, content: dict[str, Any]) -> None:
@@ -51,7 +51,7 @@ class SweepDirectory:
         write_json(self.sweep, content)
 
     def remove(self) -> None:
-        """Take back a sweep that could not be opened."""
+        """Remove the folder of a sweep that could not be opened."""
         shutil.rmtree(self.path)
 
     def remember(self, **changes: Any) -> None:
@@ -59,20 +59,20 @@ class SweepDirectory:
         write_json(self.sweep, self.content() | changes)
 
     def end(self, status: str, reason: str) -> None:
-        """Write down how the sweep ended: a status of MLflow's, and why, in one line."""
+        """Write down how the sweep ended: one of MLflow's statuses, and the reason in one line."""
         self.remember(status=status, reason=reason, ended=time.time_ns() // 1_000_000)
 
     def end_abandoned(self) -> None:
-        """Write down that the sweep was killed, if its process ended without a word."""
+        """Write down that the sweep was killed, if its process ended without recording an end."""
         try:
             with filelock.FileLock(self.lock, timeout=0):
                 if self.content()["status"] == "RUNNING":
                     self.end("KILLED", "its process ended without a word")
         except filelock.Timeout:
-            return  # it is at work
+            return  # it is running
 
     def jobs(self) -> list[JobDirectory]:
-        """The folders of the jobs that were started, by their numbers."""
+        """Return the folders of the jobs that were started, in the order of their numbers."""
         found = (JobDirectory(file.parent) for file in self.path.rglob("job.json"))
         return sorted(found, key=lambda job: (job.number(), str(job.path)))
 
@@ -81,8 +81,8 @@ class JobDirectory(RunDirectory):
     """The folder of a sweep's run.
 
     Attributes:
-        job: Which of the sweep's jobs this is, and its overrides.
-        failure: Why the last attempt failed; absent unless it did.
+        job: The job's number in the sweep, and its overrides.
+        failure: The reason why the last attempt failed; absent unless it did.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -91,5 +91,5 @@ class JobDirectory(RunDirectory):
         self.failure = self.path / "failure.json"
 
     def number(self) -> int:
-        """Hydra's number of the job."""
+        """Read Hydra's number of the job."""
         return read_json(self.job)["number"] if self.job.is_file() else 0

@@ -1,4 +1,4 @@
-"""How busy the machine is, under the names that MLflow's page of system metrics expects."""
+"""Measures how busy the machine is, under the names that MLflow's page of system metrics expects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from gan_experiments.tracking.mlflow.private_formats import SYSTEM_METRICS
 
 INTERVAL = 10.0
-"""Seconds between measurements, as MLflow's own."""
+"""Seconds between measurements, as in MLflow's own monitor."""
 _MEGABYTE = 1e6
 
 
@@ -58,7 +58,7 @@ class SystemMonitor(threading.Thread):
 
 
 def _gpus() -> list[object]:
-    """NVIDIA's handles of this machine's GPUs; none where there is no driver."""
+    """Return NVIDIA's handles of this machine's GPUs; none where there is no driver."""
     import pynvml
 
     try:
@@ -69,7 +69,7 @@ def _gpus() -> list[object]:
 
 
 def _measure_gpu(gpu: object) -> dict[str, float]:
-    """What this GPU tells; some tell no power, and a slice of one no utilisation."""
+    """Measure what this GPU reports; some report no power, and a slice of one no utilisation."""
     import pynvml
 
     values: dict[str, float] = {}

@@ -25,8 +25,8 @@ class StepsFinished:
         discriminator_loss: Loss of D at each step of the window, float32 ``[W]``.
         generator_loss: Loss of G at each step of the window, float32 ``[W]``.
         prob_real: Mean of D(x) at each step, before D's update, dropout active, float32 ``[W]``.
-        prob_fake: Mean of D(G(z)) at each step, likewise.
-        steps_per_second: Rate over the window, tracking excluded.
+        prob_fake: Mean of D(G(z)) at each step, in the same way, float32 ``[W]``.
+        steps_per_second: Rate over the window, without the time that consumers of events take.
     """
 
     step: int
@@ -47,7 +47,7 @@ class EpochFinished:
         epoch: Epochs finished.
         metrics: Means over the epoch's steps, by their MLflow names (``loss/discriminator``, ``prob/real``, …).
         real_histogram: Counts of D(x) over the epoch in equal bins of [0, 1], int64 ``[bins]``.
-        fake_histogram: Counts of D(G(z)), likewise.
+        fake_histogram: Counts of D(G(z)) over the epoch in the same bins, int64 ``[bins]``.
     """
 
     step: int
@@ -78,7 +78,7 @@ class ProbabilitiesTaken:
 
 @dataclass(frozen=True)
 class CheckpointDue:
-    """The state from which training continues exactly: tensors and plain values, on the host."""
+    """A checkpoint should be written: the state from which training continues exactly, on the host."""
 
     step: int
     epoch: int
@@ -87,7 +87,7 @@ class CheckpointDue:
 
 @dataclass(frozen=True)
 class Diverged:
-    """Training cannot go on; the last event.
+    """Training cannot continue; the last event.
 
     Attributes:
         step: The first step with a value that is not finite.

@@ -1,0 +1,125 @@
+"""The life of a run: what its consumers are told, in which order, and what is left of it afterwards."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from gan_experiments.configuration import store
+from gan_experiments.configuration.compose import compose
+from gan_experiments.errors import RunFailedError
+from gan_experiments.runs import train
+from gan_experiments.runs.checkpoints import Checkpoints
+from gan_experiments.runs.run import Run
+from gan_experiments.tracking.journal import read
+from gan_experiments.tracking.run_directory import RunDirectory
+from gan_experiments.tracking.run_events import RunEvent
+from gan_experiments.tracking.stack_recorder import StackRecorder
+from gan_experiments.training.trainer import Trainer
+
+SMALL = (
+    "device=cpu",
+    "data=ring",
+    "data.samples=500",
+    "model=mlp_small",
+    "tracking=off",
+    "tracking.system_metrics=false",
+    "evaluate.every=1",
+    "train.checkpoint_every=1",
+)
+
+
+def run(folder: Path, *overrides: str) -> Run:
+    store.register()
+    cfg = compose([*SMALL, *overrides])
+    OmegaConf.resolve(cfg)
+    return Run(cfg, folder, list(overrides))
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, str]]:
+    """Consumer, run and event, as the first and the last consumer are told."""
+    seen: list[tuple[str, int, str]] = []
+    for consumer in (StackRecorder, Checkpoints):
+        original = consumer.on
+
+        def on(self: object, k: int, event: RunEvent, name: str = consumer.__name__, original=original) -> None:
+            seen.append((name, k, type(event).__name__))
+            original(self, k, event)
+
+        monkeypatch.setattr(consumer, "on", on)
+    return seen
+
+
+def test_events_are_recorded_first_and_saved_last(tmp_path: Path, told: list[tuple[str, int, str]]) -> None:
+    train.train_run(run(tmp_path / "run", "train.epochs=2"))
+    recorded = [event for name, _, event in told if name == "StackRecorder" and event != "StepsFinished"]
+    epoch = ["EpochFinished", "Scored"]
+    assert recorded == [
+        *("SamplesDrawn", "CheckpointDue"),
+        *(*epoch, "CheckpointDue"),
+        *(*epoch, "SamplesDrawn", "ProbabilitiesTaken", "CheckpointDue", "Completed"),
+        "Ended",
+    ]
+    # A score reaches all consumers before those after the monitor hear of the epoch that it belongs to.
+    at = told.index(("StackRecorder", 0, "Scored"))
+    assert told[at - 1] == ("StackRecorder", 0, "EpochFinished")
+    assert told[at + 1 : at + 3] == [("Checkpoints", 0, "Scored"), ("Checkpoints", 0, "EpochFinished")]
+    for name in ("CheckpointDue", "Completed"):
+        at = told.index(("StackRecorder", 0, name))
+        assert told[at + 1] == ("Checkpoints", 0, name)
+
+
+def test_a_member_that_diverges_ends_at_once_and_the_others_together(
+    tmp_path: Path, told: list[tuple[str, int, str]]
+) -> None:
+    runs = [run(tmp_path / str(k), "train.epochs=1", f"train.lr={lr}") for k, lr in enumerate((1e-4, 1e30, 2e-4))]
+    first, lost, last = train.train_runs(runs)
+    assert isinstance(lost, RunFailedError)
+    assert isinstance(first, float)
+    assert isinstance(last, float)
+    recorded = [(k, event) for name, k, event in told if name == "StackRecorder"]
+    assert recorded[recorded.index((1, "Diverged")) + 1] == (1, "Ended")
+    assert recorded[-2:] == [(0, "Ended"), (2, "Ended")]
+    statuses = [
+        [line["status"] for line, _ in read(RunDirectory(tmp_path / str(k)).journal) if line["kind"] == "status"]
+        for k in range(3)
+    ]
+    assert statuses == [["FINISHED"], ["FAILED"], ["FINISHED"]]
+
+
+def test_what_breaks_off_training_is_recorded_and_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Trainer, k: int = 0) -> None:
+        raise MemoryError("no room\nfor more")
+
+    monkeypatch.setattr(Trainer, "generator", fail)
+    with pytest.raises(MemoryError, match="no room"):
+        train.train_run(run(tmp_path / "run", "train.epochs=1"))
+    *_, (line, _) = read(RunDirectory(tmp_path / "run").journal)
+    assert (line["kind"], line["status"], line["reason"]) == ("status", "FAILED", "MemoryError: no room")
+
+
+@pytest.mark.parametrize("rate", [1e-4, 1e30])
+def test_a_trained_run_leaves_no_networks_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: float
+) -> None:
+    trainers: list[weakref.ref[Trainer]] = []
+
+    class Known(Trainer):
+        def __init__(self, *args, **kwargs) -> None:
+            super().__init__(*args, **kwargs)
+            trainers.append(weakref.ref(self))
+
+    monkeypatch.setattr(train, "Trainer", Known)
+    gc.collect()
+    gc.disable()
+    try:
+        train.train_runs([run(tmp_path / "run", "train.epochs=1", f"train.lr={rate}")])
+        (trainer,) = trainers
+        assert trainer() is None
+    finally:
+        gc.enable()
