@@ -15,13 +15,16 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.destination import check_uri
 from gan_experiments.tracking.run_directory import read_json, write_json
+from gan_experiments.tracking.sweep_directory import SweepDirectory
 from gan_experiments.tracking.synchronise import synchronise
 from gan_experiments.tracking.trackers import tensorboard
+from tests.conftest import Command
 from tests.support import hand_made
 from tests.support.hand_made import STEPS, HandMadeRun
 from tests.support.real_runs import lines
 
 EVERYTHING = {"scalars": 0, "images": 0, "histograms": 0, "tensors": 0}
+TINY = ("model=mlp_small", "train.epochs=1")
 RUN_ID = "gan/lr=0.1"
 """Experiment and name of the run made by hand."""
 
@@ -145,6 +148,27 @@ def test_a_destination_that_cannot_be_used_is_refused(tmp_path: Path, monkeypatc
     with pytest.raises(UserError) as caught:
         check_uri("tensorboard:logs")
     assert str(caught.value).endswith("is not installed; pip install 'gan-experiments[tensorboard]'")
+
+
+def test_a_run_without_the_package_is_refused_before_it_starts(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tensorboard, "find_spec", lambda name: None)
+    answer = command(*TINY, "tracking=tensorboard")
+    assert (answer.status, answer.files) == (2, [])
+    line = "error: tracking=tensorboard: is not installed; pip install 'gan-experiments[tensorboard]'\n"
+    assert answer.err == line
+
+
+def test_a_sweep_has_a_folder_of_its_runs_and_no_summary(command: Command) -> None:
+    answer = command("-m", *TINY, "evaluate=off", "tracking=tensorboard", "seed=0,1", "hydra.sweep.dir=sweep")
+    assert answer.status == 0, answer.err
+    name = SweepDirectory("sweep").content()["name"]
+    found = {str(path.parent) for path in Path("tensorboard").rglob("events.out.tfevents.*")}
+    assert found == {f"tensorboard/gan/{name}/seed={seed}" for seed in (0, 1)}
+    assert f"browse    tensorboard --logdir {Path('tensorboard').absolute()}" in answer.out
+    assert "summary" not in answer.out
+    assert "mlflow.db" not in answer.files
 
 
 def test_the_pages_are_served_by_a_command_that_a_shell_understands() -> None:
