@@ -1,4 +1,4 @@
-"""What Hydra calls before a run, around a sweep and around each of its jobs; conf/config.yaml names both classes."""
+"""Hydra's callbacks before a run, around a sweep and around each of its jobs; conf/config.yaml names both classes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from gan_experiments.launchers import availability
 from gan_experiments.runs.checks import check, check_folder
 from gan_experiments.runs.resume import state_to_resume
 from gan_experiments.sweeps import lifecycle, plan
+from gan_experiments.sweeps.search.plan import first_jobs, is_optuna
 from gan_experiments.tracking.run_directory import write_json
 from gan_experiments.tracking.sweep_directory import JobDirectory
 
 
 class Preflight(Callback):
-    """Refuses runs and sweeps before anything is written; ``hydra.callbacks`` in conf/config.yaml names it."""
+    """Refuses runs and sweeps before anything is written."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check a single run."""
@@ -37,23 +38,23 @@ class Preflight(Callback):
             state_to_resume(cfg, Path(config.hydra.run.dir))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Check every run of a sweep; of a search, whose runs nobody knows yet, those that show all of its values."""
+        """Check every run of a sweep; for a search, runs that show all values it may choose."""
         with not_swallowed(), user_errors():
             availability.check(config.hydra)
             here = availability.trains_here(config.hydra)
-            for cfg in plan.compose(config, plan.jobs(config)):
+            for cfg in plan.compose(config, first_jobs(config)):
                 check(cfg, here)
                 if cfg.train.resume not in (None, "auto"):
                     raise UserError(f"train.resume={cfg.train.resume}: must be auto or null in a sweep")
             check_folder("hydra.sweep.dir", config.hydra.sweep.dir)
-            if plan.is_own_search(config):
+            if is_optuna(config):
                 from gan_experiments.sweeps.search.checks import check as check_search
 
                 check_search(config)
 
 
 class SweepFrame(Callback):
-    """Makes one thing of a sweep's jobs, whatever launches them; ``hydra.callbacks`` in conf/config.yaml names it.
+    """Makes a sweep of its jobs, whatever launches them.
 
     Args:
         resume: Whether the sweep's folder may hold the sweep already; ``sweep.resume`` sets it.
@@ -68,7 +69,7 @@ class SweepFrame(Callback):
             lifecycle.start(config, self._resume)
 
     def on_job_start(self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any) -> None:
-        """Mark the job's folder as that of a job, in the process that runs it."""
+        """Write into the job's folder which job it is, in the process that runs it."""
         if config.hydra.mode == RunMode.MULTIRUN:
             with not_swallowed():
                 run = JobDirectory(config.hydra.runtime.output_dir)
@@ -79,8 +80,8 @@ class SweepFrame(Callback):
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Keep a failure in the job's folder, so that it ends neither its batch nor the sweep.
 
-        To Hydra the job then has completed, with the result NaN: its sweepers would raise the failure, and leave
-        the batches after it out.
+        For Hydra the job has then completed, with the result NaN: its sweepers would raise the failure and skip the
+        batches after it.
         """
         if config.hydra.mode == RunMode.MULTIRUN and job_return.status == JobStatus.FAILED:
             with not_swallowed():

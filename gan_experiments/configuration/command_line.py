@@ -1,4 +1,4 @@
-"""What a person typed, read; and what was wrong with it, said in one line."""
+"""The command line: reading it, and saying in one line what is wrong with it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from hydra._internal.utils import get_args_parser
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import (
     CompactHydraException,
     InstantiationException,
@@ -23,17 +21,18 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 from yaml import YAMLError
 
-from gan_experiments.configuration import key_names
+from gan_experiments.configuration import key_names, override
+from gan_experiments.configuration.hydra_internals import flags
 from gan_experiments.errors import RunFailedError, UserError
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Hydra's flags and the overrides, as Hydra reads them.
+    """Parse Hydra's flags, and the overrides as ``overrides``.
 
     Raises:
         UserError: A flag is unknown, or stands between overrides.
     """
-    parser = get_args_parser()
+    parser = flags()
     parser.exit_on_error = False
     try:
         parsed, rest = parser.parse_known_args(list(arguments))
@@ -47,31 +46,31 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def check_options(overrides: Sequence[str]) -> None:
-    """Refuse groups that are set to a number or to null, as Hydra does without saying which one it was.
+    """Refuse groups that are set to a number or to null; Hydra does so too, without saying which one it was.
 
     Raises:
         UserError: One is.
         OverrideParseException: An override cannot be read.
     """
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
-        is_option = override.is_sweep_override() or isinstance(override.value(), str | list | dict)
-        if override.key_or_group in key_names.GROUPS and not (is_option or override.is_delete()):
-            raise UserError(f"{override.input_line}: must name one of the options of {override.key_or_group}")
+    for each in override.parse(overrides):
+        is_option = each.is_sweep_override() or isinstance(each.value(), str | list | dict)
+        if each.key_or_group in key_names.GROUPS and not (is_option or each.is_delete()):
+            raise UserError(f"{each.input_line}: must name one of the options of {each.key_or_group}")
 
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Say in one line on stderr what a person can mend, or how a run failed, and exit; let all else pass.
+    """Report errors that the user can fix, and runs that failed, in one line on stderr, and exit; let others pass.
 
-    The exit status is 2 for what was asked wrongly, 1 for a run that failed, 130 after Ctrl-C,
-    and 141 where nobody reads the output any more.
+    The exit status is 2 for a wrong command, 1 for a run that failed, 130 after Ctrl-C, and 141 if the reader of the
+    output has closed it.
     """
     try:
         yield
     except KeyboardInterrupt as interrupt:
         raise SystemExit(128 + signal.SIGINT) from interrupt
     except BrokenPipeError as gone:
-        # Who read has enough (`--help | head`); nor may the interpreter's own last flush complain.
+        # The reader closed the pipe (`--help | head`); silence the final flush too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(128 + signal.SIGPIPE) from gone
     except Exception as error:
@@ -84,7 +83,7 @@ def user_errors() -> Iterator[None]:
 
 @contextmanager
 def not_swallowed() -> Iterator[None]:
-    """Hydra turns a callback's exceptions into warnings; a defect of ours must end the program all the same."""
+    """End the program on a defect of a callback, whose exceptions Hydra would turn into warnings."""
     try:
         yield
     except Exception:
@@ -93,7 +92,7 @@ def not_swallowed() -> Iterator[None]:
 
 
 def describe(error: Exception) -> str | None:
-    """One line for an error that is no defect of the program; None for every other."""
+    """Return one line for an error that is no defect of the program; None for every other."""
     match error:
         case UserError() | RunFailedError():
             line = str(error)
@@ -102,7 +101,7 @@ def describe(error: Exception) -> str | None:
         case MissingConfigException():
             line = _no_such_option(error)
         case OverrideParseException():
-            # Parts that only a terminal's lines can show: where it was, and a reference.
+            # Without the parts that need several lines: a mark below the place, and a link.
             why = re.sub(r"\n *\^|\nSee .*", "", error.message).splitlines()[-1]
             line = f"{error.override}: cannot be read ({why}); quote special characters: 'key=\"value\"'"
         case CompactHydraException():
@@ -117,7 +116,7 @@ def describe(error: Exception) -> str | None:
 
 
 def _raised_by_hydra(error: Exception) -> bool:
-    """Hydra refuses some input with a plain ``ValueError``."""
+    """Return whether Hydra refused some input with a plain ``ValueError``."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return frame.f_globals["__name__"].startswith("hydra.")
 

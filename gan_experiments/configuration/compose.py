@@ -1,20 +1,14 @@
-"""The configuration's folder, and composing a configuration from it outside of the run command."""
+"""Composing a configuration outside of the run command."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
 
 from gan_experiments.configuration import store
-
-_PACKAGE = Path(__file__).resolve().parents[1]
-CONFIG_DIR = next(
-    folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if (folder / "config.yaml").is_file()
-)
-"""In a wheel the configuration lies inside the package, in a checkout next to it."""
+from gan_experiments.configuration.store import CONFIG_DIR
 
 
 def compose(overrides: Iterable[str] = (), with_hydra: bool = False) -> DictConfig:

@@ -24,6 +24,16 @@ def is_own(node: DictConfig) -> bool:
     return str(node.get("_target_", _PACKAGE)).startswith(_PACKAGE)
 
 
+def same_target(one: str, other: str) -> bool:
+    """Return whether two ``_target_`` texts name the same function or class, which may have moved."""
+    if one == other:
+        return True
+    try:
+        return pkgutil.resolve_name(one) is pkgutil.resolve_name(other)
+    except (AttributeError, ImportError, ValueError):
+        return False
+
+
 def check_signature(group: str, values: Mapping[str, Any]) -> None:
     """Make sure that a user's own target can be called with the keys of its group.
 

@@ -17,12 +17,6 @@ _ALIKE = 0.65
 """Least similarity of a suggestion (difflib's ratio); at its default, betas would be suggested for extra."""
 
 
-def is_option(override: str) -> bool:
-    """Whether an override chooses a group's option (``model=mlp``) rather than a value (``train.lr=1e-3``)."""
-    key = override.lstrip("+~").partition("=")[0].partition("@")[0]
-    return key in GROUPS or "/" in key
-
-
 def words_for(key: str) -> str | None:
     """Words that complete "must be …" for a dotted key, or None for a key that the schema does not know."""
     group, _, name = key.rpartition(".")

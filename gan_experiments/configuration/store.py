@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
 from omegaconf import MISSING
 
 from gan_experiments.configuration.part_schemas import PART_SCHEMAS
 from gan_experiments.configuration.schema import Config, EvaluateConfig, FusedConfig, TrackingConfig, TrainConfig
 
+_PACKAGE = Path(__file__).resolve().parents[1]
+CONFIG_DIR = next(
+    folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if (folder / "config.yaml").is_file()
+)
+"""In a wheel the configuration lies inside the package, in a checkout next to it."""
 TARGET = "hydra_plugins.gan_experiments_optuna_sweeper.sweeper.OptunaSweeper"
 
 
@@ -48,6 +55,21 @@ def register() -> None:
     for group, name, node in SCHEMAS:
         store.store(name=name, node=node, package=group)
     store.store(name="schema_optuna", node=OptunaSchema, package="hydra.sweeper")
+    _register_launchers(store)
+
+
+def _register_launchers(store: ConfigStore) -> None:
+    """Let this project's files describe the launchers that they name, and offer each as ``hydra/launcher/through``.
+
+    Published plugins register options of the same names, which Hydra would hold these files against, and warn of it.
+    """
+    Plugins.instance()  # loads all plugins
+    published = store.repo.get("hydra", {}).get("launcher", {})
+    for file in (CONFIG_DIR / "hydra" / "launcher").glob("*.yaml"):
+        published.pop(file.name, None)
+        if file.stem != "fused":  # a group of runs does not train through groups of runs
+            option = {"defaults": [f"/hydra/launcher/{file.stem}@_here_"]}
+            store.store(group="hydra/launcher/through", name=file.stem, node=option)
 
 
 def schemas() -> list[tuple[str, type]]:

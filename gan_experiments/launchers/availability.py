@@ -1,35 +1,15 @@
-"""Launchers of ``hydra/launcher`` that need more than this package: what, and whether it is here."""
+"""Whether the chosen launcher can work here: each declares what it needs (``SweepLauncher``)."""
 
 from __future__ import annotations
 
-import shutil
 from importlib.util import find_spec
-from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
 from gan_experiments.errors import UserError
-
-NEEDS = {
-    "joblib": ("hydra_plugins.hydra_joblib_launcher", "joblib"),
-    "submitit_local": ("submitit", "slurm"),
-    "submitit_slurm": ("submitit", "slurm"),
-    "ray": ("ray", "ray"),
-}
-"""Module and extra that each needs."""
-
-
-def register() -> None:
-    """Let this project's files describe the launchers, and not what published plugins say under the same names.
-
-    Hydra would hold the files against those, and warn of doing so.
-    """
-    Plugins.instance()  # loads them all
-    options = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
-    for name in NEEDS:
-        options.pop(f"{name}.yaml", None)
+from gan_experiments.launchers.launcher import Choice, SweepLauncher
 
 
 def check(hydra: DictConfig) -> None:
@@ -41,34 +21,37 @@ def check(hydra: DictConfig) -> None:
     Raises:
         UserError: It cannot.
     """
-    group, option, keys = _chosen(hydra)
-    if option not in NEEDS:
-        return
-    module, extra = NEEDS[option]
-    if not _is_installed(module):
-        raise UserError(f"{group}={option}: is not installed; pip install 'gan-experiments[{extra}]'")
-    if option == "submitit_slurm" and shutil.which("sbatch") is None:
-        raise UserError(f"{group}={option}: there is no sbatch here; start the sweep where SLURM is")
-    if option == "joblib" and (not isinstance(keys.n_jobs, int) or keys.n_jobs == 0):
-        key = f"{group.replace('/', '.')}.n_jobs"
-        raise UserError(f"{key}={keys.n_jobs}: must be a whole number above 0, or -1 for one a core")
+    choice = _choice(hydra)
+    launcher = _declaration(choice)
+    if launcher.package is not None and not _is_installed(launcher.package):
+        raise UserError(f"{choice}: is not installed; pip install 'gan-experiments[{launcher.extra}]'")
+    launcher.check(choice)
 
 
 def trains_here(hydra: DictConfig) -> bool:
-    """Whether runs need what they need on the machine that starts them: a login node has no GPU.
+    """Return whether runs train on the machine that launches them.
 
     Args:
         hydra: Hydra's part of the configuration.
     """
-    _, option, keys = _chosen(hydra)
-    return option != "submitit_slurm" and not (option == "ray" and keys.ray.init.address != "local")
+    choice = _choice(hydra)
+    return _declaration(choice).trains_here(choice)
 
 
-def _chosen(hydra: DictConfig) -> tuple[str, str, Any]:
-    """The launcher that starts processes, if any does: the group that it was chosen from, its name, and its keys."""
-    if hydra.runtime.choices.get("hydra/launcher/through"):
-        return "hydra/launcher/through", hydra.runtime.choices["hydra/launcher/through"], hydra.launcher.through
-    return "hydra/launcher", hydra.runtime.choices["hydra/launcher"], hydra.launcher
+def _choice(hydra: DictConfig) -> Choice:
+    """Return the launcher that starts processes, if one does: with ``through`` it is not ``fused`` itself."""
+    through = hydra.runtime.choices.get("hydra/launcher/through")
+    if through:
+        return Choice("hydra/launcher/through", through, hydra.launcher.through)
+    return Choice("hydra/launcher", hydra.runtime.choices["hydra/launcher"], hydra.launcher)
+
+
+def _declaration(choice: Choice) -> type[SweepLauncher]:
+    """Return the launcher's class; a launcher that is not of this project needs nothing that is known here."""
+    for launcher in Plugins.instance().discover(Launcher):
+        if f"{launcher.__module__}.{launcher.__qualname__}" == choice.keys._target_:
+            return launcher if issubclass(launcher, SweepLauncher) else SweepLauncher
+    return SweepLauncher
 
 
 def _is_installed(module: str) -> bool:

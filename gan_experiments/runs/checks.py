@@ -1,4 +1,4 @@
-"""Checks of one run, made before Hydra makes its folder: a run that cannot work leaves nothing behind."""
+"""Checks of one run before Hydra makes its folder: a run that cannot work leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gan_experiments.errors import UserError
 
 
 def check(cfg: DictConfig, here: bool = True) -> None:
-    """Everything about one run that can be known before it starts.
+    """Check everything about one run that can be known before it starts.
 
     Args:
         cfg: Its configuration.
@@ -32,12 +32,12 @@ def check(cfg: DictConfig, here: bool = True) -> None:
     check_optimizer(cast(TrainConfig, OmegaConf.to_object(cfg.train)))
     device = resolve_device(cfg.device if here else "cpu")
     if here and cfg.train.precision == "tf32" and device.type != "cuda":
-        raise UserError(f"train.precision=tf32: is a matter of CUDA, and this run is on {device}; fp32 and bf16 work")
+        raise UserError(f"train.precision=tf32: needs CUDA, and this run is on {device}; fp32 and bf16 work")
     _check_uri(cfg.tracking.uri)
     dataset, batch = load_data(cfg.data), cfg.train.batch_size
     if batch > len(dataset):
         most = len(dataset)
-        raise UserError(f"train.batch_size={batch}: must be at most {most}, for that many samples has the data set")
+        raise UserError(f"train.batch_size={batch}: the data set has only {most} samples")
     if cfg.evaluate.metrics:
         from gan_experiments.evaluation.evaluator import Evaluator
 
@@ -61,7 +61,7 @@ def check_folder(key: str, folder: str) -> None:
     path = Path(folder).absolute()
     existing = next(parent for parent in (path, *path.parents) if parent.exists())
     try:
-        # Permissions alone do not tell: read-only mounts, full disks and special files refuse as well.
+        # Permissions are not enough: read-only mounts, full disks and special files refuse as well.
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:

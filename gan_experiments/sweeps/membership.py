@@ -1,4 +1,4 @@
-"""A run's place in its sweep: what every launcher asks for each job before it trains."""
+"""A run's place in its sweep, which every launcher asks for before a job trains."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import filelock
 
+from gan_experiments.configuration.override import read
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.background import environment
 from gan_experiments.tracking.naming import run_name
@@ -22,7 +23,7 @@ SWEEP_TAG, SUMMARY_TAG, SETTING_TAG, ROLE_TAG = "sweep", "summary_run", "setting
 
 
 @dataclass(frozen=True)
-class Job:
+class SweepMembership:
     """A run's place in its sweep.
 
     Attributes:
@@ -36,11 +37,10 @@ class Job:
     result: float | None
 
 
-def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Job:
-    """The place of the job in ``run_dir`` in the sweep of ``sweep_dir``, in any process and on any machine.
+def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> SweepMembership:
+    """Return the place of the job in ``run_dir`` in the sweep of ``sweep_dir``, in any process and on any machine.
 
-    A job always goes on from its own checkpoint, if it has one (``train.resume=auto``): a queue may start it again.
-    One that has finished before is not run again; MLflow gets what it still lacks of it. One that another process
+    A job that has finished before is not run again; MLflow gets what it still lacks of it. A job that another process
     is still training is waited for.
 
     Args:
@@ -61,9 +61,9 @@ def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Job:
     tags = {SWEEP_TAG: sweep["name"]}
     if sweep["run_id"] is not None:
         tags[SUMMARY_TAG] = sweep["run_id"]
-    varied = [line for line in overrides if line.partition("=")[0].lstrip("+") in sweep["varied"]]
+    varied = [override for override in read(overrides) if override.key in sweep["varied"]]
     # MLflow's pages group runs by a tag, and then draw the mean of those that differ in their seeds alone.
-    tags[SETTING_TAG] = run_name([line for line in varied if not line.startswith("seed=")], otherwise="the only one")
+    tags[SETTING_TAG] = run_name([each.text for each in varied if each.key != "seed"], otherwise="the only one")
     run = JobDirectory(run_dir)
     wait(run)
     finished = outcome(run).finished
@@ -72,14 +72,14 @@ def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Job:
         uri = read_json(run.run)["uri"]
         if uri is not None and not run.is_delivered(uri):
             deliver(run)
-    name = run_name(varied, otherwise="") or None
-    return Job(name, tags, result(run) if finished else None)
+    name = run_name([each.text for each in varied], otherwise="") or None
+    return SweepMembership(name, tags, result(run) if finished else None)
 
 
 def wait(run: JobDirectory) -> None:
     """Wait until no other process trains a run.
 
-    Jobs of a cluster outlive the command that started them, and meet those of the one that goes on.
+    Jobs of a cluster outlive the command that started them, and meet those of the command that resumes the sweep.
     """
     if outcome(run).state == "running":
         print(f"waiting   {run.path}: another process is still training there", flush=True)
@@ -88,21 +88,21 @@ def wait(run: JobDirectory) -> None:
 
 
 def lost(run: JobDirectory, error: Exception) -> float:
-    """What a run returned whose process ended without a word, if training was through by then.
+    """Return the result of a run whose process ended without a message, if training was complete by then.
 
     Args:
         run: Its folder.
-        error: Why the process ended; raised if training was not through.
+        error: Why the process ended; raised if training was not complete.
     """
     found = outcome(run)
-    if found.finished:  # it ended while it was delivered
+    if found.finished:  # the process ended while it delivered
         return result(run)
     if found.state == "died" and run.run.is_file() and read_json(run.run)["uri"] is not None:
-        deliver(run)  # MLflow would have it running for ever
+        deliver(run)  # otherwise MLflow would show it as running for ever
     raise error
 
 
 def deliver(run: JobDirectory) -> None:
-    """Bring to MLflow what a machine that went down has not; whatever hinders it is said, and no failure."""
+    """Bring to MLflow what a machine that went down has not delivered. Problems are printed, not raised."""
     command = [sys.executable, "-m", "gan_experiments.sync", str(run.path)]
     subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, check=False)

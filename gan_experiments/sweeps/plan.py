@@ -1,37 +1,30 @@
-"""What runs a sweep will have, known before Hydra launches the first."""
+"""The runs that a sweep will have, known before Hydra launches the first."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser import types
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from gan_experiments.configuration import key_names
-from gan_experiments.configuration.store import TARGET
+from gan_experiments.configuration.hydra_internals import apply_to, sweeps_a_grid, to_jobs
+from gan_experiments.configuration.override import listed, parse, read
 from gan_experiments.errors import UserError
-
-if TYPE_CHECKING:
-    from gan_experiments.sweeps.search.space import Space
 
 
 def is_search(config: DictConfig) -> bool:
-    """Whether the sweeper chooses values as it goes, so that nobody knows its jobs beforehand."""
-    return not config.hydra.sweeper._target_.endswith(f".{BasicSweeper.__name__}")
+    """Return whether the sweeper chooses values as it goes, so that its jobs are not known in advance."""
+    return not sweeps_a_grid(config.hydra.sweeper)
 
 
 def varied(config: DictConfig) -> dict[str, str]:
-    """Key and values, as they were written, of everything that the sweep varies."""
+    """Return key and values, as typed, of everything that the sweep varies."""
     found: dict[str, str] = {}
-    for override in _overrides(config):
+    for override in overrides(config):
         key = override.get_key_element().lstrip("+")
         found.pop(key, None)  # the last of several settles it
         if override.is_sweep_override() and override.input_line is not None:
@@ -40,47 +33,23 @@ def varied(config: DictConfig) -> dict[str, str]:
 
 
 def jobs(config: DictConfig) -> list[list[str]]:
-    """The overrides of each job, in the order of their numbers.
-
-    Of a search with Optuna, those of runs that show every value which must be right; of any other search, the one
-    list that its jobs share.
+    """Return the overrides of each job, in order of number; for a search, the one list that all jobs share.
 
     Raises:
-        UserError: A sweep or a search cannot vary something in the way that is asked for.
+        UserError: The sweep cannot vary something in the way that is asked for.
     """
-    if is_own_search(config):
-        return space(config).probes()
-    overrides = _overrides(config)
+    given = overrides(config)
     if is_search(config):
-        overrides = [override for override in overrides if not override.is_sweep_override()]
-    for override in overrides:
+        given = [override for override in given if not override.is_sweep_override()]
+    for override in given:
         if override.is_interval_sweep():
             line = f"{override.get_key_element()}={override.get_value_string()}"
             raise UserError(f"{line}: an interval has no end of values; hydra/sweeper=optuna searches it")
-    (found,) = BasicSweeper.split_arguments(overrides, None)
-    return found
-
-
-def is_own_search(config: DictConfig) -> bool:
-    """Whether the sweeper is this project's ``optuna``."""
-    return config.hydra.sweeper._target_ == TARGET
-
-
-def space(config: DictConfig) -> Space:
-    """What a search with Optuna may choose.
-
-    Raises:
-        UserError: Nothing, or something in a way that it cannot take, or Optuna is not installed.
-    """
-    if find_spec("optuna") is None:
-        raise UserError("hydra/sweeper=optuna: is not installed; pip install 'gan-experiments[optuna]'")
-    from gan_experiments.sweeps.search.space import find_space
-
-    return find_space(_overrides(config))
+    return to_jobs(given)
 
 
 def compose(config: DictConfig, jobs: Sequence[Sequence[str]]) -> Iterator[DictConfig]:
-    """The configurations of jobs, without their ``hydra`` part, as Hydra's own launcher will compose them.
+    """Yield the configurations of jobs, without their ``hydra`` part, as Hydra's own launcher will compose them.
 
     Args:
         config: The sweep's own, which Hydra gives to ``on_multirun_start``.
@@ -90,31 +59,24 @@ def compose(config: DictConfig, jobs: Sequence[Sequence[str]]) -> Iterator[DictC
     composed: dict[tuple[str, ...], DictConfig] = {}
     for number, job in enumerate(jobs):
         # Composing takes some 0.1 s; runs that choose the same options differ in values alone.
-        options = tuple(line for line in job if key_names.is_option(line))
+        options = tuple(override.text for override in read(job) if override.is_option)
         if options not in composed:
             composed[options] = loader.load_sweep_config(config, list(options))
         run = copy.deepcopy(composed[options])
         with open_dict(run.hydra):
             run.hydra.job.num, run.hydra.job.id = number, str(number)
-        ConfigLoaderImpl._apply_overrides_to_config(_parsed([line for line in job if line not in options]), run)
+        apply_to(run, parse([line for line in job if line not in options], loader))
         HydraConfig.instance().set_config(run)
         yield without_hydra(run)
 
 
 def without_hydra(config: DictConfig) -> DictConfig:
-    """The part of a configuration that a run sees."""
+    """Return the part of a configuration that a run sees."""
     return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
-def _overrides(config: DictConfig) -> list[Override]:
-    """The sweeper's own parameters first, so that what was typed wins."""
-    params, given = _plain(config.hydra.sweeper).get("params"), _plain(config.hydra.overrides.task)
-    return _parsed([*(f"{key}={value}" for key, value in (params or {}).items()), *given])
-
-
-def _plain(node: Any) -> Any:
-    return OmegaConf.to_container(node, resolve=False)
-
-
-def _parsed(overrides: list[str]) -> list[Override]:
-    return OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(overrides)
+def overrides(config: DictConfig) -> list[types.Override]:
+    """Return all overrides of a sweep: the sweeper's own parameters first, so that what was typed wins."""
+    sweeper: dict[str, Any] = OmegaConf.to_container(config.hydra.sweeper, resolve=False)  # type: ignore[assignment]
+    params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
+    return parse([*params, *listed(config.hydra.overrides.task)], GlobalHydra.instance().config_loader())

@@ -91,7 +91,7 @@ REFUSED = {
     # this machine
     "device=tpu": "device=tpu: must be auto, cpu, cuda, cuda:N or mps",
     "device=cuda:99": "device=cuda:99: this machine lacks it; it has cpu",
-    "device=cpu train.precision=tf32": "train.precision=tf32: is a matter of CUDA",
+    "device=cpu train.precision=tf32": "train.precision=tf32: needs CUDA",
     # data
     "data=image_folder": "data.root: is missing; it must be text",
     "data=mnist data.root=nowhere data.download=false": "data.root=nowhere:",

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from gan_experiments.launchers.availability import NEEDS
 from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
 from gan_experiments.training import checkpoint
@@ -20,6 +19,13 @@ from tests.support.real_runs import lines, until_epochs
 from tests.support.sweeps import SETTINGS
 from tests.support.waiting import until
 
+NEEDS = {
+    "joblib": ("hydra_plugins.hydra_joblib_launcher", "joblib"),
+    "submitit_local": ("submitit", "slurm"),
+    "submitit_slurm": ("submitit", "slurm"),
+    "ray": ("ray", "ray"),
+}
+"""Module and extra that each launcher needs."""
 SWEEP = (*SETTINGS, "model.latent_dim=4", "seed=0", "train.lr=2e-4,1e30", "tracking=off", "hydra.sweep.dir=sweep")
 """Its first run is the first one of ``whole_sweep``; the second one diverges."""
 THREADS = """\

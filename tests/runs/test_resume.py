@@ -1,21 +1,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.configuration import store
+from gan_experiments.configuration.command_line import parse
 from gan_experiments.configuration.compose import CONFIG_DIR, compose
 from gan_experiments.errors import UserError
-from gan_experiments.runs.resume import continued, state_to_resume
+from gan_experiments.runs import resume
+from gan_experiments.runs.resume import state_to_resume
 from gan_experiments.training import checkpoint
 from tests.support.commands import Command
 from tests.support.configurations import plain
 
+SAME_OBJECTIVE = "gan_experiments.objectives.losses.NonSaturating"
+"""What ``gan_experiments.objectives.NonSaturating`` is by another name."""
 SMALL = ["model=mlp_small", "train.lr=0.001", "seed=7"]
 
 
@@ -38,17 +44,26 @@ def past_run(folder: str, overrides: Sequence[str] = SMALL, config_dir: Path | N
     return path
 
 
+def change_stored_config(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    state = checkpoint.load(folder / "checkpoint.pt")
+    change(state["config"])
+    checkpoint.save(folder / "checkpoint.pt", state)
+
+
+def continued(*arguments: str) -> Namespace:
+    return resume.continued(parse(arguments))
+
+
 def resumed(*arguments: str) -> DictConfig:
     """The configuration that a command line with ``train.resume`` amounts to."""
-    overrides = continued(arguments)
-    return compose(override for override in overrides if not override.startswith("hydra."))
+    return compose(override for override in continued(*arguments).overrides if not override.startswith("hydra."))
 
 
 @pytest.mark.parametrize("reference", ["runs/1", "runs/1/", "runs/1/checkpoint.pt", "'runs/1'"])
 def test_a_run_goes_on_with_its_own_settings_in_its_own_folder(reference: str) -> None:
     folder = past_run("runs/1")
-    arguments = continued([f"train.resume={reference}"])
-    assert arguments == [*SMALL, f"train.resume='{folder}/checkpoint.pt'", f"hydra.run.dir='{folder}'"]
+    arguments = continued(f"train.resume={reference}")
+    assert arguments.overrides == [*SMALL, f"train.resume='{folder}/checkpoint.pt'", f"hydra.run.dir='{folder}'"]
 
 
 def test_what_is_given_now_wins() -> None:
@@ -61,15 +76,18 @@ def test_what_is_given_now_wins() -> None:
     assert cfg.train.resume == str(Path("1/checkpoint.pt").absolute())
 
 
-def test_flags_stay_in_front() -> None:
+def test_flags_stay() -> None:
     past_run("1")
-    assert continued(["--cfg", "job", "train.resume=1"])[:3] == ["--cfg", "job", SMALL[0]]
+    arguments = continued("--cfg", "job", "train.resume=1")
+    assert (arguments.cfg, arguments.overrides[0]) == ("job", SMALL[0])
 
 
 def test_options_of_ones_own_are_found_again(tmp_path: Path) -> None:
     past_run("1", config_dir=tmp_path / "own")
-    assert continued(["train.resume=1"])[:3] == ["--config-dir", str(tmp_path / "own"), SMALL[0]]
-    assert continued(["--config-dir=other", "train.resume=1"])[:2] == ["--config-dir=other", SMALL[0]]
+    arguments = continued("train.resume=1")
+    assert (arguments.config_dir, arguments.overrides[0]) == (str(tmp_path / "own"), SMALL[0])
+    arguments = continued("--config-dir=other", "train.resume=1")
+    assert (arguments.config_dir, arguments.overrides[0]) == ("other", SMALL[0])
 
 
 @pytest.mark.parametrize("name", ["with space", "lr=0.1,seed=3", "it's", "[1]", "ünï"])
@@ -80,20 +98,20 @@ def test_folders_with_unusual_names(name: str) -> None:
 
 @pytest.mark.parametrize("arguments", [[], ["seed=1"], ["train.resume=auto"], ["train.resume=null", "seed=1"]])
 def test_nothing_to_look_for(arguments: list[str]) -> None:
-    assert continued(arguments) == arguments
+    assert continued(*arguments).overrides == arguments
 
 
 def test_another_folder_is_refused() -> None:
     past_run("1")
     with pytest.raises(UserError, match=r"^hydra.run.dir=2: does not go with train.resume"):
-        continued(["train.resume=1", "hydra.run.dir=2"])
+        continued("train.resume=1", "hydra.run.dir=2")
 
 
 def test_a_folder_without_a_run() -> None:
     Path("1").mkdir()
     Path("1/checkpoint.pt").touch()
-    with pytest.raises(UserError, match=r"has no run to go on with \(.hydra/overrides.yaml is missing\)"):
-        continued(["train.resume=1"])
+    with pytest.raises(UserError, match=r"has no run to resume \(.hydra/overrides.yaml is missing\)"):
+        continued("train.resume=1")
 
 
 def test_an_mlflow_run_is_found_by_its_id() -> None:
@@ -104,13 +122,13 @@ def test_an_mlflow_run_is_found_by_its_id() -> None:
     experiment = client.create_experiment("gan", artifact_location=str(Path("artifacts").absolute()))
     here = client.create_run(experiment, tags={"run_directory": str(folder)}).info.run_id
     gone = client.create_run(experiment, tags={"run_directory": str(folder / "gone")}).info.run_id
-    assert f"hydra.run.dir='{folder}'" in continued([f"train.resume={here}"])
+    assert f"hydra.run.dir='{folder}'" in continued(f"train.resume={here}").overrides
     with pytest.raises(UserError, match=f"^run {gone}: its folder is not on this machine .*/gone"):
-        continued([f"train.resume={gone}"])
+        continued(f"train.resume={gone}")
     with pytest.raises(UserError, match=f"^run {'0' * 32}: sqlite:.* has no such run"):
-        continued([f"train.resume={'0' * 32}"])
+        continued(f"train.resume={'0' * 32}")
     with pytest.raises(UserError, match=r"other.db does not exist \(tracking.uri says where\)"):
-        continued([f"train.resume={here}", "tracking.uri=sqlite:///other.db"])
+        continued(f"train.resume={here}", "tracking.uri=sqlite:///other.db")
 
 
 def test_the_state_is_that_of_the_checkpoint() -> None:
@@ -129,7 +147,7 @@ def test_a_new_run_does_not_overwrite_another() -> None:
     Path("1").mkdir()
     assert state_to_resume(compose(), Path("1")) is None
     Path("1/journal.jsonl").touch()
-    with pytest.raises(UserError, match=r"^hydra.run.dir=1: holds a run already; train.resume=auto goes on with it"):
+    with pytest.raises(UserError, match=r"^hydra.run.dir=1: holds a run already; train.resume=auto resumes it"):
         state_to_resume(compose(), Path("1"))
 
 
@@ -145,9 +163,9 @@ def test_what_may_change(override: str) -> None:
 @pytest.mark.parametrize(
     ("override", "line"),
     [
-        ("train.lr=0.1", "train.lr=0.1: must be 0.001 to go on with the run of"),
-        ("seed=8", "seed=8: must be 7 to go on"),
-        ("model.generator_widths=[8]", r"model.generator_widths=[8]: must be [64, 128, 256] to go on"),
+        ("train.lr=0.1", "train.lr=0.1: must be 0.001 to resume the run of"),
+        ("seed=8", "seed=8: must be 7 to resume"),
+        ("model.generator_widths=[8]", r"model.generator_widths=[8]: must be [64, 128, 256] to resume"),
         ("data=ring", "data._target_=gan_experiments.data.mixtures.ring: must be gan_experiments.data.digits.load"),
     ],
 )
@@ -165,8 +183,18 @@ def test_a_key_that_a_stored_configuration_lacks_had_the_effect_of_its_default()
         del old["train"][key]
     checkpoint.save(folder / "checkpoint.pt", {"step": 3, "config": old})
     assert state_to_resume(compose([*SMALL, "train.resume=auto"]), folder)
-    with pytest.raises(UserError, match=r"^train.optimizer=sgd: must be adam to go on with the run of"):
+    with pytest.raises(UserError, match=r"^train.optimizer=sgd: must be adam to resume the run of"):
         state_to_resume(compose([*SMALL, "train.resume=auto", "train.optimizer=sgd"]), folder)
+
+
+def test_a_target_that_has_moved_is_the_same() -> None:
+    """Stored names are compared by what they name: parts move between files."""
+    folder = past_run("1")
+    change_stored_config(folder, lambda config: config["objective"].update(_target_=SAME_OBJECTIVE))
+    assert state_to_resume(compose([*SMALL, "train.resume=auto"]), folder)
+    change_stored_config(folder, lambda config: config["objective"].update(_target_="gone.Objective"))
+    with pytest.raises(UserError, match=r"^objective\._target_=.*: must be gone\.Objective to resume"):
+        state_to_resume(compose([*SMALL, "train.resume=auto"]), folder)
 
 
 def truncated(path: Path) -> None:
@@ -209,5 +237,5 @@ def test_a_checkpoint_of_another_architecture(command: Command) -> None:
     folder = past_run("1")
     answer = command(f"train.resume={folder}", "model=mlp")
     assert answer.status == 2
-    assert answer.err.startswith("error: model.name=mlp: must be mlp_small to go on with the run of")
+    assert answer.err.startswith("error: model.name=mlp: must be mlp_small to resume the run of")
     assert answer.err.count("\n") == 1

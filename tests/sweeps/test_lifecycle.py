@@ -96,13 +96,13 @@ def test_the_same_folder_takes_no_second_sweep(whole_sweep: SweepDirectory, comm
     before = whole_sweep.sweep.read_bytes()
     answer = command("-m", *SETTINGS, "seed=1,2", f"hydra.sweep.dir={whole_sweep.path}")
     assert answer.status == 2
-    assert f"holds a sweep already; sweep.resume={whole_sweep.path} goes on" in answer.err
+    assert f"holds a sweep already; sweep.resume={whole_sweep.path} resumes it" in answer.err
     assert whole_sweep.sweep.read_bytes() == before
     assert answer.files == []
 
 
 REFUSED = {
-    "-m tracking.experiment=a,b": "tracking.experiment=a,b: must be one value, for a sweep is recorded in one place",
+    "-m tracking.experiment=a,b": "tracking.experiment=a,b: must be one value, because a sweep is recorded",
     "-m +sweep=widths,learning_rates": "sweep=widths,learning_rates: must be one value",
     "+sweep=widths": "+sweep=widths: needs -m",
     "-m +sweep=nope": "sweep=nope: no such option; sweep has around_article, learning_rates, objectives, search",

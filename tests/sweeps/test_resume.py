@@ -8,6 +8,7 @@ from pathlib import Path
 
 import filelock
 
+from gan_experiments.configuration.command_line import parse
 from gan_experiments.sweeps.resume import continued
 from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
@@ -93,7 +94,7 @@ def test_a_finished_run_that_was_not_delivered_is_delivered(command: Command, em
 def test_a_sweep_goes_on_as_it_was(whole_sweep: SweepDirectory, command: Command) -> None:
     answer = command(f"sweep.resume={whole_sweep.path}", "train.lr=1e-3")
     assert answer.status == 2
-    assert answer.err.startswith("error: train.lr=1e-3: does not go with sweep.resume; a sweep goes on as it was")
+    assert answer.err.startswith("error: train.lr=1e-3: does not go with sweep.resume; a sweep is resumed as it was")
 
 
 def test_a_sweep_is_run_by_one_process_at_a_time(whole_sweep: SweepDirectory, command: Command) -> None:
@@ -122,7 +123,8 @@ def test_another_launcher_leaves_the_keys_of_the_first_one_behind(tmp_path: Path
     hydra = ["hydra/launcher=submitit_slurm", "hydra.launcher.partition=gpu", "hydra.sweep.subdir=x"]
     before = {"overrides": {"hydra": hydra, "task": ["seed=0,1"]}, "config_dir": None}
     SweepDirectory(tmp_path).create(before)
-    again = continued([f"sweep.resume={tmp_path}", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"])
-    assert again[:3] == ["-m", "hydra.sweep.subdir=x", "seed=0,1"]
-    assert again[-2:] == ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    assert "hydra.launcher.partition=gpu" in continued([f"sweep.resume={tmp_path}"])
+    again = continued(parse([f"sweep.resume={tmp_path}", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]))
+    assert again.multirun
+    assert again.overrides[:2] == ["hydra.sweep.subdir=x", "seed=0,1"]
+    assert again.overrides[-2:] == ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    assert "hydra.launcher.partition=gpu" in continued(parse([f"sweep.resume={tmp_path}"])).overrides

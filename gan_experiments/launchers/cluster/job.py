@@ -1,31 +1,25 @@
-"""One of a sweep's runs as a job in a process of its own, here or on another machine."""
+"""One of a sweep's runs as a job in a separate process, here or on another machine."""
 
 from __future__ import annotations
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, run_job, setup_globals
+from hydra.core.utils import JobReturn, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from gan_experiments.errors import RunFailedError
-from gan_experiments.sweeps.membership import lost
-from gan_experiments.tracking.sweep_directory import JobDirectory
+from gan_experiments.launchers.hydra_job import report_lost_job, run_hydra_job
 
 
 class ClusterJob:
-    """What goes to the job's process, and what the launching one needs to know about it.
+    """A job: what its process needs, and what the launching process needs to know about it.
 
     Args:
         context: Hydra's.
         task: What the job runs.
         config: The sweep's configuration.
         number: The job's number in the sweep.
-        overrides: What it has of its own.
-
-    Attributes:
-        number: As given.
-        overrides: As given.
+        overrides: The job's own.
     """
 
     def __init__(
@@ -43,30 +37,19 @@ class ClusterJob:
         """
         Singleton.set_state(self._singletons)
         setup_globals()
-        return self._run(self._task, job_id)
+        return run_hydra_job(self._context, self._task, self._composed(job_id))
 
-    def ended_without_a_word(self, job_id: str, reason: str) -> JobReturn:
-        """All that Hydra does for a job that failed, where the job's own process could not do it any more.
+    def report_lost(self, job_id: str, reason: str) -> JobReturn:
+        """Do all that Hydra does for a failed job, if the job's own process could not do it any more.
 
         Args:
             job_id: The cluster's.
             reason: Why it ended, in one line.
         """
+        return report_lost_job(self._context, self._composed(job_id), RunFailedError(reason))
 
-        def fail(_: DictConfig) -> float:
-            return lost(JobDirectory(HydraConfig.get().runtime.output_dir), RunFailedError(reason))
-
-        return self._run(fail, job_id, configure_logging=False)
-
-    def _run(self, task: TaskFunction, job_id: str, configure_logging: bool = True) -> JobReturn:
+    def _composed(self, job_id: str) -> DictConfig:
         config = self._context.config_loader.load_sweep_config(self._config, self.overrides)
         with open_dict(config.hydra.job):
             config.hydra.job.id, config.hydra.job.num = job_id, self.number
-        return run_job(
-            hydra_context=self._context,
-            task_function=task,
-            config=config,
-            job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
-            configure_logging=configure_logging,
-        )
+        return config

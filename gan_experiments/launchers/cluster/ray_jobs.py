@@ -95,7 +95,7 @@ def _result(job: ClusterJob, ended: ray.ObjectRef) -> JobReturn:
         why = f"the job broke off ({str(error).strip().splitlines()[-1]})"
     except exceptions.RayError as error:
         why = f"Ray lost the run ({type(error).__name__}: {str(error).strip().splitlines()[0]})"
-    return job.ended_without_a_word(ended.task_id().hex(), why)
+    return job.report_lost(ended.task_id().hex(), why)
 
 
 def _end(waiting: Sequence[ray.ObjectRef]) -> None:

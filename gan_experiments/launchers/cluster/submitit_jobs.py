@@ -99,7 +99,7 @@ def _wait(
                 returned[k] = _result(job, there)
             elif there.job_id in over:
                 why = f"the job ended without a result ({over[there.job_id]}); see {there.paths.stderr}"
-                returned[k] = job.ended_without_a_word(there.job_id, why)
+                returned[k] = job.report_lost(there.job_id, why)
             else:
                 continue
             log.info(f"\t#{job.number} has ended, {len(jobs) - len(returned)} to go")
@@ -117,7 +117,7 @@ def _result(job: SubmititJob, submitted: submitit.Job[JobReturn]) -> JobReturn:
     except UncompletedJobError as error:
         trace = str(error).partition(_RULE)[2].partition(_RULE)[0].strip()
         why = trace.rpartition("\n")[2] or "no trace"
-        return job.ended_without_a_word(submitted.job_id, f"the job broke off ({why}); see {submitted.paths.stderr}")
+        return job.report_lost(submitted.job_id, f"the job broke off ({why}); see {submitted.paths.stderr}")
 
 
 def _end(submitted: Sequence[submitit.Job[JobReturn]], cluster: str) -> None:

@@ -15,13 +15,14 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from gan_experiments.configuration.validation import validate
 from gan_experiments.launchers.fused.partition import chunks, structure
+from gan_experiments.sweeps.task import TrainRun
 
 if TYPE_CHECKING:
     from gan_experiments.runs.run import Run
 
 
 @dataclass(eq=False)
-class Job:
+class ComposedJob:
     """One job of a sweep, composed.
 
     Attributes:
@@ -51,7 +52,7 @@ class Job:
         return self.config.hydra.job.num
 
 
-def compose(context: HydraContext, sweep: DictConfig, number: int, overrides: Sequence[str]) -> Job:
+def compose(context: HydraContext, sweep: DictConfig, number: int, overrides: Sequence[str]) -> ComposedJob:
     """One job of a sweep.
 
     Args:
@@ -73,11 +74,11 @@ def compose(context: HydraContext, sweep: DictConfig, number: int, overrides: Se
             # Some interpolations ask for the job at work, which nobody can tell any more once several are.
             OmegaConf.resolve(cfg)
         except Exception:  # it is the job's own to tell
-            return Job(config, None, directory, of_task)
-        return Job(config, cfg, directory, of_task)
+            return ComposedJob(config, None, directory, of_task)
+        return ComposedJob(config, cfg, directory, of_task)
 
 
-def groups(jobs: Sequence[Job], task: TaskFunction, max_members: int) -> list[Sequence[Job]]:
+def groups(jobs: Sequence[ComposedJob], task: TaskFunction, max_members: int) -> list[Sequence[ComposedJob]]:
     """Jobs that agree in structure, in groups of at most ``max_members``; one that can only run alone is a group.
 
     Args:
@@ -85,13 +86,13 @@ def groups(jobs: Sequence[Job], task: TaskFunction, max_members: int) -> list[Se
         task: What a job runs by itself.
         max_members: Most jobs in a group.
     """
-    alike: dict[str, list[Job]] = {}
+    alike: dict[str, list[ComposedJob]] = {}
     for job in jobs:
         alike.setdefault(_structure(job, task), []).append(job)
     return [part for same in alike.values() for part in chunks(same, max_members)]
 
 
-def count(jobs: Sequence[Job]) -> str:
+def count(jobs: Sequence[ComposedJob]) -> str:
     """How many jobs, and which."""
     return f"{len(jobs)} runs (#{', #'.join(str(job.number) for job in jobs)})"
 
@@ -107,10 +108,10 @@ def hydra_config(config: DictConfig) -> Iterator[None]:
         HydraConfig.instance().cfg = before
 
 
-def _structure(job: Job, task: TaskFunction) -> str:
+def _structure(job: ComposedJob, task: TaskFunction) -> str:
     alone = f"job {job.number}"
-    # Another program's task is its own matter, and what works in a folder of its own finds its files there alone.
-    if job.cfg is None or job.config.hydra.job.chdir or not getattr(task, "trains_a_run", False):
+    # Another program's task may do anything, and a job that changes its working directory finds its files only there.
+    if job.cfg is None or job.config.hydra.job.chdir or not isinstance(task, TrainRun):
         return alone
     try:
         validate(job.cfg)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from hydra._internal.callbacks import Callbacks
-from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override, run_job
+from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
 
-from gan_experiments.launchers.fused.groups import Job, count, groups, hydra_config
+from gan_experiments.configuration.hydra_internals import StartOnlyCallbacks
+from gan_experiments.launchers.fused.groups import ComposedJob, count, groups, hydra_config
 from gan_experiments.launchers.fused.memory import members_that_fit
 from gan_experiments.launchers.fused.partition import chunks
+from gan_experiments.launchers.hydra_job import run_hydra_job
 from gan_experiments.models.stacking import UnstackableError
 from gan_experiments.runs.run import Run
 from gan_experiments.runs.train import train_runs
@@ -25,16 +24,6 @@ from gan_experiments.tracking.sweep_directory import JobDirectory
 
 # Hydra's own loggers are the ones that its configuration shows to the person.
 log = logging.getLogger("hydra.launcher.fused")
-
-
-class _Begun(Callbacks):
-    """Hears that jobs begin, not that they end: those of a group end together, later."""
-
-    def __init__(self, callbacks: Callbacks) -> None:
-        self.callbacks = callbacks.callbacks
-
-    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Nothing yet."""
 
 
 class FusedJobs:
@@ -49,7 +38,7 @@ class FusedJobs:
     def __init__(self, context: HydraContext, task: TaskFunction, max_members: int) -> None:
         self._context, self._task, self._max_members = context, task, max_members
 
-    def run(self, jobs: Sequence[Job]) -> list[JobReturn]:
+    def run(self, jobs: Sequence[ComposedJob]) -> list[JobReturn]:
         """Run the jobs; what Hydra gets of each, in their order.
 
         Raises:
@@ -59,7 +48,7 @@ class FusedJobs:
             self._run_group(group)
         return [job.returned for job in jobs if job.returned is not None]
 
-    def _run_group(self, jobs: Sequence[Job]) -> None:
+    def _run_group(self, jobs: Sequence[ComposedJob]) -> None:
         for job in jobs:
             wait(JobDirectory(job.directory))
         new = [job for job in jobs if not outcome(JobDirectory(job.directory)).finished]
@@ -70,7 +59,7 @@ class FusedJobs:
         else:
             self._run_alone(ready)
 
-    def _run_ready(self, jobs: Sequence[Job]) -> None:
+    def _run_ready(self, jobs: Sequence[ComposedJob]) -> None:
         runs = [job.run for job in jobs if job.run is not None]
         try:
             fit = members_that_fit(runs)
@@ -85,7 +74,7 @@ class FusedJobs:
             for part in chunks([job for job in jobs if job.run is not None and job.run.step == step], fit):
                 self._train(part)
 
-    def _prepare(self, job: Job) -> Exception | None:
+    def _prepare(self, job: ComposedJob) -> Exception | None:
         """Set up the job's run, from its checkpoint if it has one; what is wrong with it, if anything is."""
         assert job.cfg is not None
         try:
@@ -97,7 +86,7 @@ class FusedJobs:
             return error
         return None
 
-    def _train(self, jobs: Sequence[Job]) -> None:
+    def _train(self, jobs: Sequence[ComposedJob]) -> None:
         """Train jobs as one stack; in halves where the device has not the memory for it."""
         if len(jobs) == 1 and jobs[0].returned is None:
             self._run_alone(jobs)
@@ -116,14 +105,14 @@ class FusedJobs:
         for job, returned in zip(jobs, outcomes, strict=True):
             self._end(job, returned)
 
-    def _outcomes(self, jobs: Sequence[Job]) -> Sequence[float | Exception]:
+    def _outcomes(self, jobs: Sequence[ComposedJob]) -> Sequence[float | Exception]:
         try:
             with env_override(jobs[0].config.hydra.job.env_set):
                 return train_runs([job.run for job in jobs if job.run is not None])
         except Exception as error:
             return [error] * len(jobs)
 
-    def _halve(self, jobs: Sequence[Job]) -> None:
+    def _halve(self, jobs: Sequence[ComposedJob]) -> None:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -137,30 +126,24 @@ class FusedJobs:
             if ready:
                 self._train(ready)
 
-    def _run_alone(self, jobs: Sequence[Job]) -> None:
+    def _run_alone(self, jobs: Sequence[ComposedJob]) -> None:
         for job in jobs:
             job.run = None
             job.returned = self._call(job, self._context, self._task)
 
-    def _begin(self, job: Job) -> None:
+    def _begin(self, job: ComposedJob) -> None:
         """All that Hydra does before a job's task: folder, files, callbacks. A job begins once."""
         if job.returned is None:
-            begun = HydraContext(self._context.config_loader, _Begun(self._context.callbacks))
+            begun = HydraContext(self._context.config_loader, StartOnlyCallbacks(self._context.callbacks))
             job.returned = self._call(job, begun, lambda _: None)
 
-    def _call(self, job: Job, context: HydraContext, task: TaskFunction) -> JobReturn:
+    def _call(self, job: ComposedJob, context: HydraContext, task: TaskFunction) -> JobReturn:
         try:
-            return run_job(
-                hydra_context=context,
-                task_function=task,
-                config=job.config,
-                job_dir_key="hydra.sweep.dir",
-                job_subdir_key="hydra.sweep.subdir",
-            )
+            return run_hydra_job(context, task, job.config)
         finally:
             configure_log(job.config.hydra.hydra_logging, job.config.hydra.verbose)
 
-    def _end(self, job: Job, outcome: float | Exception) -> None:
+    def _end(self, job: ComposedJob, outcome: float | Exception) -> None:
         """All that Hydra does after a job's task."""
         assert job.returned is not None
         failed = isinstance(outcome, Exception)

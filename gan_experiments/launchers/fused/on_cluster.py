@@ -6,15 +6,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from hydra._internal.callbacks import Callbacks
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, JobStatus, run_job
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from gan_experiments.launchers.fused.groups import Job, compose, groups
-from gan_experiments.sweeps.membership import lost
+from gan_experiments.configuration.hydra_internals import Callbacks, error_of
+from gan_experiments.launchers.fused.groups import ComposedJob, compose, groups
+from gan_experiments.launchers.hydra_job import report_lost_job
 from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory
 
@@ -84,7 +84,7 @@ def _launch(
     task: TaskFunction,
     sweep: DictConfig,
     max_members: int,
-    parts: Sequence[Sequence[Job]],
+    parts: Sequence[Sequence[ComposedJob]],
     overrides: Mapping[int, Sequence[str]],
 ) -> None:
     first = min(job.number for part in parts for job in part)  # so that none comes again in the sweeper's next batch
@@ -97,28 +97,15 @@ def _launch(
     launcher.setup(hydra_context=own, task_function=_Group(context, task, sweep, max_members, members), config=sweep)
     for part, answer in zip(parts, launcher.launch([_OF_A_GROUP] * len(parts), first), strict=True):
         done = answer.status == JobStatus.COMPLETED
-        returned = answer.return_value if done else [_lost(context, job, answer._return_value) for job in part]
+        lost = [] if done else [report_lost_job(context, job.config, error_of(answer)) for job in part]
+        returned = answer.return_value if done else lost
         for job, each in zip(part, returned, strict=True):
             job.returned = each
 
 
 def _fused(context: HydraContext, task: TaskFunction, max_members: int) -> FusedJobs:
-    from gan_experiments.launchers.fused.jobs import FusedJobs  # torch, which only who trains needs
+    from gan_experiments.launchers.fused.jobs import (
+        FusedJobs,  # imports torch, which only a process that trains needs
+    )
 
     return FusedJobs(context, task, max_members)
-
-
-def _lost(context: HydraContext, job: Job, error: Exception) -> JobReturn:
-    """All that Hydra does for a job whose group broke off."""
-
-    def fail(_: DictConfig) -> float:
-        return lost(JobDirectory(job.directory), error)
-
-    return run_job(
-        hydra_context=context,
-        task_function=fail,
-        config=job.config,
-        job_dir_key="hydra.sweep.dir",
-        job_subdir_key="hydra.sweep.subdir",
-        configure_logging=False,
-    )

@@ -1,4 +1,4 @@
-"""What is looked at before a search starts."""
+"""Checks of a search before it starts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gan_experiments.errors import UserError
 from gan_experiments.reports.goals import directions, find_goals, metrics_of
 from gan_experiments.reports.measure import Measure
 from gan_experiments.sweeps import plan
+from gan_experiments.sweeps.search.plan import space as searched_space
 from gan_experiments.sweeps.search.sampler import check_sampler
 from gan_experiments.sweeps.search.space import Space
 from gan_experiments.sweeps.search.storage import check_study
@@ -16,7 +17,7 @@ from gan_experiments.tracking.sweep_directory import SweepDirectory
 
 
 def check(config: DictConfig) -> None:
-    """Everything about a search that can be known before it starts, but for its runs.
+    """Check everything about a search that can be known before it starts, except its runs.
 
     Args:
         config: Hydra's configuration of the sweep.
@@ -29,14 +30,14 @@ def check(config: DictConfig) -> None:
     for key in ("n_trials", "n_jobs"):
         if settings[key] < 1:
             raise UserError(f"hydra.sweeper.{key}={settings[key]}: must be a whole number, at least 1")
-    space = plan.space(config)
+    space = searched_space(config)
     goals = goals_for(config, space)
     check_sampler(settings.sampler, space.distributions, directions(goals))
     check_study(settings, SweepDirectory(config.hydra.sweep.dir), space.distributions, goals)
 
 
 def goals_for(config: DictConfig, space: Space) -> dict[str, Measure]:
-    """What a search goes by: metrics that all of its runs will have.
+    """Return what a search is judged by: metrics that all of its runs will have.
 
     Raises:
         UserError: They will not have what is asked for.

@@ -9,8 +9,8 @@ from omegaconf import DictConfig
 from optuna.trial import TrialState
 
 from gan_experiments.reports.goals import goals_of
-from gan_experiments.sweeps import plan
 from gan_experiments.sweeps.search import results, trials
+from gan_experiments.sweeps.search.plan import space
 from gan_experiments.sweeps.search.sampler import make_sampler
 from gan_experiments.sweeps.search.storage import open_study
 from gan_experiments.sweeps.search.trials import Tried
@@ -27,7 +27,7 @@ class Search:
     """
 
     def __init__(self, config: DictConfig, launcher: Launcher) -> None:
-        self._settings, self._launcher, self._space = config.hydra.sweeper, launcher, plan.space(config)
+        self._settings, self._launcher, self._space = config.hydra.sweeper, launcher, space(config)
         self._directory = SweepDirectory(config.hydra.sweep.dir)
         sweep = self._directory.content()
         self._sweep, self._goals = sweep["nonce"], goals_of(sweep)

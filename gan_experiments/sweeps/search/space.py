@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep, Transformer
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from gan_experiments.configuration.hydra_internals import to_jobs
 from gan_experiments.errors import UserError
 
 _SEED = "seed"
@@ -69,7 +69,7 @@ def find_space(overrides: Sequence[Override]) -> Space:
             " model.latent_dim=range(16,129), model=mlp,mlp_small, or by +sweep=search"
         )
     shared = [override for override in last.values() if not override.is_sweep_override()]
-    ((fixed,),) = BasicSweeper.split_arguments(shared, None)
+    (fixed,) = to_jobs(shared)
     return Space({key: _distribution(key, override) for key, override in swept.items()}, seeds, fixed)
 
 

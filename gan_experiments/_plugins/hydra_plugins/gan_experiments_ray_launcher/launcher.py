@@ -6,26 +6,34 @@ Hydra loads this file at every start of every program, so it imports nothing tha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig, OmegaConf
 
-from gan_experiments.launchers.cluster.launcher import ClusterLauncher
+from gan_experiments.launchers.launcher import Choice, SweepLauncher
 
 
-class RayLauncher(ClusterLauncher):
+class RayLauncher(SweepLauncher):
     """Hands the jobs to Ray, and waits for them.
 
     Args:
         ray: ``init`` and ``remote``, the arguments of ``ray.init`` and ``ray.remote``.
     """
 
+    package: ClassVar[str | None] = "ray"
+    extra: ClassVar[str | None] = "ray"
+
+    @classmethod
+    def trains_here(cls, choice: Choice) -> bool:
+        """Return whether Ray is started on this machine for the sweep; otherwise it is a cluster."""
+        return choice.keys.ray.init.address == "local"
+
     def __init__(self, ray: DictConfig) -> None:
         self._parameters: dict[str, Any] = OmegaConf.to_container(ray, resolve=True)  # type: ignore[assignment]
 
     def run(self, jobs: Sequence[tuple[int, list[str]]]) -> Sequence[JobReturn]:
-        """Run jobs, each by itself; what each returned, in their order."""
+        """Run jobs, each by itself; return what each returned, in their order."""
         from gan_experiments.launchers.cluster.job import ClusterJob
         from gan_experiments.launchers.cluster.ray_jobs import run
 

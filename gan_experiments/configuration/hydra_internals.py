@@ -1,0 +1,78 @@
+"""Everything that this project takes from Hydra's private modules: the one file to check when Hydra is upgraded."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra.version
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.utils import _run_hydra, get_args_parser
+from hydra.core.override_parser.types import Override
+from hydra.core.utils import JobReturn
+from hydra.types import TaskFunction
+from omegaconf import DictConfig
+
+
+def flags() -> argparse.ArgumentParser:
+    """Return the parser of Hydra's own flags, with the overrides as ``overrides``."""
+    return get_args_parser()
+
+
+def run_hydra(task: TaskFunction, arguments: argparse.Namespace, config_dir: Path) -> None:
+    """Do what ``hydra.main`` does, with arguments that are parsed already instead of those in ``sys.argv``.
+
+    Args:
+        task: Called once for each run.
+        arguments: As ``flags()`` parses them.
+        config_dir: The folder of ``config.yaml``.
+    """
+    if arguments.experimental_rerun is not None:  # the overrides are those of the pickled run
+        hydra.main(version_base="1.3", config_path=str(config_dir), config_name="config")(task)()
+        return
+    hydra.version.setbase("1.3")
+    _run_hydra(
+        args=arguments, args_parser=flags(), task_function=task, config_path=str(config_dir), config_name="config"
+    )
+
+
+def sweeps_a_grid(sweeper: DictConfig) -> bool:
+    """Return whether a sweeper is Hydra's own, which combines all values, and so has jobs that are known at once."""
+    return sweeper._target_.endswith(f".{BasicSweeper.__name__}")
+
+
+def to_jobs(overrides: Sequence[Override]) -> list[list[str]]:
+    """Return the overrides of each job of a grid, in the order of their numbers."""
+    (jobs,) = BasicSweeper.split_arguments(list(overrides), None)
+    return jobs
+
+
+def apply_to(config: DictConfig, overrides: Sequence[Override]) -> None:
+    """Apply overrides of values, not of options, to a composed configuration."""
+    ConfigLoaderImpl._apply_overrides_to_config(list(overrides), config)
+
+
+def error_of(job: JobReturn) -> Any:
+    """Return the exception of a failed job, which ``return_value`` would raise."""
+    return job._return_value
+
+
+class StartOnlyCallbacks(Callbacks):
+    """Callbacks that hear that a job starts, but not that it ends.
+
+    Hydra starts a job, calls its task and ends the job in one function. A launcher that trains several jobs together
+    has that function start each of them, with an empty task, trains, and then calls ``on_job_end`` itself.
+
+    Args:
+        callbacks: The ones to forward to.
+    """
+
+    def __init__(self, callbacks: Callbacks) -> None:
+        self.callbacks = callbacks.callbacks
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Do nothing: the empty task has ended, not the job."""

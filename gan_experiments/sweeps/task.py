@@ -1,0 +1,50 @@
+"""The task that Hydra calls for each run: trains it by itself, or as a job of a sweep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from gan_experiments.configuration import command_line
+from gan_experiments.configuration.override import listed
+from gan_experiments.configuration.validation import validate
+
+
+class TrainRun:
+    """Trains one run.
+
+    Launchers know this task by its class: they may train several runs as one program, which they cannot do with the
+    task of another program.
+    """
+
+    def __call__(self, cfg: DictConfig) -> float | None:
+        """Train the run that Hydra has composed; return what it is judged by, G's mean loss over the last epoch."""
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            return self._train_job(cfg)
+        with command_line.user_errors():  # in a single run Hydra has nothing to add
+            return self._train_run(cfg)
+
+    def _train_run(self, cfg: DictConfig) -> float:
+        from gan_experiments.runs.run import Run
+        from gan_experiments.runs.train import train_run
+
+        hydra = HydraConfig.get()
+        return train_run(Run(cfg, Path(hydra.runtime.output_dir), listed(hydra.overrides.task)))
+
+    def _train_job(self, cfg: DictConfig) -> float:
+        validate(cfg)  # here, because a sweeper that searches has chosen the values after the sweep was checked
+        from gan_experiments.runs.run import Run
+        from gan_experiments.runs.train import train_run
+        from gan_experiments.sweeps.membership import join
+
+        hydra = HydraConfig.get()
+        folder, overrides = Path(hydra.runtime.output_dir), listed(hydra.overrides.task)
+        # With hydra.job.chdir a job works in another folder than the sweep's command.
+        place = join(Path(hydra.runtime.cwd, hydra.sweep.dir), folder, overrides)
+        if place.result is not None:
+            return place.result
+        cfg.train.resume = "auto"  # a queue may start a job again, and a sweep may be resumed
+        return train_run(Run(cfg, folder, overrides, place.name, place.tags))
