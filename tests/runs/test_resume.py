@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from gan_experiments import objectives
 from gan_experiments.configuration import store
 from gan_experiments.configuration.command_line import parse
 from gan_experiments.configuration.compose import CONFIG_DIR, compose
@@ -20,8 +23,6 @@ from gan_experiments.training import checkpoint
 from tests.support.commands import Command
 from tests.support.configurations import plain
 
-SAME_OBJECTIVE = "gan_experiments.objectives.losses.NonSaturating"
-"""What ``gan_experiments.objectives.NonSaturating`` is by another name."""
 SMALL = ["model=mlp_small", "train.lr=0.001", "seed=7"]
 
 
@@ -187,10 +188,13 @@ def test_a_key_that_a_stored_configuration_lacks_had_the_effect_of_its_default()
         state_to_resume(compose([*SMALL, "train.resume=auto", "train.optimizer=sgd"]), folder)
 
 
-def test_a_target_that_has_moved_is_the_same() -> None:
+def test_a_target_that_has_moved_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stored names are compared by what they name: parts move between files."""
+    former = ModuleType("former_home")
+    former.NonSaturating = objectives.NonSaturating  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, former.__name__, former)
     folder = past_run("1")
-    change_stored_config(folder, lambda config: config["objective"].update(_target_=SAME_OBJECTIVE))
+    change_stored_config(folder, lambda config: config["objective"].update(_target_="former_home.NonSaturating"))
     assert state_to_resume(compose([*SMALL, "train.resume=auto"]), folder)
     change_stored_config(folder, lambda config: config["objective"].update(_target_="gone.Objective"))
     with pytest.raises(UserError, match=r"^objective\._target_=.*: must be gone\.Objective to resume"):
