@@ -19,12 +19,15 @@ from gan_experiments.runs.checks import check, check_folder
 from gan_experiments.runs.resume import state_to_resume
 from gan_experiments.sweeps import lifecycle, plan
 from gan_experiments.sweeps.search.plan import first_jobs, is_optuna
+from gan_experiments.sweeps.task import TrainRun
 from gan_experiments.tracking.run_directory import write_json
 from gan_experiments.tracking.sweep_directory import JobDirectory
 
 
 class Preflight(Callback):
     """Refuses runs and sweeps before anything is written."""
+
+    _state: dict[str, Any] | None = None
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check a single run."""
@@ -35,7 +38,13 @@ class Preflight(Callback):
             cfg = plan.without_hydra(config)
             check(cfg)
             check_folder("hydra.run.dir", config.hydra.run.dir)
-            state_to_resume(cfg, Path(config.hydra.run.dir))
+            self._state = state_to_resume(cfg, Path(config.hydra.run.dir))
+
+    def on_job_start(self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any) -> None:
+        """Hand on the checkpoint that a single run resumes from, so that it is read once."""
+        if config.hydra.mode == RunMode.RUN and isinstance(task_function, TrainRun):
+            task_function.resume_from(self._state)
+            self._state = None
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every run of a sweep; for a search, runs that show all values it may choose."""

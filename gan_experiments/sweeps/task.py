@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -20,6 +21,13 @@ class TrainRun:
     task of another program.
     """
 
+    def __init__(self) -> None:
+        self._state: dict[str, Any] | None = None
+
+    def resume_from(self, state: dict[str, Any] | None) -> None:
+        """Take over the checkpoint that was read and checked before a single run started; None for a new run."""
+        self._state = state
+
     def __call__(self, cfg: DictConfig) -> float | None:
         """Train the run that Hydra has composed; return what it is judged by, G's mean loss over the last epoch."""
         if HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -32,7 +40,9 @@ class TrainRun:
         from gan_experiments.runs.train import train_run
 
         hydra = HydraConfig.get()
-        return train_run(Run(cfg, Path(hydra.runtime.output_dir), listed(hydra.overrides.task)))
+        run = Run(cfg, Path(hydra.runtime.output_dir), listed(hydra.overrides.task))
+        run.state, self._state = self._state, None  # the configuration, too, is checked: callbacks.Preflight
+        return train_run(run)
 
     def _train_job(self, cfg: DictConfig) -> float:
         validate(cfg)  # here, because a sweeper that searches has chosen the values after the sweep was checked
