@@ -1,4 +1,4 @@
-"""How runs end: what whoever launched them gets, and the status that their records get."""
+"""Ends runs: the results that their launcher gets, and the statuses in their records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gan_experiments.training.events import Completed, Diverged, EpochFinished, 
 
 @dataclass
 class _Ending:
-    """What is known of one run's end.
+    """The end of one run, as far as it is known.
 
     Attributes:
         result: G's mean loss over the last epoch, or the error if training diverged.
@@ -28,11 +28,11 @@ class _Ending:
 
 
 class Endings:
-    """Ends runs that are over before the others at once; those that end together, when asked to.
+    """Ends a run that is over before the others at once; runs that end together are ended by ``end_together``.
 
     Args:
         directories: Folder of each run.
-        publish: Tells all consumers of an end.
+        publish: Called with each end.
 
     Attributes:
         stopped_after: The step after which a signal stopped the runs, or None.
@@ -44,7 +44,7 @@ class Endings:
         self.stopped_after: int | None = None
 
     def on(self, k: int, event: RunEvent) -> None:
-        """Take what an event of run ``k`` says of its end."""
+        """Note what an event of run ``k`` says about its end."""
         ending = self._endings[k]
         match event:
             case EpochFinished():

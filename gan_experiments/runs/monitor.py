@@ -1,4 +1,4 @@
-"""Judges runs while they train: scores every few epochs, warning lights, and the end of hopeless ones."""
+"""Judges runs while they train: scores them every few epochs, and watches for signs of trouble."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class RunMonitor:
     Args:
         runs: The runs.
         trainer: Trains them.
-        evaluator: Scores; all runs learn the same data.
-        publish: Tells all consumers of scores and lights.
+        evaluator: Scores generators; all runs learn the same data.
+        publish: Called with each event that the monitor adds: scores, warnings, early stops.
     """
 
     def __init__(self, runs: Sequence[Run], trainer: Trainer, evaluator: Evaluator, publish: Publish) -> None:
@@ -33,7 +33,7 @@ class RunMonitor:
         self._lights = [WarningLights(getattr(run.member.objective, "logits_have_origin", True)) for run in runs]
 
     def recall(self, k: int, history: Sequence[Line]) -> None:
-        """Bring the lights of a resumed run to where they were.
+        """Restore the lights of a resumed run from its journal.
 
         Args:
             k: Number of the run.
@@ -49,7 +49,7 @@ class RunMonitor:
             self._publish(k, WarningsChanged(self._trainer.step, self._trainer.epoch, [], frozenset(lights.on)))
 
     def on(self, k: int, event: RunEvent) -> None:
-        """Judge a finished epoch of run ``k``: before its checkpoint, which training reports later."""
+        """Judge a finished epoch of run ``k``. The trainer reports the epoch's checkpoint after this returns."""
         if not isinstance(event, EpochFinished):
             return
         lights = self._lights[k]

@@ -1,4 +1,4 @@
-"""One run: what was asked for, and what its configuration makes of it."""
+"""One run: its configuration, and the data, networks and checkpoint that follow from it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Run:
     Args:
         cfg: Its composed and validated configuration.
         run_dir: Its folder.
-        overrides: What the user asked for, as Hydra lists it.
+        overrides: The user's overrides, as Hydra lists them.
         name: Its name where ``tracking.run_name`` is null; by default generated from the overrides.
         tags: More tags for MLflow.
 
@@ -43,7 +43,7 @@ class Run:
         directory: The folder.
 
     Raises:
-        UserError: Something that the configuration asks for is not available; so do the parts when they are loaded.
+        UserError: Something that the configuration asks for is not available. Loading a part may raise it too.
     """
 
     def __init__(

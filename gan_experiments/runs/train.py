@@ -31,7 +31,7 @@ def train_run(run: Run) -> float:
     """Train one run by itself.
 
     Returns:
-        G's mean loss over the last epoch: a number for whoever asked for the run.
+        G's mean loss over the last epoch, which Hydra passes to its sweeper.
 
     Raises:
         UserError: Another process is training in its folder.
@@ -48,17 +48,17 @@ def train_runs(runs: Sequence[Run]) -> list[float | RunFailedError]:
     """Train runs from beginning to end: one, or several as one stacked program.
 
     Args:
-        runs: They agree in all that a stack's members must agree in, and in the step to resume from.
+        runs: Runs that agree in everything that members of a stack must share, and in the step to resume from.
 
     Returns:
-        For each run, G's mean loss over its last epoch, a number for whoever asked for the run; or, if it diverged,
-        an error whose message has the step and the reason.
+        For each run, G's mean loss over its last epoch or, if it diverged, an error whose message has the step and
+        the reason.
 
     Raises:
         UnstackableError: The runs' networks cannot train as one.
         UserError: Another process is training in one of the folders.
         SystemExit: A signal stopped training, after a checkpoint; the status is 128 + the signal's number, unless
-            the program has a handler of its own, which is called then, and ends it in another way.
+            the program has its own handler for the signal, which is then called and may end it differently.
     """
     first = runs[0]
 
@@ -81,7 +81,7 @@ def train_runs(runs: Sequence[Run]) -> list[float | RunFailedError]:
             trainer.load(run.state, k)
             run.forget_state()
 
-    # 4. Prepare to judge: the evaluator keeps what samples are compared with.
+    # 4. Prepare the evaluation: the evaluator keeps the real samples and features that scores compare with.
     evaluate = cast(EvaluateConfig, OmegaConf.to_object(first.cfg.evaluate))
     evaluator = Evaluator(evaluate, dataset, device)
     if notice := missing(evaluate, dataset):

@@ -13,7 +13,7 @@ from gan_experiments.tracking.run_directory import RunDirectory, write_atomicall
 
 
 def write_generator(directory: RunDirectory, generator: nn.Module, model: dict[str, Any], space: SampleSpace) -> None:
-    """Write a run's final generator: its weights, and all that it takes to build it and to read its samples.
+    """Write a run's final generator: its weights, and all that is needed to build it and to interpret its samples.
 
     Args:
         directory: The run's folder.

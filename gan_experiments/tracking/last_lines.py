@@ -13,7 +13,7 @@ from gan_experiments.tracking.run_events import ALL_EPOCHS, Ended, RunEvent, Sco
 
 
 class LastLines:
-    """Remembers how runs ended, and says so when all have.
+    """Remembers how runs ended, and prints it when all of them have.
 
     Args:
         names: Name of each run.

@@ -24,15 +24,15 @@ _DIGEST_LENGTH = 36  # MLflow's limit: 144 bits of a SHA-256
 
 @dataclass(frozen=True)
 class RunDescription:
-    """What a run is, besides what happens in it.
+    """Everything that is known about a run before it starts.
 
     Attributes:
         name: The run's name.
         config: The whole composed configuration as plain values.
         tracking: Its ``tracking`` group, with an absolute URI (``check_uri``), or None for no delivery.
         dataset: The data set that it learns.
-        overrides: What the user asked for, as Hydra lists it.
-        device: What the run computes on.
+        overrides: The user's overrides, as Hydra lists them.
+        device: The device that the run computes on.
         total_steps: Steps of the whole run.
     """
 

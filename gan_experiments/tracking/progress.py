@@ -126,7 +126,7 @@ class Progress:
 
 @dataclass
 class _Member:
-    """What is shown of a run that trains in a stack.
+    """The part of the display that belongs to one member of a stack.
 
     Attributes:
         name: The run's name.

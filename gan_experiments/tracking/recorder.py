@@ -35,12 +35,12 @@ class Recorder:
 
     Args:
         directory: The run's folder.
-        run: What the run is.
+        run: Description of the run.
         resumed_from: The step of the checkpoint that this process continues from, or 0.
 
     Attributes:
         directory: The run's folder.
-        run: What the run is.
+        run: Description of the run.
     """
 
     def __init__(self, directory: RunDirectory, run: RunDescription, resumed_from: int = 0) -> None:
@@ -68,7 +68,7 @@ class Recorder:
         self._folder_lock.release()
 
     def open(self, members: int = 1) -> None:
-        """Write down what the run is; the folder must be claimed.
+        """Write down the run's description; the folder must be claimed.
 
         Args:
             members: How many runs train as one with this one, itself included.

@@ -1,4 +1,4 @@
-"""What happens in a run besides training, and the one interface of everything that is told about a run's events."""
+"""Events of a run besides those of training, and the interface of everything that receives events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from gan_experiments.training.events import Event
 
 ALL_EPOCHS = "all epochs are done"
-"""Reason of a run that ended because it had nothing left to do."""
+"""Reason of a run that ended because it was complete."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Scored:
         step: Steps finished.
         epoch: Epochs finished.
         metrics: Values and errors, by their MLflow names.
-        tags: What they were measured with, by the names of tags in MLflow.
+        tags: Settings of the measurement, by the names of tags in MLflow.
         details: Everything there is to know, as plain values; for the journal alone.
         neighbours: Generated images and the training images nearest to them, uint8 ``[2, n, C, H, W]``, or None.
         headline: The most telling score, or None where there is none.
@@ -100,11 +100,11 @@ class Ended:
 RunEvent = Event | Scored | WarningsChanged | StoppedEarly | Ended
 
 Publish = Callable[[int, RunEvent], None]
-"""Tell all consumers of an event of run ``k``."""
+"""Passes an event of run ``k`` to all consumers."""
 
 
 class Consumer(Protocol):
-    """Anything that is told what happens in the runs that one program trains together."""
+    """Anything that receives the events of the runs that one program trains together."""
 
     def on(self, k: int, event: RunEvent) -> None:
         """Take an event of run ``k``, or ignore it."""

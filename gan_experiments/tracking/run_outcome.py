@@ -15,10 +15,10 @@ _STATES = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped"}
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended, or that it has not.
+    """The state of a run: how it ended, or that it has not.
 
     Attributes:
-        state: ``finished``, ``failed``, ``stopped`` (by a signal, after a checkpoint), ``died`` (without a word),
+        state: ``finished``, ``failed``, ``stopped`` (by a signal, after a checkpoint), ``died`` (without saying so),
             ``running``, or ``waiting``.
         reason: Why, in one line.
     """
@@ -28,7 +28,7 @@ class Outcome:
 
     @property
     def finished(self) -> bool:
-        """Whether the run has reached its last step."""
+        """True if the run has reached its last step."""
         return self.state == "finished"
 
 

@@ -31,7 +31,7 @@ def record_scores(
         step: Steps that the generator was trained for.
         epoch: Epochs that the generator was trained for.
         metrics: Values and errors, by their MLflow names.
-        tags: What they were measured with, by the names of tags in MLflow.
+        tags: Settings of the measurement, by the names of tags in MLflow.
         details: Everything there is to know, for the journal alone.
     """
     journal.append("metrics", key=key, step=step, epoch=epoch, values=metrics, details=details)

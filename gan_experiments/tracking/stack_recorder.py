@@ -14,7 +14,7 @@ from gan_experiments.tracking.system_metrics import SystemMonitor
 
 
 class StackRecorder:
-    """Records one run, or the members of a stack; each is a run of its own for everybody outside.
+    """Records one run, or the members of a stack, each in its own folder.
 
     Args:
         recorders: The recorder of each run. They agree in destination and length.
@@ -26,7 +26,7 @@ class StackRecorder:
         self._system: SystemMonitor | None = None
 
     def open(self) -> None:
-        """Claim the folders, write down what the runs are, and start the background processes.
+        """Claim the folders, write down the runs' descriptions, and start the background processes.
 
         Raises:
             UserError: Another process is training in one of the folders; nothing was written.

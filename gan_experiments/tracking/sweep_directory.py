@@ -20,7 +20,7 @@ class SweepDirectory:
 
     Attributes:
         path: The folder, absolute.
-        sweep: What the sweep is: name, destination, what varies, its jobs. The jobs of other processes and machines
+        sweep: Description of the sweep: name, destination, varied keys, jobs. Jobs of other processes and machines
             find their sweep by it.
         report: The folder of the report and its tables.
         search_results: Results of a search; absent where the sweep is not one.
