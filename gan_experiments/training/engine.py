@@ -36,7 +36,7 @@ def make_engine(name: str, step: AdversarialStep, device: torch.device) -> Engin
     if name == "graph":
         if device.type != "cuda":
             raise UserError(f"train.engine=graph: needs CUDA, and this run is on {device}; auto chooses what works")
-        return Replayed(step)
+        return Replayed(step, device)
     if name == "compile":
         step.compile()
     return Eager(step)
@@ -66,21 +66,22 @@ class Replayed:
 
     Args:
         step: What to repeat; all its state is in tensors that it updates in place.
+        device: Where these are, which need not be the current CUDA device.
     """
 
-    def __init__(self, step: AdversarialStep) -> None:
+    def __init__(self, step: AdversarialStep, device: torch.device) -> None:
         self._eager = Eager(step)
-        self._stream = torch.cuda.Stream()
+        self._device, self._stream = device, torch.cuda.Stream(device)
         self._captured: dict[int, _Captured] = {}
         self._warm = False
 
     def __call__(self, indices: Tensor, keys: Tensor) -> StepStatistics:
         """As ``Engine`` says."""
-        self._stream.wait_stream(torch.cuda.current_stream())
+        self._stream.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(self._stream):
             statistics = self._replay(indices, keys) if self._warm else self._eager(indices, keys)
         self._warm = True
-        torch.cuda.current_stream().wait_stream(self._stream)
+        torch.cuda.current_stream(self._device).wait_stream(self._stream)
         return statistics
 
     def _replay(self, indices: Tensor, keys: Tensor) -> StepStatistics:

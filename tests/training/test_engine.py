@@ -1,99 +1,172 @@
-"""Every engine gives the eager engine's results."""
+"""Every engine gives the eager engine's results, and every device the CPU's."""
 
+import copy
 import shutil
 
 import pytest
 import torch
 
-from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
-from gan_experiments.models.mlp import build
-from gan_experiments.objectives import NonSaturating, Relativistic, Wasserstein, WassersteinGP
-from gan_experiments.penalties import Dragan
-from gan_experiments.training.counter_rng import step_keys
-from gan_experiments.training.engine import REPLAYED, make_engine
-from gan_experiments.training.member import Member
-from gan_experiments.training.step import AdversarialStep
-
-B = 8
-CPU = torch.device("cpu")
-
-
-def losses(name, device=CPU, members=1, steps=2 * REPLAYED + 13, precision="fp32", **extras):
-    """Losses of some windows of steps, and the weights that they end with."""
-    generator = torch.Generator().manual_seed(0)
-    samples = torch.randint(0, 256, (40, 1, 6, 6), generator=generator, dtype=torch.uint8).to(device)
-    torch.manual_seed(0)
-    networks = [build((1, 6, 6), "mlp", 5 + k, [16, 24], [24, 16 + k], 0.2, 0.3) for k in range(members)]
-    for pair in networks:
-        pair.generator.to(device)
-        pair.discriminator.to(device)
-    noise = extras.pop("instance_noise", 0.0)
-    runs = [
-        Member(
-            pair,
-            TrainConfig(batch_size=B, precision=precision, lr=2e-4 * (k + 1), instance_noise=noise),
-            k,
-            **({"objective": NonSaturating("n")} | extras),
-        )
-        for k, pair in enumerate(networks)
-    ]
-    step = AdversarialStep(runs, Dataset("d", samples), samples)
-    engine = make_engine(name, step, device)
-    indices = torch.randint(0, 40, (steps, 1, B), generator=generator).to(device)
-    keys = step_keys(3, 0, steps).to(device)
-    if members > 1:
-        indices, keys = (t.unsqueeze(1).repeat_interleave(members, 1) for t in (indices, keys))
-    windows = [slice(0, 7), slice(7, steps)]
-    statistics = [engine(indices[window], keys[window]) for window in windows]
-    together = torch.cat([torch.stack((s.discriminator_loss, s.generator_loss)) for s in statistics], 1)
-    return together.cpu(), step.generator.parameters.flat.cpu().clone()
+from gan_experiments.objectives import (
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    Relativistic,
+    Wasserstein,
+    WassersteinGP,
+)
+from gan_experiments.penalties import R1, R1R2, R2, Dragan, Gradient
+from gan_experiments.training.counter_rng import FieldNoise, MaskSpec, StepNoise, step_keys
+from gan_experiments.training.events import CheckpointDue
+from gan_experiments.training.trainer import Trainer
+from tests.support.steps import CPU, CUDA, DEVICES, SAMPLES, assert_alike, member, steps
 
 
 def test_auto_is_eager_on_the_cpu():
-    assert torch.equal(losses("auto")[0], losses("eager")[0])
+    auto, eager = (steps(engine, CPU, [member()]) for engine in ("auto", "eager"))
+    assert torch.equal(auto.losses, eager.losses)
 
 
 def test_a_graph_needs_cuda():
     with pytest.raises(UserError, match=r"train\.engine=graph: needs CUDA.*cpu"):
-        losses("graph")
+        list(Trainer([member(engine="graph")], Dataset("d", SAMPLES), device=CPU).events())
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is missing; torch.compile needs it on the CPU")
 # torch's own compiler warns of its own parts.
 @pytest.mark.filterwarnings("ignore")
 def test_compiled_networks_train_alike():
-    extras = {"objective": Relativistic("r"), "penalty": Dragan("d", 1.0)}
-    eager, compiled = losses("eager", **extras), losses("compile", **extras)
-    torch.testing.assert_close(compiled[0], eager[0], rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(compiled[1], eager[1], rtol=1e-3, atol=1e-4)
+    eager, compiled = (
+        steps(engine, CPU, [member(objective=Relativistic("r"), penalty=Dragan("d", 1.0))])
+        for engine in ("eager", "compile")
+    )
+    assert_alike(compiled, eager)
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_device_draws_the_cpu_s_noise(device, dtype):
+    """Words and masks bit for bit; logarithms and cosines to the last places."""
+    keys = step_keys(3, 5, 4)
+
+    def draw(device):
+        masks = [MaskSpec(13, (257,), [0.3, 0.5, 0.1, 0.3]), MaskSpec(9, (64,), [0.2] * 4)]
+        noise = StepNoise(13, 100, masks, device, [100, 7, 64, 100], dtype)
+        fields = FieldNoise((15, 78), [(5, 79)], device, 4)
+        return *noise.draw(keys.to(device)), *fields.draw(keys.to(device))
+
+    (latents, masks, normal, tables), reference = draw(torch.device(device)), draw(CPU)
+    assert all(torch.equal(mine.cpu(), own) for mine, own in zip(masks, reference[1], strict=True))
+    for mine, own in zip((latents, normal, *tables), (reference[0], reference[2], *reference[3]), strict=True):
+        torch.testing.assert_close(mine.cpu(), own, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("kind", "members"), [("mlp", 1), ("mlp", 3), ("dcgan", 1), ("dcgan", 2)])
+def test_a_device_trains_as_the_cpu_does(kind, members, device):
+    def result(device):
+        return steps("graph", device, [member(kind, k, penalty=Gradient("g", 1.0)) for k in range(members)])
+
+    torch.testing.assert_close(result(device).losses, result("cpu").losses, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("precision", ["fp32", "bf16", pytest.param("tf32", marks=CUDA)])
+@pytest.mark.parametrize(("kind", "members"), [("mlp", 1), ("mlp", 3), ("dcgan", 1), ("noisy", 1)])
+def test_a_replayed_graph_trains_alike_and_twice_the_same(kind, members, precision, device):
+    def result(engine):
+        return steps(engine, device, [member(kind, k, precision=precision) for k in range(members)])
+
+    graph = result("graph")
+    assert_alike(graph, result("eager"))
+    again = result("graph")
+    assert torch.equal(graph.losses, again.losses)
+    assert torch.equal(graph.weights, again.weights)
+
+
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("members", [1, 3])
-@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
-def test_a_replayed_graph_trains_alike(members, precision):
-    cuda = torch.device("cuda")
-    eager = losses("eager", cuda, members, precision=precision)
-    graph = losses("graph", cuda, members, precision=precision)
-    torch.testing.assert_close(graph[0], eager[0], rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(graph[1], eager[1], rtol=1e-3, atol=1e-4)
+@pytest.mark.parametrize(
+    "penalty", [R1("p", 1.0), R2("p", 1.0), R1R2("p", 0.1), Gradient("p", 1.0), Dragan("p", 1.0)]
+)
+def test_a_replayed_graph_takes_penalties_along(penalty, members, device):
+    extras = {"penalty": penalty, "instance_noise": 0.1, "ema": 0.99, "discriminator_steps": 2}
+    graph, eager = (
+        steps(engine, device, [member(k=k, **extras) for k in range(members)]) for engine in ("graph", "eager")
+    )
+    assert_alike(graph, eager)
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("members", [1, 3])
-@pytest.mark.parametrize("objective", [Relativistic("r"), Wasserstein("w", 0.05), WassersteinGP("g")])
-def test_a_replayed_graph_takes_penalties_along(members, objective):
-    cuda, extras = torch.device("cuda"), {"objective": objective, "penalty": Dragan("d", 1.0), "instance_noise": 0.1}
-    eager, graph = (losses(name, cuda, members, **extras) for name in ("eager", "graph"))
-    torch.testing.assert_close(graph[0], eager[0], rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(graph[1], eager[1], rtol=1e-3, atol=1e-4)
+@pytest.mark.parametrize(
+    "objective",
+    [
+        Minimax("m"),
+        LeastSquares("l"),
+        Hinge("h"),
+        Wasserstein("w", 0.05),
+        WassersteinGP("g"),
+        Relativistic("r"),
+        NonSaturating("n"),
+    ],
+)
+def test_a_replayed_graph_takes_objectives_and_spectral_norm_along(objective, members, device):
+    extras = {"objective": objective, "spectral_norm": isinstance(objective, NonSaturating)}
+    graph, eager = (
+        steps(engine, device, [member(k=k, **extras) for k in range(members)]) for engine in ("graph", "eager")
+    )
+    assert_alike(graph, eager)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_members_of_a_stack_train_as_alone(device):
+    together = steps("graph", device, [member(k=k) for k in range(3)])
+    for k in range(3):
+        alone = steps("graph", device, [member(k=k)])
+        torch.testing.assert_close(together.losses[:, k], alone.losses, rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("kind", "precision"), [("mlp", "fp32"), ("mlp", "bf16"), ("dcgan", "fp32")])
+def test_a_resumed_run_ends_with_the_same_weights(kind, precision, device):
+    def trainer():
+        one = member(kind, epochs=4, checkpoint_every=2, precision=precision)
+        return Trainer([one], Dataset("d", SAMPLES), device=torch.device(device), samples=4)
+
+    def checkpoints(trainer):
+        return [copy.deepcopy(e.state) for _, e in trainer.events() if isinstance(e, CheckpointDue)]
+
+    _, middle, end = checkpoints(trainer())
+    resumed = trainer()
+    resumed.load(middle)
+    last = checkpoints(resumed)[-1]
+    assert last["step"] == end["step"]
+    for player in ("generator", "discriminator"):
+        for name, value in end["step_state"][player].items():
+            assert torch.equal(last["step_state"][player][name], value), name
+
+
+@pytest.mark.parametrize("engine", ["eager", "graph"])
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_window_never_waits_for_the_device(engine):
+    trainer = Trainer(
+        [member(k=k, engine=engine) for k in range(2)], Dataset("d", SAMPLES), device=torch.device("cuda")
+    )
+    for _ in range(3):
+        trainer._engine(*trainer._inputs(11))  # captures
+    inputs = trainer._inputs(11)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        trainer._engine(*inputs)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_cuda_trains_as_the_cpu_does():
-    torch.testing.assert_close(losses("graph", torch.device("cuda"))[0], losses("eager")[0], rtol=1e-3, atol=1e-3)
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="no second CUDA device")
+def test_a_graph_is_captured_on_any_device():
+    assert_alike(*(steps("graph", device, [member()]) for device in ("cuda:1", "cuda:0")))

@@ -15,6 +15,7 @@ from gan_experiments.models.networks import Networks
 from gan_experiments.models.stacking import UnstackableError
 from gan_experiments.runs.run import Run
 from gan_experiments.training.trainer import Trainer
+from tests.conftest import Command
 
 GIGABYTE = 10**9
 
@@ -83,3 +84,20 @@ def test_the_estimate_holds_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for _ in trainer.events():
         pass
     assert torch.cuda.max_memory_allocated() - before < 1.25 * estimated * len(runs)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_stack_that_exhausts_a_gpu_continues_in_halves(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen members of the article's size, which the estimate is made to let through, want about 1 GiB."""
+    monkeypatch.setattr("gan_experiments.launchers.fused.jobs.members_that_fit", lambda runs: 1000)
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(700 * 2**20 / total)
+    try:
+        answer = command(
+            "-m", "hydra/launcher=fused", "train.epochs=4", "evaluate=off", "tracking=off", "seed=range(16)"
+        )
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert answer.status == 0, answer.err
+    assert "halves" in answer.out + answer.err
