@@ -1,8 +1,8 @@
 """A stack of dense layers as one node of autograd.
 
 One step of a GAN of the article's size spends as long on bookkeeping as on arithmetic when every linear layer,
-activation and dropout is an operation of its own. This function runs the whole stack, keeps only what its
-derivative needs, and computes only the gradients that are asked for.
+activation and dropout is an operation of its own. This function runs the whole stack, keeps only the tensors that
+its derivative needs, and computes only the gradients that are asked for.
 
 Parameters that are ``DenseParameter`` can have their gradients written to a given place, and a copy in low precision
 that is used in their stead.
@@ -53,7 +53,7 @@ def dense_stack(
     masks: Sequence[Tensor | None] | None = None,
     constant_rows: int = 0,
 ) -> Tensor:
-    """Linear layers with LeakyReLU and a multiplicative mask between them, none of either after the last.
+    """Compute linear layers with LeakyReLU and a multiplicative mask between them, none of either after the last.
 
     ``h_i = LeakyReLU(h_{i-1} W_i^T + b_i) * m_i``, and ``y = h_{n-1} W_n^T + b_n``. Differentiable twice.
 
@@ -65,8 +65,8 @@ def dense_stack(
         biases: ``n`` vectors ``[out_i]``.
         negative_slope: LeakyReLU's slope for negative inputs; for a stack, ``[K, 1, 1]``.
         masks: ``n - 1`` multipliers ``[B, out_i]`` or None, for dropout; None for none at all.
-        constant_rows: Leading rows of the batch that no derivative is wanted of, and that cost none; ``x`` then
-            needs no gradient itself.
+        constant_rows: Number of leading rows of the batch without a derivative, which cost none; ``x`` then needs no
+            gradient itself.
 
     Returns:
         ``[B, out_n]``, in the autocast type where autocast is on.
@@ -84,7 +84,7 @@ def dense_stack(
 
 
 def _composed(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor], slope: Any, masks: Any) -> Tensor:
-    """The same function as ordinary differentiable operations."""
+    """Compute the same function by ordinary differentiable operations."""
     for weight, bias, mask in zip(weights[:-1], biases[:-1], masks, strict=True):
         x = _linear(x, weight, bias)
         # The slope is locally constant: as a factor without a graph it leaves out second derivatives that are zero.
@@ -136,14 +136,14 @@ class _DenseStack(torch.autograd.Function):
             masks = [None if mask is None else mask[..., first:, :] for mask in masks]
         _, _, _, _, _, needs_x, *needs = ctx.needs_input_grad
         if torch.is_grad_enabled():
-            # Somebody wants to differentiate this gradient again (a gradient penalty): compose it of
-            # operations that autograd can follow.
+            # This gradient is going to be differentiated again (a gradient penalty), so it is composed of operations
+            # that autograd can follow.
             x, *parameters = ctx.saved_tensors
             with torch.enable_grad():
                 y = _composed(x[..., first:, :], parameters[:layers], parameters[layers:], ctx.slope, masks)
             wanted = [t for t, need in zip((x, *parameters), (needs_x, *needs), strict=True) if need]
-            found = iter(torch.autograd.grad(y, wanted, gradient, create_graph=True))
-            return (None,) * 5 + tuple(next(found) if need else None for need in (needs_x, *needs))
+            derivatives = iter(torch.autograd.grad(y, wanted, gradient, create_graph=True))
+            return (None,) * 5 + tuple(next(derivatives) if need else None for need in (needs_x, *needs))
         results: list[Tensor | None] = [None] * (1 + 2 * layers)
         gradient = gradient.to(ctx.weights[0].dtype)
         for i in reversed(range(layers)):
@@ -173,9 +173,9 @@ def _low_precision(parameter: Tensor) -> Tensor:
 
 
 def _activate(before: Tensor, slope: float | Tensor) -> tuple[Tensor, Tensor]:
-    """LeakyReLU, where possible in place, and what tells its derivative."""
+    """Apply LeakyReLU, in place where possible; return its value and the tensor that tells its derivative."""
     if isinstance(slope, float):
-        if slope < 0:  # the result does not tell the sign of what it came from
+        if slope < 0:  # the result does not tell the sign of the input
             return F.leaky_relu(before, slope), before
         after = F.leaky_relu_(before, slope)
         return after, after
@@ -187,7 +187,7 @@ def _activate(before: Tensor, slope: float | Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _back(gradient: Tensor, sign: Tensor, slope: Any) -> Tensor:
-    """LeakyReLU's derivative, in place. What dropout has set to 0 since has a gradient of 0 already."""
+    """Apply LeakyReLU's derivative, in place. Where dropout has set the output to 0 the gradient is 0 already."""
     if isinstance(slope, float):
         return _leaky_relu_backward(gradient, sign, slope, slope >= 0, grad_input=gradient)
     return gradient.mul_(sign)

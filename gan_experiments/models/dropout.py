@@ -21,6 +21,7 @@ class Dropout(nn.Module):
     """
 
     mask: Tensor | None
+    """Where the trainer puts the multiplier for the duration of a pass."""
 
     def __init__(self, p: float) -> None:
         super().__init__()
@@ -30,7 +31,7 @@ class Dropout(nn.Module):
         self.shape: torch.Size = torch.Size()
 
     def multiplier(self, like: Tensor, width: int | None = None) -> Tensor | None:
-        """The multiplier for ``like`` (with its last dimension replaced by ``width``), or None for the identity."""
+        """Return the multiplier for ``like`` (its last dimension replaced by ``width``), or None for the identity."""
         if not self.training:
             return None
         if self.mask is not None:
@@ -42,10 +43,10 @@ class Dropout(nn.Module):
         return torch.full(self.shape, keep, dtype=torch.float32, device=like.device).bernoulli().div_(keep)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x`` times the multiplier, in ``x``'s type."""
+        """Return ``x`` times the multiplier, in ``x``'s type."""
         multiplier = self.multiplier(x)
         return x if multiplier is None else x * multiplier.to(x.dtype)
 
     def extra_repr(self) -> str:
-        """The probability, as ``nn.Dropout`` shows it."""
+        """Return the probability, as ``nn.Dropout`` shows it."""
         return f"p={self.p}"

@@ -11,7 +11,7 @@ from torch import nn
 class Networks:
     """A generator and a discriminator.
 
-    An architecture of a user's own is any function ``build(sample_shape, **keys_of_the_model_group)`` that
+    A custom architecture is any function ``build(sample_shape, **keys_of_the_model_group)`` that
     returns one of these; ``model._target_`` names it.
 
     Attributes:

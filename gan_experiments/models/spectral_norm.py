@@ -16,7 +16,7 @@ class SpectralNorm(nn.Module):
 
     Miyato, Kataoka, Koyama and Yoshida, "Spectral Normalization for Generative Adversarial Networks", 2018: one
     power iteration at every use in training, ``v <- W^T u / |W^T u|``, ``u <- W v / |W v|``, and ``s = u^T W v``.
-    Torch's own takes a stack's members for rows of one matrix; this one counts them by the dimensions of ``u``.
+    Torch's own would read a stack's members as rows of one matrix; this one knows them by the dimensions of ``u``.
 
     Args:
         weight: The weight, ``[out, ...]``.
@@ -35,8 +35,8 @@ class SpectralNorm(nn.Module):
                 self(weight)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The normalised weight, of the same shape."""
-        matrix = weight.flatten(self.u.dim())
+        """Return the normalised weight, of the same shape."""
+        matrix = weight.flatten(self.u.dim())  # [out, rest], or [K, out, rest]
         with torch.no_grad():
             v = F.normalize(torch.matmul(matrix.mT, self.u.unsqueeze(-1)), dim=-2)
             if self.training:
@@ -49,6 +49,6 @@ class SpectralNorm(nn.Module):
 
 
 def normalise_spectrum(layer: nn.Module) -> None:
-    """From here on ``layer.weight`` is the normalised weight; what is trained keeps the weight's place."""
+    """Make ``layer.weight`` the normalised weight; the trained parameter becomes its original."""
     assert isinstance(layer.weight, Tensor)
     parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight))

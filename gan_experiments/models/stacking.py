@@ -80,7 +80,7 @@ class Vmapped(nn.Module):
         self._sites = [site for site in _dropouts(module) if site.p > 0]
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[K, B, …]`` -> ``[K, B, …]``."""
+        """Compute every member: ``[K, B, …]`` -> ``[K, B, …]``."""
         masks = [site.mask for site in self._sites] if self.training else []
 
         def one(tensors: dict[str, Tensor], masks: list[Tensor], x: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ class Vmapped(nn.Module):
 
 
 def pad_and_stack(tensors: Sequence[Tensor]) -> Tensor:
-    """``[K, *largest]`` from tensors of one rank: each in the low corner of its own slice, zeros elsewhere."""
+    """Return ``[K, *largest]`` from tensors of one rank: each in the low corner of its slice, zeros elsewhere."""
     largest = [max(sizes) for sizes in zip(*(t.shape for t in tensors), strict=True)]
     stacked = tensors[0].new_zeros(len(tensors), *largest)
     for target, tensor in zip(stacked, tensors, strict=True):
@@ -101,7 +101,7 @@ def pad_and_stack(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def is_equal(a: Any, b: Any) -> bool:
-    """Whether two attributes are the same value of the same type; no, where that cannot be told."""
+    """Return whether two attributes are the same value of the same type; False where that cannot be told."""
     if isinstance(a, Tensor) and isinstance(b, Tensor):
         return torch.equal(a, b)
     try:
@@ -111,7 +111,7 @@ def is_equal(a: Any, b: Any) -> bool:
 
 
 def _settings(module: nn.Module) -> dict[str, Any]:
-    """What decides how a network computes, besides its tensors and the places where it drops units."""
+    """Return the attributes that decide how a network computes, besides its tensors and its dropout."""
     return {
         f"{name}.{key}".lstrip("."): value
         for name, part in module.named_modules()

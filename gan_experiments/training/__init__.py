@@ -1,1 +1,1 @@
-"""The adversarial step and all that repeats it. Knows neither Hydra nor MLflow."""
+"""The adversarial step and its repetition; imports neither Hydra nor MLflow."""

@@ -32,7 +32,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """What ``save`` wrote, with tensors on the CPU.
+    """Return the state that ``save`` wrote, with tensors on the CPU.
 
     Raises:
         UserError: The file is missing, truncated, or not a checkpoint of this project.

@@ -2,8 +2,8 @@
 
 A counter-based generator (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): the i-th word
 of a step is a hash of i and of two keys that belong to (seed, step). So a resumed run needs no generator state,
-the CPU and a GPU draw the same numbers, a run draws what it would draw alone whatever trains beside it, and the
-whole step costs a dozen cheap integer operations where the library's dropout alone would take a fifth of its time.
+the CPU and a GPU draw the same numbers, a run draws the same numbers alone and in any stack, and the whole step
+costs a dozen cheap integer operations where the library's dropout alone would take a fifth of its time.
 
 The hash is a two-multiplication 32-bit finaliser (constants of C. Wellons' "lowbias32"), with the second key added
 between its rounds so that two steps never walk the same sequence.
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 _PLACES = 64
-"""Room for so many tensors in a step's counters, so that one more or less moves none of the others."""
+"""Tensors that a step's counters have room for, so that one more or less moves none of the others."""
 _FIELDS = 2**31
 """Where the counters of fields start: the other half of what 32 bits can count."""
 _GOLDEN = -1640531527  # 2**32 / golden ratio, odd: spreads consecutive counters
@@ -28,7 +28,7 @@ _MULTIPLIERS = (2146121005, 0x846CA68B - 2**32)
 
 
 def step_keys(seed: int, first: int, count: int) -> Tensor:
-    """Two hash keys for each of the steps ``first`` … ``first + count - 1``: int32 ``[count, 2]`` on the CPU."""
+    """Return two hash keys for each step from ``first`` to ``first + count - 1``: int32 ``[count, 2]``, CPU."""
     keys = [
         hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=8).digest() for step in range(first, first + count)
     ]
@@ -36,7 +36,7 @@ def step_keys(seed: int, first: int, count: int) -> Tensor:
 
 
 def fixed_latents(count: int, latent_dim: int) -> Tensor:
-    """The z from which sample pictures are drawn, the same in every run: float32 ``[count, latent_dim]``, CPU."""
+    """Return the z of all sample pictures, the same in every run: float32 ``[count, latent_dim]``, CPU."""
     noise = StepNoise(count, latent_dim, [], torch.device("cpu"))
     return noise.draw(step_keys(-1, 0, 1)[0])[0]
 
@@ -60,13 +60,13 @@ class StepNoise:
     """Draws a step's latents and dropout multipliers together, for one run or for a stack.
 
     The counter of an element depends on its row, its column and its place among the step's tensors, never on how
-    wide those are: so a member padded to the width of its neighbours draws what it would draw alone.
+    wide those are: so a member padded to the width of its neighbours draws the same numbers as alone.
 
     Args:
         rows: Latents that a step needs.
         latent_dim: Their dimension; in a stack, the largest.
         masks: The dropout multipliers that a step needs.
-        device: Where to draw.
+        device: The device to draw on.
         latent_dims: For a stack, each member's own dimension; the columns from there on are zero.
         dtype: Of the multipliers.
     """
@@ -108,7 +108,7 @@ class StepNoise:
             self._keep_shape = (*self._lead, sum(height * width for height, width, _ in self._masks))
 
     def draw(self, keys: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The step's latents ``[rows, latent_dim]``, float32, and multipliers from its keys ``[2]``.
+        """Return the step's latents ``[rows, latent_dim]``, float32, and multipliers from its keys ``[2]``.
 
         For a stack of K, keys are ``[K, 2]`` and every result has K in front. Latents are normal by Box and
         Muller's transform, ``sqrt(-2 log u) cos v``, up to 6 standard deviations; a multiplier is 0 where a 16-bit
@@ -133,16 +133,16 @@ class StepNoise:
 
 
 class FieldNoise:
-    """Draws what else a step may need: a normal number for every element of some rows, and tables of uniform ones.
+    """Draws a step's other random numbers: normal ones for every element of some rows, and tables of uniform ones.
 
-    Its counters are apart from ``StepNoise``'s, and each table's from the others': what one part of a step draws
-    never depends on whether another draws something too.
+    Its counters are apart from ``StepNoise``'s, and each table's from the others': the numbers of one part of a step
+    never depend on whether another part draws any.
 
     Args:
         normal: Rows and columns of the normal numbers.
         uniform: Rows and columns of each table of uniform numbers; a table without columns costs nothing.
-        device: Where to draw.
-        members: For a stack, how many.
+        device: The device to draw on.
+        members: Number of members of a stack; None for a run by itself.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class FieldNoise:
         self._words = _Words(torch.cat(counters), () if members is None else (members,), device)
 
     def draw(self, keys: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Normal numbers ``[rows, columns]`` and the uniform tables, in [0, 1], from the step's keys ``[2]``.
+        """Return normal numbers ``[rows, columns]`` and the uniform tables, in [0, 1], from the step's keys ``[2]``.
 
         For a stack of K, keys are ``[K, 2]`` and every result has K in front.
         """
@@ -201,11 +201,11 @@ class _Words:
 
 
 def _uniform(words: Tensor) -> Tensor:
-    """Uniform numbers in [0, 1]."""
+    """Return uniform numbers in [0, 1]."""
     return words.to(torch.float32).mul_(2.0**-32).add_(0.5)
 
 
 def _normal(u: Tensor, v: Tensor) -> Tensor:
-    """Normal numbers from pairs of words (Box and Muller)."""
+    """Return normal numbers from pairs of words (Box and Muller)."""
     radius = _uniform(u).clamp_(2.0**-26, 1.0).log_().mul_(-2).sqrt_()
     return radius.mul_(v.to(torch.float32).mul_(pi * 2.0**-31).cos_())

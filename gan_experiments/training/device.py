@@ -1,4 +1,4 @@
-"""Which device a run trains on."""
+"""The device that a run trains on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gan_experiments.errors import UserError
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device that ``device=name`` means on this machine.
+    """Return the device that ``device=name`` means on this machine.
 
     ``auto`` is the first CUDA device where there is one, else the CPU.
 

@@ -23,7 +23,7 @@ REPLAYED = 10
 
 
 def make_engine(name: str, step: AdversarialStep, device: torch.device) -> Engine:
-    """The engine that ``train.engine=name`` means on a device.
+    """Return the engine that ``train.engine=name`` means on a device.
 
     ``auto`` is ``graph`` on CUDA, where capturing costs less than a second, else ``eager``: compiling takes longer
     than it saves in a run of the article's length.
@@ -46,26 +46,26 @@ class Eager:
     """Calls the step again and again.
 
     Args:
-        step: What to repeat.
+        step: The step to repeat.
     """
 
     def __init__(self, step: AdversarialStep) -> None:
         self._step = step
 
     def __call__(self, indices: Tensor, keys: Tensor) -> StepStatistics:
-        """As ``Engine`` says."""
+        """Take the steps, as ``Engine`` describes."""
         taken = [self._step(index, key) for index, key in zip(indices, keys, strict=True)]
         return StepStatistics(*(torch.stack(values) for values in zip(*taken, strict=True)))
 
 
 class Replayed:
-    """Replays a CUDA graph of several steps, and one of a single step for what is left of a window.
+    """Replays a CUDA graph of several steps, and one of a single step for the rest of a window.
 
     The first call runs eagerly, on the stream that capturing will use: libraries set themselves up there. Capturing
     itself computes nothing, so no step is taken twice.
 
     Args:
-        step: What to repeat; all its state is in tensors that it updates in place.
+        step: The step to repeat; all its state is in tensors that it updates in place.
         device: Where these are, which need not be the current CUDA device.
     """
 
@@ -76,7 +76,7 @@ class Replayed:
         self._warm = False
 
     def __call__(self, indices: Tensor, keys: Tensor) -> StepStatistics:
-        """As ``Engine`` says."""
+        """Take the steps, as ``Engine`` describes."""
         self._stream.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(self._stream):
             statistics = self._replay(indices, keys) if self._warm else self._eager(indices, keys)
@@ -97,7 +97,7 @@ class Replayed:
 
 
 class _Captured:
-    """Some steps as one CUDA graph, with tensors of its own for what goes in and what comes out."""
+    """Some steps as one CUDA graph, with tensors of its own for input and output."""
 
     def __init__(self, steps: Engine, indices: Tensor, keys: Tensor, stream: torch.cuda.Stream) -> None:
         self._indices, self._keys = indices.clone(), keys.clone()

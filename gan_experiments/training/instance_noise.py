@@ -1,4 +1,4 @@
-"""Instance noise: what D sees is blurred, so that real and generated samples overlap."""
+"""Instance noise: blurs all samples that D sees, so that real and generated ones overlap."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class InstanceNoise:
         self._fall = torch.tensor([0.0 if count is None else 1 / count for count in updates], device=device)
 
     def __call__(self, normal: Tensor, updates: Tensor) -> Tensor:
-        """The noise of a step: standard normal numbers times each member's standard deviation.
+        """Return the noise of a step: standard normal numbers times each member's standard deviation.
 
         Args:
             normal: ``[...]``, for a stack ``[K, ...]``.
-            updates: Updates of D that each member has behind it, ``[K]``.
+            updates: Number of D's updates so far, of each member, ``[K]``.
         """
         std = self._std * (1 - self._fall * updates).clamp_(min=0)
         return normal * std.view(-1, *(1,) * (normal.dim() - 1)) if len(std) > 1 else normal * std

@@ -16,11 +16,11 @@ class Member:
 
     Attributes:
         networks: Its generator and discriminator, initialised from its own seed.
-        train: Its settings. Members of a stack agree in all but learning rates, betas, the decay of the EMA and
+        train: Its settings. Members of a stack agree in all but the optimiser's settings, the decay of the EMA and
             instance noise.
         seed: Seed of its batches' order and of all its noise.
         objective: Its losses. Members of a stack share the class; the coefficients may differ.
-        penalty: What D's loss has on top, or None; likewise.
+        penalty: The penalty that D's loss has on top, or None. Members of a stack share the class.
     """
 
     networks: Networks

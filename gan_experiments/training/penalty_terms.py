@@ -1,4 +1,4 @@
-"""What D's loss has on top of the objective's: penalties on D's derivative."""
+"""Penalties on D's derivative, which D's loss has on top of the objective's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PenaltyTerm:
         penalties: Each member's.
         sample_shape: Shape of one sample.
         batch: Samples in a batch.
-        device: Where D computes.
+        device: The device that D computes on.
 
     Attributes:
         uniforms: Random numbers needed for each sample.
@@ -57,7 +57,7 @@ class PenaltyTerm:
 def penalty_terms(
     members: Sequence[Member], sample_shape: Sequence[int], batch: int, device: torch.device
 ) -> list[PenaltyTerm]:
-    """The terms that the members' objectives bring along, and those that they have on top; mostly none.
+    """Return the terms that the members' objectives bring along, and those of ``penalty``; mostly none.
 
     Raises:
         UnstackableError: The members' penalties differ in class or structure, or only some have one.
@@ -67,9 +67,9 @@ def penalty_terms(
         [getattr(member.objective, "penalty", None) for member in members],
         [member.penalty for member in members],
     ):
-        there = [penalty for penalty in penalties if penalty is not None]
-        if there and len(there) < len(penalties):
+        given = [penalty for penalty in penalties if penalty is not None]
+        if given and len(given) < len(penalties):
             raise UnstackableError("some members have a penalty and others none")
-        if there:
-            terms.append(PenaltyTerm(there, sample_shape, batch, device))
+        if given:
+            terms.append(PenaltyTerm(given, sample_shape, batch, device))
     return terms

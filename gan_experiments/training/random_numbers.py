@@ -17,8 +17,8 @@ Masks = list[Tensor]
 """The multipliers of one pass of a network, one for each place where it drops units."""
 
 
-class Drawn(NamedTuple):
-    """What a step has drawn; for a stack, every tensor has the members in front.
+class StepRandomness(NamedTuple):
+    """The random numbers of a step; for a stack, every tensor has the members in front.
 
     Attributes:
         latents: ``[(U + 1) B, latent_dim]``: a batch for each of D's U updates, and one for G's.
@@ -49,11 +49,11 @@ class StepDraws:
         sample_shape: Shape of one sample.
         batch: Samples in a batch.
         updates: Updates of D in a step.
-        penalties: What D's loss has on top.
+        penalties: The terms that D's loss has on top.
         real_for_generator: Whether G's update passes real samples through D.
         instance_noise: Whether samples get noise.
-        dtype: Of the multipliers.
-        device: Where to draw.
+        dtype: The multipliers' type.
+        device: The device to draw on.
     """
 
     def __init__(
@@ -73,8 +73,8 @@ class StepDraws:
     ) -> None:
         self._batch, self._updates, self._terms = batch, updates, len(penalties)
         self._sample_shape, self._stacked = tuple(sample_shape), len(latent_dims) > 1
+        # 1. The passes that drop units. Optional ones come last: adding one leaves the others' counters unchanged.
         rows = (updates + 1) * batch
-        # What only some runs have comes last, so that it moves nobody's place in the noise.
         passes = [
             (generator, rows),
             *[(discriminator, 2 * batch)] * updates,
@@ -88,15 +88,17 @@ class StepDraws:
             for player, height in passes
             for shape, p in zip(player.mask_shapes, player.mask_probabilities, strict=True)
         ]
+        # 2. Latents and multipliers, drawn together.
         self._noise = StepNoise(rows, max(latent_dims), masks, device, latent_dims if self._stacked else None, dtype)
+        # 3. Instance noise and the penalties' uniform numbers, where there are any.
         normal = ((2 * updates + 1) * batch if instance_noise else 0, prod(sample_shape))
         uniform = [(updates * batch, term.uniforms) for term in penalties]
         self._fields = None
         if instance_noise or penalties:
             self._fields = FieldNoise(normal, uniform, device, len(latent_dims) if self._stacked else None)
 
-    def draw(self, keys: Tensor) -> Drawn:
-        """All of a step's random numbers from its keys ``[2]``; for a stack, ``[K, 2]``."""
+    def draw(self, keys: Tensor) -> StepRandomness:
+        """Return all of a step's random numbers, from its keys ``[2]``; for a stack, ``[K, 2]``."""
         latents, drawn = self._noise.draw(keys)
         masks = iter(drawn)
         generator, *rest = [[next(masks) for _ in range(count)] for count in self._sites]
@@ -106,6 +108,6 @@ class StepDraws:
             normal, tables = self._fields.draw(keys)
             normal = normal.unflatten(-1, self._sample_shape)
         tables = [table.split(self._batch, int(self._stacked)) for table in tables]
-        own = iter(rest)
-        penalties = [[(table[i], next(own)) for table in tables] for i in range(self._updates)]
-        return Drawn(latents, generator, updates, fake, next(own, []), penalties, normal)
+        optional = iter(rest)
+        penalties = [[(table[i], next(optional)) for table in tables] for i in range(self._updates)]
+        return StepRandomness(latents, generator, updates, fake, next(optional, []), penalties, normal)

@@ -1,4 +1,4 @@
-"""Which step ends which epoch."""
+"""The steps that end the epochs of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Schedule:
 
     Attributes:
         size: Samples in the data set.
-        per_step: Samples that a step takes in: batch size times discriminator steps.
+        per_step: Samples that a step reads: batch size times discriminator steps.
         epochs: Epochs in all.
     """
 
@@ -23,7 +23,7 @@ class Schedule:
 
     @classmethod
     def of(cls, size: int, train: TrainConfig) -> Schedule:
-        """The schedule of ``train`` on ``size`` samples."""
+        """Return the schedule of ``train`` on ``size`` samples."""
         return cls(size, train.batch_size * train.discriminator_steps, train.epochs)
 
     @property
@@ -32,13 +32,13 @@ class Schedule:
         return self.end_of(self.epochs)
 
     def end_of(self, epoch: int) -> int:
-        """Steps after which every sample has been seen ``epoch`` times."""
+        """Return the number of steps after which every sample has been seen ``epoch`` times."""
         return -(-epoch * self.size // self.per_step)
 
     def finished(self, step: int) -> int:
-        """Epochs that are over after ``step`` steps."""
+        """Return the number of epochs that are over after ``step`` steps."""
         return min(step * self.per_step // self.size, self.epochs)
 
     def fraction(self, step: int) -> float:
-        """Epochs that ``step`` steps make, with a fraction."""
+        """Return the epochs that ``step`` steps make, with a fraction."""
         return min(step * self.per_step / self.size, float(self.epochs))

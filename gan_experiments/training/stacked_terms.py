@@ -20,8 +20,8 @@ class Terms:
     member's coefficients in place of its own.
 
     Args:
-        kind: What the objects are, in the plural, for people.
-        members: An object for each member; all that their methods depend on are their attributes.
+        kind: The kind of the objects, in the plural, for messages.
+        members: An object for each member, whose methods depend on nothing but its attributes.
         device: Where the coefficients go.
 
     Raises:
@@ -33,7 +33,8 @@ class Terms:
         self._first = members[0]
         classes = {type(member) for member in members}
         if len(classes) > 1:
-            raise UnstackableError(f"the {kind} differ: {', '.join(sorted(each.__name__ for each in classes))}")
+            names = ", ".join(sorted(cls.__name__ for cls in classes))
+            raise UnstackableError(f"the {kind} differ: {names}")
         self._coefficients: dict[str, Tensor] = {}
         names = dict.fromkeys(name for member in members for name in vars(member)) if self._stacked else {}
         for name in names:
@@ -45,14 +46,14 @@ class Terms:
             self._coefficients[name] = torch.tensor(values, dtype=torch.float32, device=device)
 
     def __call__(self, method: str, *tensors: Tensor) -> Tensor:
-        """The method's value for tensors ``[...]``; for a stack, all of them and the result have K in front."""
+        """Return the method's value for tensors ``[...]``; for a stack, all and the result have K in front."""
         if not self._stacked:
             return getattr(self._first, method)(*tensors)
-        return torch.vmap(self._of_one, in_dims=(None, *(0,) * (len(tensors) + 1)))(
+        return torch.vmap(self._of_member, in_dims=(None, *(0,) * (len(tensors) + 1)))(
             method, self._coefficients, *tensors
         )
 
-    def _of_one(self, method: str, coefficients: dict[str, Tensor], *tensors: Tensor) -> Tensor:
+    def _of_member(self, method: str, coefficients: dict[str, Tensor], *tensors: Tensor) -> Tensor:
         member = self._first
         if coefficients:
             member = copy.copy(member)
@@ -60,7 +61,7 @@ class Terms:
         return getattr(member, method)(*tensors)
 
     def probe(self, method: str, *tensors: Tensor) -> Tensor:
-        """The method's value for tensors of one member, which every member gets.
+        """Return the method's value where every member gets the same tensors, those of one member.
 
         Raises:
             UnstackableError: It cannot be computed for several members at once.
@@ -74,5 +75,5 @@ class Terms:
             raise UnstackableError(f"{method} of the {self._kind} cannot be vectorised: {line}") from error
 
     def attribute(self, name: str, otherwise: Any = None) -> Any:
-        """An attribute's value that all members share, or a tensor ``[K]`` where they differ."""
+        """Return the value of an attribute that all members share, or a tensor ``[K]`` where they differ."""
         return self._coefficients.get(name, getattr(self._first, name, otherwise))

@@ -40,12 +40,12 @@ class Window:
         return torch.sigmoid(self.logits)
 
     def before(self, step: int) -> Window:
-        """The part of the window before ``step``."""
+        """Return the part of the window before ``step``."""
         count = step - self.first
         return Window(self.first, self.losses[:count], self.logits[:count])
 
     def first_not_finite(self) -> tuple[int, str] | None:
-        """The first step with a value that is not finite and a sentence that names both, or None."""
+        """Return the first step with a value that is not finite, and a sentence that names both; or None."""
         finite = self.losses.isfinite().all(1) & self.logits.isfinite().all(2).all(1)
         if bool(finite.all()):
             return None
@@ -60,7 +60,7 @@ class Window:
 
 
 def fetch(first: int, steps: StepStatistics, members: int) -> list[Window]:
-    """Bring steps' statistics ``[W, …]`` to the host in one transfer; a window for each member."""
+    """Bring steps' statistics ``[W, …]`` to the host in one transfer; return a window for each member."""
     losses = torch.stack((steps.discriminator_loss, steps.generator_loss), -1)
     logits = torch.stack((steps.real_logits, steps.fake_logits), -2)
     together = torch.cat((losses, logits.flatten(-2)), -1).float().cpu().view(len(losses), members, -1)
@@ -76,7 +76,7 @@ class EpochStatistics:
         self._seconds = 0.0
 
     def add(self, window: Window, seconds: float) -> None:
-        """Take in a window that took ``seconds`` to compute."""
+        """Add a window that took ``seconds`` to compute."""
         p = window.probabilities.numpy()
         accuracy = ((p[:, 0] > 0.5).mean(1) + (p[:, 1] < 0.5).mean(1)) / 2
         self._rows.append(np.column_stack((window.losses.numpy(), p.mean(2), accuracy)).astype(np.float32))
@@ -86,7 +86,7 @@ class EpochStatistics:
         self._seconds += seconds
 
     def metrics(self) -> dict[str, float]:
-        """Means over the epoch's steps by their MLflow names, and the rate of steps."""
+        """Return means over the epoch's steps by their MLflow names, and the rate of steps."""
         rows = np.concatenate(self._rows).astype(np.float64)
         names = (*LOSSES, *PROBABILITIES, "accuracy/discriminator")
         means = dict(zip(names, map(float, rows.mean(0)), strict=True))
@@ -98,7 +98,7 @@ class EpochStatistics:
         return self._histograms[0].copy(), self._histograms[1].copy()
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint in mid-epoch keeps."""
+        """Return the sums so far, for a checkpoint in mid-epoch."""
         rows = np.concatenate(self._rows) if self._rows else np.zeros((0, 5), np.float32)
         return {
             "rows": torch.from_numpy(rows),
@@ -107,7 +107,7 @@ class EpochStatistics:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take over what ``state`` gave."""
+        """Continue from sums that ``state`` returned."""
         rows: Tensor = state["rows"]
         self._rows = [rows.numpy()]
         self._histograms = state["histograms"].numpy().copy()

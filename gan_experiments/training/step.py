@@ -22,13 +22,13 @@ from gan_experiments.training.stacked_terms import Terms
 
 
 class StepStatistics(NamedTuple):
-    """What a step measured, on the device; for a stack, with the members in front.
+    """The measurements of a step, on the device; for a stack, with the members in front.
 
     Attributes:
         discriminator_loss: Scalar, of the step's last update of D.
         generator_loss: Scalar.
         real_logits: ``[B]``, of D before its last update, dropout active.
-        fake_logits: ``[B]``, likewise.
+        fake_logits: ``[B]``, of the same moment.
     """
 
     discriminator_loss: Tensor
@@ -47,8 +47,8 @@ class AdversarialStep:
     summed, never averaged, so that none reaches another's gradient.
 
     Args:
-        members: The runs. They may differ in learning rates, betas and instance noise, in the decay of the EMA
-            where all have one, and in the coefficients of their objectives and penalties.
+        members: The runs. They may differ in the optimiser's settings and in instance noise, in the decay of the
+            EMA where all have one, and in the coefficients of their objectives and penalties.
         dataset: For normalisation.
         samples: The data set's samples, on the device.
 
@@ -122,7 +122,7 @@ class AdversarialStep:
 
     def compile(self) -> None:
         """Have torch compile both networks; their first calls then take tens of seconds."""
-        # Compiled code would compute the derivative of every row: so G runs apart for D, without one.
+        # Compiled code would compute the derivative of every row, so G runs separately for D, without one.
         self._one_pass = False
         self.generator.compile()
         self.discriminator.compile()
@@ -131,7 +131,7 @@ class AdversarialStep:
         """Train one step.
 
         Args:
-            indices: Which samples each update of D sees, int64 ``[discriminator_steps, B]``.
+            indices: The samples that each update of D sees, int64 ``[discriminator_steps, B]``.
             keys: The step's noise keys, int32 ``[2]``. For a stack, both have the members in front.
         """
         # 1. Noise, generated batches for each update, and the real ones.
@@ -226,11 +226,11 @@ class AdversarialStep:
         return torch.autocast(self._samples.device.type, torch.bfloat16) if self._autocast else nullcontext()
 
     def sampler(self, k: int) -> nn.Module:
-        """The generator that member ``k``'s samples and scores use: the averaged one where there is one."""
+        """Return the generator that member ``k``'s samples and scores use: the averaged one where there is one."""
         return self.generator.parameters.member(k, self._average)
 
     def gradient_norms(self) -> dict[str, Tensor]:
-        """2-norm of each player's latest gradient, ``[K]``."""
+        """Return the 2-norm of each player's latest gradient, ``[K]``."""
         return {
             "generator": torch.linalg.vector_norm(self.generator.parameters.gradient, dim=-1),
             "discriminator": torch.linalg.vector_norm(self.discriminator.parameters.gradient, dim=-1),
@@ -256,7 +256,7 @@ class AdversarialStep:
             parameters.load_member(k, state[name])
             optimizer.step[k] = saved["step"]
             for key, tensor in optimizer.state.items():
-                # A member without momentum has no buffer, until it trains beside one that has.
+                # A member without momentum has no buffer, until it trains next to one that has.
                 if key in saved:
                     parameters.assign(k, tensor, saved[key])
         if self._average is not None:
@@ -272,5 +272,5 @@ def _optimizer_state(state: dict[str, Any], player: str) -> dict[str, Any]:
 
 
 def _detached(named: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Copies: a saved view would take the whole tensor that it belongs to along."""
+    """Return copies: a saved view would take the whole tensor that it belongs to along."""
     return {name: tensor.clone() for name, tensor in named.items()}

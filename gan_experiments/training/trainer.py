@@ -35,20 +35,20 @@ WINDOW = 50
 
 
 class Trainer:
-    """Trains networks, whatever they are, and yields events.
+    """Trains networks of any architecture, and yields events.
 
-    Several members train as one stacked program. Each is trained as it would be alone, and one that diverges is
-    reported and then ignored.
+    Several members train as one stacked program, each as it would train alone. One that diverges is reported and
+    then ignored.
 
     Args:
         members: The runs.
-        dataset: What is learnt.
-        device: Where.
-        samples: How many samples to draw at a time, from one z that is the same in every run.
+        dataset: The data set to learn.
+        device: The device to train on.
+        samples: Number of samples to draw at a time, from one z that is the same in every run.
         sample_every: Epochs between draws.
 
     Attributes:
-        schedule: Which step ends which epoch.
+        schedule: The steps that end the epochs.
         step: Generator updates finished.
     """
 
@@ -84,21 +84,21 @@ class Trainer:
         return self.schedule.finished(self.step)
 
     def generator(self, k: int = 0) -> nn.Module:
-        """The generator that member ``k``'s samples and scores use: averaged where ``train.ema`` is on."""
+        """Return the generator that member ``k``'s samples and scores use: averaged where ``train.ema`` is on."""
         return self._step.sampler(k)
 
     def request_stop(self) -> None:
-        """Stop after the window at work; for signal handlers."""
+        """Stop after the present window; for signal handlers."""
         self._stop = True
 
     def end(self, k: int) -> None:
-        """Complete member ``k`` with the epoch that it has just finished; the others go on."""
+        """Complete member ``k`` with the epoch that it has just finished; the others continue."""
         self._ending.add(k)
 
     def events(self) -> Iterator[tuple[int, Event]]:
         """Train to the end; each event comes with its member's number.
 
-        What a ``CheckpointDue`` carries is valid until the next event is asked for.
+        The state in a ``CheckpointDue`` is valid until the next event is asked for.
         """
         if self.step == 0:
             for k in self._living():
@@ -137,7 +137,7 @@ class Trainer:
                 yield from self._finish_epoch(k, {f"grad_norm/{player}": norms[player][k] for player in norms})
 
     def _inputs(self, count: int) -> tuple[Tensor, Tensor]:
-        """Batch indices and noise keys of the next steps, on the device, steps in front."""
+        """Return batch indices and noise keys of the next steps, on the device, with the steps in front."""
         updates = self._train.discriminator_steps
         batches = [
             s.indices(self.step * updates, count * updates).unflatten(0, (count, updates)) for s in self._streams
@@ -145,6 +145,7 @@ class Trainer:
         keys = [step_keys(member.seed, self.step, count) for member in self._members]
         if len(self._members) == 1:
             return batches[0].to(self._device), keys[0].to(self._device)
+        # [steps, K, updates, B] and [steps, K, 2]
         return torch.stack(batches, 1).to(self._device), torch.stack(keys, 1).to(self._device)
 
     def _report(self, k: int, window: Window, seconds: float) -> Iterator[tuple[int, Event]]:
@@ -176,7 +177,7 @@ class Trainer:
             yield from self._leave(k, None)
 
     def _leave(self, k: int, last: Event | None) -> Iterator[tuple[int, Event]]:
-        """A checkpoint, if every weight is finite, then ``last``."""
+        """Yield a checkpoint, if every weight is finite, then ``last``."""
         state = self.state(k)
         broken = next(
             (
@@ -198,7 +199,7 @@ class Trainer:
     @torch.no_grad()
     def _draw_samples(self, k: int) -> SamplesDrawn:
         generator = self.generator(k).eval()
-        with self._unnoticed():
+        with self._global_generator_kept():
             samples = self._dataset.denormalise(generator(self._latents[k].to(self._device))).cpu()
         generator.train()
         return SamplesDrawn(self.step, self.epoch, samples)
@@ -209,18 +210,18 @@ class Trainer:
         real = self._step.real_batch(indices).x
         latents = fixed_latents(self._train.batch_size, self._latents[k].shape[1]).to(self._device)
         discriminator, generator = self._step.discriminator.parameters.member(k).eval(), self.generator(k).eval()
-        with self._unnoticed():
+        with self._global_generator_kept():
             probabilities = [torch.sigmoid(discriminator(x).flatten().float()) for x in (real, generator(latents))]
         discriminator.train()
         generator.train()
         return ProbabilitiesTaken(self.step, self.epoch, *(p.cpu().numpy() for p in probabilities))
 
-    def _unnoticed(self) -> AbstractContextManager[None]:
-        """Numbers that networks draw of their own while they are looked at are not missing in training."""
+    def _global_generator_kept(self) -> AbstractContextManager[None]:
+        """Keep the global random generator as it is: sampling must not advance what training draws from it."""
         return torch.random.fork_rng([self._device] if self._device.type == "cuda" else [])
 
     def state(self, k: int = 0) -> dict[str, Any]:
-        """Everything member ``k``'s future depends on. Batches and noise are functions of seed and step."""
+        """Return all that member ``k``'s future depends on; batches and noise are functions of seed and step."""
         cuda = [torch.cuda.get_rng_state(self._device)] if self._device.type == "cuda" else []
         return {
             "step": self.step,
@@ -232,7 +233,7 @@ class Trainer:
         }
 
     def load(self, state: dict[str, Any], k: int = 0) -> None:
-        """Continue member ``k`` from what ``state`` gave; all members of a stack continue from one step."""
+        """Continue member ``k`` from what ``state`` returned; all members of a stack continue from one step."""
         self.step = state["step"]
         self._step.load(k, state["step_state"])
         self._statistics[k].load(state["statistics"])
@@ -244,7 +245,7 @@ class Trainer:
 
 @contextmanager
 def arithmetic(precision: str) -> Iterator[None]:
-    """float32 products in TF32 where ``precision`` is ``tf32``, in full elsewhere; put back afterwards."""
+    """Compute float32 products in TF32 where ``precision`` is ``tf32``, in full otherwise, inside this context."""
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = precision == "tf32"

@@ -1,4 +1,4 @@
-"""How many runs fit into a device's memory together."""
+"""The number of runs that fit into a device's memory together."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from gan_experiments.training.optimizers.optimizer import optimizer_class, rates
 from gan_experiments.training.step import AdversarialStep
 
 _USED = 0.8
-"""Part of the free memory that a stack may count on; the rest is for what no estimate knows."""
+"""Part of the free memory that a stack may count on; the rest is for allocations that no estimate knows."""
 _BYTES = 4
 
 
 def members_that_fit(runs: Sequence[Run]) -> int:
-    """How many runs like these can train as one stack on their device, by an estimate; at least one.
+    """Estimate how many runs like these can train as one stack on their device; at least one.
 
     A member costs its parameters, their gradients and the optimiser's state, all padded to the largest member, and
-    half of what a step of the two largest members was seen to hold at once.
+    half of the bytes that a step of the two largest members was seen to hold at once.
 
     Args:
         runs: At least two, which agree in structure.
@@ -61,7 +61,7 @@ def _parameters(run: Run) -> int:
 
 
 def _padded_parameters(runs: Sequence[Run]) -> int:
-    """Parameters of a member padded to the shapes that hold all of them."""
+    """Count the parameters of a member that is padded to the shapes that hold all of them."""
     every = [[p.shape for network in _networks(run) for p in network.parameters()] for run in runs]
     return sum(math.prod(map(max, zip(*shapes, strict=True))) for shapes in zip(*every, strict=True))
 
@@ -74,7 +74,7 @@ def _state(runs: Sequence[Run]) -> int:
 
 
 def _peak_of_a_step(runs: Sequence[Run]) -> int:
-    """Bytes that a step holds at once beyond its state: activations, noise and intermediate results."""
+    """Measure the bytes that a step holds at once beyond its state: activations, noise, intermediate results."""
     train, dataset = runs[0].member.train, runs[0].dataset
     step = AdversarialStep([copy.deepcopy(run.member) for run in runs], dataset, dataset.samples[: train.batch_size])
     indices = torch.arange(train.batch_size).expand(len(runs), train.discriminator_steps, -1)

@@ -1,4 +1,4 @@
-"""Which of a sweep's runs may train as one stacked program."""
+"""The rule by which a sweep's runs may train as one stacked program."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MAY_DIFFER = {
 
 
 def structure(cfg: DictConfig) -> str:
-    """All that runs must have in common to train as one program, in a form that can be compared.
+    """Return all that runs must have in common to train as one program, in a form that can be compared.
 
     A model's schema declares what members share of each key: perceptrons agree in depth, not in widths. Custom
     networks must agree in all their settings, because nothing says which of them are shapes, and which numbers.
@@ -66,7 +66,7 @@ def _kind(value: Any) -> Any:
 
 
 def chunks(items: Sequence[T], limit: int) -> list[Sequence[T]]:
-    """As few parts as a limit on their size allows, of nearly the same size, in order."""
+    """Cut items into as few parts as a limit on their size allows, of nearly the same size, in order."""
     count = ceil(len(items) / limit)
     bounds = [len(items) * i // count for i in range(count + 1)]
     return [items[a:b] for a, b in pairwise(bounds)]
