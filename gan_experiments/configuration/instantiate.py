@@ -1,4 +1,4 @@
-"""What ``_target_`` names: the loader, the architecture, the objective and the penalty, ours or a user's own."""
+"""Import, check and call what ``_target_`` names: a loader, an architecture, an objective or a penalty."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _SUPPLIED = {"data": (), "model": ("sample_shape",), "objective": (), "penalty":
 
 
 def is_own(node: DictConfig) -> bool:
-    """Whether a group's target belongs to this package, so that its schema describes the keys."""
+    """Return whether a group's target belongs to this package, so that its schema describes the keys."""
     return str(node.get("_target_", _PACKAGE)).startswith(_PACKAGE)
 
 
-def same_target(one: str, other: str) -> bool:
-    """Return whether two ``_target_`` texts name the same function or class, which may have moved."""
+def same_target(one: Any, other: Any) -> bool:
+    """Return whether two ``_target_`` values name the same function or class, which may have moved."""
     if one == other:
         return True
     try:
         return pkgutil.resolve_name(one) is pkgutil.resolve_name(other)
-    except (AttributeError, ImportError, ValueError):
+    except Exception:  # a user's module runs here and may raise anything; what cannot be imported is not the same
         return False
 
 
 def check_signature(group: str, values: Mapping[str, Any]) -> None:
-    """Make sure that a user's own target can be called with the keys of its group.
+    """Make sure that a custom target can be called with the keys of its group.
 
     Args:
         group: ``data``, ``model``, ``objective`` or ``penalty``.

@@ -38,10 +38,14 @@ class Objective(ABC):
     Attributes:
         clip: After each of its updates D's weights are clamped to plus and minus this; None for no clamping.
         generator_sees_real: Whether G's loss needs D's logits of real samples as they are after D's update.
+        logits_have_origin: Whether a logit of 0 means that D is undecided. False for Wasserstein critics, whose
+            outputs are defined up to a constant: their sigmoid is no probability, and the size of G's loss means
+            nothing.
     """
 
     clip: float | None = None
     generator_sees_real: bool = False
+    logits_have_origin: bool = True
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -31,6 +31,8 @@ class Wasserstein(Objective):
             penalty is to bound it.
     """
 
+    logits_have_origin = False
+
     def __init__(self, name: str, clip: float | None = 0.01) -> None:
         super().__init__(name)
         self.clip = clip

@@ -138,3 +138,8 @@ def test_float32_logits_of_a_hundred_stay_finite_where_log_of_sigmoid_does_not()
     assert NonSaturating("n").discriminator_loss(real, fake).item() == pytest.approx(150)
     assert NonSaturating("n").generator_loss(real, fake).item() == pytest.approx(100)
     assert Relativistic("r").discriminator_loss(real, fake).item() == pytest.approx(150)
+
+
+def test_only_wasserstein_critics_have_logits_without_an_origin() -> None:
+    own = [Hinge, LeastSquares, Minimax, NonSaturating, Relativistic, Wasserstein, WassersteinGP]
+    assert {kind for kind in own if not kind("x").logits_have_origin} == {Wasserstein, WassersteinGP}
