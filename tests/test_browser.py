@@ -17,7 +17,10 @@ from tests.support.finished_runs import EPOCHS, SAMPLED, FinishedRuns
 from tests.support.mlflow_pages import Browser, expect_loaded, opened, served
 from tests.support.real_runs import client, run_id
 
-pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the program chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the program chromium"),
+]
 
 CHARTS = {
     "accuracy": ["discriminator"],

@@ -17,6 +17,8 @@ from tests.support.commands import Command
 from tests.support.hand_made import stored_metrics
 from tests.support.real_runs import TINY, client, database, lines, run_id, succeed
 
+pytestmark = pytest.mark.slow
+
 RUN = (*TINY, "train.epochs=2", "evaluate.every=1", "evaluate.samples=200", "tracking.system_metrics=false")
 SMALL = ("--samples", "200")
 

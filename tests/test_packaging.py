@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).parents[1]
 OPTIONS = sorted(str(file.relative_to(CHECKOUT)) for file in (CHECKOUT / "conf").rglob("*.yaml"))
 

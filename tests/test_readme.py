@@ -33,6 +33,7 @@ def no_module_of_an_earlier_page() -> None:
     sys.modules.pop("my_gan", None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_module_of_an_earlier_page")
 @pytest.mark.parametrize(
     ("page", "files", "smaller"),

@@ -44,6 +44,8 @@ from tests.support.real_runs import (
     until_epoch,
 )
 
+pytestmark = pytest.mark.slow
+
 NAME = f"experiment=quickstart epochs={EPOCHS}"
 EPOCH_METRICS = (
     "loss/discriminator",

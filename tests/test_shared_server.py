@@ -24,6 +24,8 @@ from tests.support.postgresql import PostgreSQL
 from tests.support.real_runs import lines
 from tests.support.waiting import PATIENCE, until
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "gan_experiments" / "tracking" / "README.md").read_text(encoding="utf-8")
 SHORT = (

@@ -18,6 +18,8 @@ from tests.support.real_runs import OFF, client, database, lines, run_id, start,
 from tests.support.results import assert_equal
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 CODE = '''
 import math
 import torch

@@ -14,7 +14,10 @@ from packaging.version import Version
 from gan_experiments.configuration.compose import CONFIG_DIR
 
 # Hydra's test programs name no version of Hydra to be compatible with.
-pytestmark = pytest.mark.filterwarnings("ignore:Future Hydra versions will no longer change working directory")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Future Hydra versions will no longer change working directory"),
+]
 
 
 @pytest.fixture(autouse=True)

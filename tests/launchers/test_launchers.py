@@ -19,6 +19,8 @@ from tests.support.real_runs import lines, until_epochs
 from tests.support.sweeps import SETTINGS
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 NEEDS = {
     "joblib": ("hydra_plugins.hydra_joblib_launcher", "joblib"),
     "submitit_local": ("submitit", "slurm"),

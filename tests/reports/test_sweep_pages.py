@@ -17,7 +17,10 @@ from gan_experiments.tracking.sweep_directory import SweepDirectory
 from tests.support import real_runs
 from tests.support.mlflow_pages import CARD, Browser, expect_loaded, opened, served
 
-pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the program chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the program chromium"),
+]
 
 EPOCHS, RUNS, SETTINGS = 3, 8, 4
 SWEPT = ("train.lr=1e-4,2e-4", "model.latent_dim=16,100", "seed=0,1")

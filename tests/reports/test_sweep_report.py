@@ -22,6 +22,8 @@ from tests.support.mlflow_pages import FLAGS
 from tests.support.real_runs import client, database
 from tests.support.sweeps import Swept
 
+pytestmark = pytest.mark.slow
+
 
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open() as file:

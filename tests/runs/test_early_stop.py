@@ -11,6 +11,8 @@ from gan_experiments.training import checkpoint
 from tests.support.real_runs import OFF, call, lines, succeed
 from tests.support.results import losses, members
 
+pytestmark = pytest.mark.slow
+
 COLLAPSE = ("data=ring", "data.samples=2000", "objective=minimax", "model=mlp_small", "evaluate.every=2", *OFF)
 """The generator finds one of eight modes; the light comes on with the third score, after epoch 6."""
 STEP = -(-6 * 2000 // 52)

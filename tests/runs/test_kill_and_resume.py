@@ -21,6 +21,8 @@ from tests.support.real_runs import TINY, client, database, lines, run_id, start
 from tests.support.results import assert_equal
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 EPOCHS, KILLS = 40, 10
 SETTINGS = (
     *TINY,

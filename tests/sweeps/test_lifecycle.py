@@ -14,6 +14,8 @@ from tests.support.commands import Command
 from tests.support.real_runs import client, database
 from tests.support.sweeps import SETTINGS, Swept
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="session")
 def runs(failed_sweep: Swept) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import filelock
+import pytest
 
 from gan_experiments.configuration.command_line import parse
 from gan_experiments.sweeps.resume import continued
@@ -16,6 +17,8 @@ from tests.support import real_runs
 from tests.support.commands import Command
 from tests.support.real_runs import Ended, client, lines
 from tests.support.sweeps import EPOCHS, SETTINGS
+
+pytestmark = pytest.mark.slow
 
 JOBS = 4
 

@@ -21,6 +21,8 @@ from tests.support.real_runs import lines, until_epochs
 from tests.support.results import assert_same
 from tests.support.sweeps import SMALL
 
+pytestmark = pytest.mark.slow
+
 in_namespaces = pytest.mark.skipif(bool(MISSING), reason=f"not here: {', '.join(MISSING)}")
 RAY = ("hydra/launcher=ray", "hydra.sweep.dir=sweep")
 CLUSTER = (*RAY, "hydra.launcher.ray.init.address=auto")

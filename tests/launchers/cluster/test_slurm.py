@@ -23,7 +23,7 @@ from tests.support.slurm_cluster import MISSING, slurm, slurm_cluster, until_no_
 from tests.support.sweeps import EPOCHS, SETTINGS
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")]
 
 SLURM = ("hydra/launcher=submitit_slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=0.5")
 LONG = (*SETTINGS, "train.epochs=2000", "evaluate=off", "tracking=off", "seed=0,1", *SLURM, "hydra.sweep.dir=sweep")

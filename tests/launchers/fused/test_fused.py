@@ -31,6 +31,8 @@ from tests.support.real_runs import (
 )
 from tests.support.results import losses, members
 
+pytestmark = pytest.mark.slow
+
 SWEEP = ("-m", "experiment=quickstart", *TINY, "train.epochs=4", "tracking.sample_every=2", "fused.max_members=8")
 VARIED = ("model.latent_dim=4,8", "model.negative_slope=0.1,0.2", "train.lr=1e-4,2e-4")
 TOLERANCE = 2e-4

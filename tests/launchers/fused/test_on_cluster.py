@@ -19,6 +19,8 @@ from tests.support.real_runs import Ended, lines, until_epochs
 from tests.support.results import assert_same
 from tests.support.sweeps import SMALL
 
+pytestmark = pytest.mark.slow
+
 SWEEP = ("-m", *SMALL, "objective=minimax,non_saturating", "seed=0,1", "hydra.sweep.dir=sweep")
 """Two groups of two runs: #0 and #1, #2 and #3."""
 

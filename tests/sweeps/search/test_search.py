@@ -22,6 +22,8 @@ from tests.support import real_runs
 from tests.support.commands import Command
 from tests.support.real_runs import TINY, client, database, lines, until_epochs
 
+pytestmark = pytest.mark.slow
+
 SEARCH = (
     "-m",
     "hydra/sweeper=optuna",

@@ -21,6 +21,8 @@ from tests.support import delivered_together
 from tests.support.hand_made import MODEL, HandMadeRun
 from tests.support.postgresql import PostgreSQL
 
+pytestmark = pytest.mark.slow
+
 WRITERS = 8
 PICTURES = ("samples", "histograms", "probabilities")
 _OF_RUNS = f"JOIN tags t ON t.run_uuid = x.run_uuid AND t.key = '{NONCE_TAG}'"

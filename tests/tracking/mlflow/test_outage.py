@@ -21,6 +21,8 @@ from gan_experiments.tracking.synchronise import synchronise
 from tests.support.hand_made import HandMadeRun, stored_metrics
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 
 class Server:
     """``mlflow server`` on the loopback interface, on one database throughout."""

@@ -18,6 +18,8 @@ from tests.support import hand_made
 from tests.support.hand_made import STEPS, HandMadeRun, stored_metrics
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 
 def _run(uri: str) -> Run:
     """The only run in a database."""
