@@ -16,6 +16,8 @@ PAGES = sorted(
     if not SKIPPED & set(page.relative_to(CHECKOUT).parts) and page.name != "scores.md"
 )
 
+ROOMS = sorted(file.parent.name for file in (CHECKOUT / "gan_experiments").glob("[a-z]*/__init__.py"))
+
 
 @cache
 def _text(page: Path) -> str:
@@ -46,3 +48,18 @@ def test_relative_links_lead_somewhere(name: str) -> None:
 
 def test_the_first_page_is_short() -> None:
     assert len((CHECKOUT / "README.md").read_text(encoding="utf-8").splitlines()) < 200
+
+
+def test_the_architecture_names_what_exists() -> None:
+    rooms = CHECKOUT / "gan_experiments"
+    text = (rooms / "README.md").read_text(encoding="utf-8")
+    named = {name for name in re.findall(r"`([\w/]+(?:\.py|/))`", text) if not re.search("NAME", name)}
+    places = (rooms, CHECKOUT, rooms / "launchers", rooms / "sweeps", *rooms.iterdir())
+    assert {name for name in named if not any((place / name).exists() for place in places)} == set()
+    assert len(named) > 30
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_room_has_a_page_that_the_architecture_links(room: str) -> None:
+    assert (CHECKOUT / "gan_experiments" / room / "README.md").is_file()
+    assert f"({room}/README.md)" in (CHECKOUT / "gan_experiments" / "README.md").read_text(encoding="utf-8")
