@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import Command
+
 CHECKOUT = Path(__file__).parents[1]
 SKIPPED = {".venv", "build", "dist", "node_modules", "outputs"}
 PAGES = sorted(
@@ -63,3 +65,9 @@ def test_the_architecture_names_what_exists() -> None:
 def test_every_room_has_a_page_that_the_architecture_links(room: str) -> None:
     assert (CHECKOUT / "gan_experiments" / room / "README.md").is_file()
     assert f"({room}/README.md)" in (CHECKOUT / "gan_experiments" / "README.md").read_text(encoding="utf-8")
+
+
+def test_help_names_pages_that_exist(command: Command) -> None:
+    named = set(re.findall(r"[\w/]+\.md", command("--help").out))
+    assert len(named) > 5
+    assert {name for name in named if not (CHECKOUT / name).is_file()} == set()

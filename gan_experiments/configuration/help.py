@@ -26,7 +26,7 @@ Examples:
   python -m gan_experiments.run model.latent_dim=64 train.lr=1e-4      a single run of your own
   python -m gan_experiments.run -m train.lr=1e-4,2e-4 'seed=range(4)'  a sweep: eight runs
   python -m gan_experiments.run -m hydra/launcher=fused 'seed=range(8)'  trained together, as one program
-  python -m gan_experiments.run -m hydra/launcher=submitit_slurm 'seed=range(8)'  as jobs of a cluster (see README)
+  python -m gan_experiments.run -m hydra/launcher=submitit_slurm 'seed=range(8)'  as jobs of a cluster
   python -m gan_experiments.run -m +sweep=widths 'seed=range(3)'       a sweep that a file describes
   python -m gan_experiments.run -m +sweep=search                       a search: Optuna chooses what to try next
   python -m gan_experiments.run -m sweep.resume=SWEEP_DIR              go on with a sweep
@@ -36,6 +36,10 @@ Examples:
 _TAIL = """\
 --cfg job shows the configuration that a command line gives, and --hydra-help Hydra's own flags.
 Tab completion, for the same command under a shorter name: eval "$(gan-experiments -sc install=bash)"
+Pages, in the project's folder: README.md, conf/README.md (objectives, penalties, your own parts),
+gan_experiments/README.md (the architecture), gan_experiments/launchers/README.md (one program, SLURM, Ray),
+gan_experiments/sweeps/README.md (resuming, search), gan_experiments/evaluation/README.md (scores, warning lights),
+gan_experiments/tracking/README.md (what a run records, shared servers), multirun/RESULTS.md (results).
 """
 _WIDTH = 118
 
