@@ -156,19 +156,14 @@ def _write(path: Path, scores: Scores) -> None:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def _quoted(value: str | int) -> str:
-    from hydra.core.override_parser.types import Quote, QuotedString
-
-    return QuotedString(value, Quote.single).with_quotes() if isinstance(value, str) else str(value)
-
-
 def _settings(options: argparse.Namespace, overrides: list[str]) -> DictConfig:
     """``evaluate=full`` and the data, with what the person wants otherwise."""
     from gan_experiments.configuration.compose import compose
+    from gan_experiments.configuration.override import write
     from gan_experiments.configuration.validation import validate
 
     given = {"evaluate.samples": options.samples, "evaluate.features": options.features, "device": options.device}
-    mine = [f"{key}={_quoted(value)}" for key, value in given.items() if value is not None]
+    mine = [write(key, value) for key, value in given.items() if value is not None]
     cfg = compose(["evaluate=full", *overrides, *mine])
     validate(cfg)
     return cfg

@@ -89,6 +89,16 @@ def test_mistakes(run_dir: Path, arguments: list[str], line: str, capfd: pytest.
     assert err.count("\n") == 1
 
 
+def test_a_run_without_a_checkpoint_is_named_as_it_was_typed(
+    run_dir: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (run_dir / "checkpoint.pt").unlink()
+    capfd.readouterr()
+    with pytest.raises(SystemExit):
+        sample.main([str(run_dir)])
+    assert capfd.readouterr().err.endswith("out/checkpoint.pt: there is no such checkpoint\n")
+
+
 def test_a_folder_that_is_no_run(command: Command, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         sample.main(["."])

@@ -23,7 +23,7 @@ class Override:
 
     Attributes:
         text: The whole of it, as typed.
-        key: Dotted key or group that it sets, without ``+``, ``~`` and ``@package``.
+        key: Dotted key or group that it sets, as typed but for ``+`` and ``~``: ``train.lr``, ``objective@other``.
         value: Everything right of "=", as typed; None where there is no "=".
     """
 
@@ -42,7 +42,7 @@ class Override:
         """
         left, equals, value = text.partition("=")
         if not equals:
-            return cls(text, parse([text])[0].key_or_group, None)
+            return cls(text, _key(parse([text])[0]), None)
         try:
             return cls(text, _key_of(left), value)
         except OverrideParseException as error:
@@ -51,7 +51,12 @@ class Override:
     @property
     def is_option(self) -> bool:
         """Whether it chooses an option of a group (``model=mlp``) rather than a value (``train.lr=1e-3``)."""
-        return self.key in GROUPS or "/" in self.key
+        return self.name in GROUPS or "/" in self.name
+
+    @property
+    def name(self) -> str:
+        """The key without the package that an option is put into."""
+        return self.key.partition("@")[0]
 
     @property
     def unquoted(self) -> str:
@@ -91,4 +96,8 @@ def listed(node: Any) -> list[str]:
 
 @lru_cache
 def _key_of(left: str) -> str:
-    return parse([f"{left}="])[0].key_or_group
+    return _key(parse([f"{left}="])[0])
+
+
+def _key(parsed: types.Override) -> str:
+    return parsed.key_or_group if parsed.package is None else f"{parsed.key_or_group}@{parsed.package}"

@@ -1,1 +1,1 @@
-"""Who trains a sweep's runs."""
+"""Launchers: where and how a sweep's runs are trained."""

@@ -1,4 +1,4 @@
-"""Whether the chosen launcher can work here: each declares what it needs (``SweepLauncher``)."""
+"""Checks whether the chosen launcher can work here; each launcher declares what it needs (``SweepLauncher``)."""
 
 from __future__ import annotations
 

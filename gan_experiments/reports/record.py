@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gan_experiments.configuration.override import read as read_overrides
 from gan_experiments.tracking.journal import WARNING, Line, read
 from gan_experiments.tracking.naming import run_name
 from gan_experiments.tracking.run_directory import read_json
@@ -107,7 +108,7 @@ def records(folder: Path) -> list[Record]:
 
 
 def _name(overrides: Sequence[str], varied: dict[str, str]) -> str:
-    special = [line for line in overrides if line.partition("=")[0].lstrip("+") in varied]
+    special = [override.text for override in read_overrides(overrides) if override.key in varied]
     return run_name(special, otherwise="the only job")
 
 

@@ -112,7 +112,7 @@ def state_to_resume(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
         return None
     from gan_experiments.training import checkpoint
 
-    state = checkpoint.load(path)
+    state = checkpoint.load(path, f"{_KEY}={path}")
     if "config" not in state:
         raise UserError(f"train.resume={path}: this holds weights only; a run is resumed from {directory.checkpoint}")
     _check_same(state["config"], cfg, path)

@@ -1,1 +1,1 @@
-"""Many runs as one thing: the sweep's frame, its report, going on with it, and training it as one program."""
+"""Sweeps: many runs as one thing, opened, followed, resumed and closed together."""

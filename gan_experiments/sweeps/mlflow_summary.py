@@ -1,4 +1,4 @@
-"""The sweep's summary in MLflow: one more run beside the jobs' runs, which says what was swept and what came of it.
+"""The sweep's summary in MLflow: one more run next to the jobs' runs, with what was swept and the results.
 
 ``python -m gan_experiments.sweeps.mlflow_summary SWEEP_DIR`` brings it up to date with the sweep's folder; safe to
 repeat.
@@ -90,7 +90,7 @@ def _tags(directory: SweepDirectory, sweep: dict[str, Any]) -> Iterator[tuple[st
 
 
 def _log_results(client: MlflowClient, sweep: dict[str, Any], report: dict[str, Any]) -> None:
-    """What came of the sweep: counts, the best run's values and a link to it."""
+    """Log the results of the sweep: counts, the best run's values and a link to it."""
     from mlflow.entities import Metric
 
     run_id, best = sweep["run_id"], report["best"]
@@ -106,7 +106,7 @@ def _log_results(client: MlflowClient, sweep: dict[str, Any], report: dict[str, 
 
 
 def _note(sweep: dict[str, Any], report: dict[str, Any]) -> str:
-    """The description on the summary's page: Markdown."""
+    """Return the description on the summary's page, in Markdown."""
     page = f"#/experiments/{sweep['experiment_id']}/runs"
     query = quote(f"tags.{SWEEP_TAG} = '{sweep['name']}'")
     links = [f"[all runs of this sweep]({page}?workflowType=machine_learning&searchFilter={query})"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gan_experiments.configuration.override import read
+
 _SILENT_GROUPS = ("hydra", "tracking", "evaluate", "sweep", "fused")
 """Groups that only say where or how a run is recorded, which does not make it another experiment."""
 _SILENT_KEYS = ("train.resume", "data.root", "data.download", "device")
@@ -22,12 +24,10 @@ def run_name(overrides: Sequence[str], otherwise: str) -> str:
         otherwise: The name of a run with nothing special about it.
     """
     values: dict[str, str] = {}
-    for override in overrides:
-        key, _, value = override.partition("=")
-        key = key.lstrip("+~").partition("@")[0]
-        if not is_silent(key):
-            values.pop(key, None)  # the last of several settles both value and place
-            values[key] = plain(value.strip("'\""))
+    for override in read(overrides):
+        if not is_silent(override.name):
+            values.pop(override.name, None)  # the last of several settles both value and place
+            values[override.name] = plain(override.unquoted)
     parts = [f"{key}={value}" for key, value in zip(shortest(list(values)), values.values(), strict=True)]
     name = " ".join(parts) or otherwise
     return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"

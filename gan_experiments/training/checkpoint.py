@@ -31,20 +31,25 @@ def save(path: Path, state: dict[str, Any]) -> None:
         os.close(folder)
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: Path, typed: str | None = None) -> dict[str, Any]:
     """Return the state that ``save`` wrote, with tensors on the CPU.
+
+    Args:
+        path: The file.
+        typed: How the user named it, for errors; by default its path.
 
     Raises:
         UserError: The file is missing, truncated, or not a checkpoint of this project.
     """
+    typed = typed or str(path)
     if not path.is_file():
-        raise UserError(f"train.resume={path}: there is no such checkpoint")
+        raise UserError(f"{typed}: there is no such checkpoint")
     if not zipfile.is_zipfile(path):
-        raise UserError(f"train.resume={path}: this is not a checkpoint, or it is truncated")
+        raise UserError(f"{typed}: this is not a checkpoint, or it is truncated")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"train.resume={path}: this is not a checkpoint ({str(error).splitlines()[0]})") from error
+        raise UserError(f"{typed}: this is not a checkpoint ({str(error).splitlines()[0]})") from error
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
-        raise UserError(f"train.resume={path}: this is not a checkpoint of a run (format {_FORMAT})")
+        raise UserError(f"{typed}: this is not a checkpoint of a run (format {_FORMAT})")
     return state

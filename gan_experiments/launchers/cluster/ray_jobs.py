@@ -1,4 +1,4 @@
-"""A batch of a sweep's runs, handed to Ray and waited for; one that is lost ends none of the others."""
+"""Runs a batch of a sweep's jobs as tasks of Ray; a lost job does not end the others."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ray import exceptions
 from gan_experiments.errors import UserError
 from gan_experiments.launchers.cluster.job import ClusterJob
 
-# Hydra's own loggers are the ones that its configuration shows to the person.
+# Hydra's configuration only shows its own loggers to the user.
 log = logging.getLogger("hydra.launcher.ray")
 _END_S = 30
-"""What runs get for their checkpoints, as SLURM's jobs do."""
+"""Seconds that runs have to write a checkpoint, as many as under SLURM."""
 
 
 def run(jobs: Sequence[ClusterJob], init: Mapping[str, Any], remote: Mapping[str, Any]) -> list[JobReturn]:
-    """Run jobs, each in a task of Ray's; what Hydra gets of each, in their order.
+    """Run jobs, each as a task of Ray; return what Hydra gets from each, in their order.
 
     Args:
         jobs: At least one.
@@ -59,7 +59,7 @@ def run(jobs: Sequence[ClusterJob], init: Mapping[str, Any], remote: Mapping[str
 
 
 def _call(job: ClusterJob, folder: str, variables: Mapping[str, str]) -> JobReturn:
-    """What a worker of Ray runs; on a cluster it was started elsewhere, and knows nothing of the sweep's command."""
+    """Run a job in a worker of Ray, which may have been started elsewhere, with another folder and environment."""
     os.chdir(folder)
     os.environ.update({name: value for name, value in variables.items() if name not in os.environ})
     return job.run(ray.get_runtime_context().get_task_id() or "")
@@ -72,7 +72,7 @@ def _ray(init: Mapping[str, Any]) -> Iterator[None]:
         ray.init(**init)
     except (ConnectionError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(f"hydra.launcher.ray.init={dict(init)}: {error}".splitlines()[0]) from error
-    signal.signal(signal.SIGTERM, terminate)  # Ray has set its own
+    signal.signal(signal.SIGTERM, terminate)  # Ray has set another handler
     try:
         yield
     finally:
@@ -80,7 +80,7 @@ def _ray(init: Mapping[str, Any]) -> Iterator[None]:
 
 
 def _check_room(remote: Mapping[str, Any]) -> None:
-    """A Ray of the sweep's own does not grow: it would wait for ever for what it has not."""
+    """Refuse more resources than a Ray of this sweep has: it does not grow, and would wait for ever."""
     there = ray.cluster_resources()
     for option, resource in (("num_cpus", "CPU"), ("num_gpus", "GPU")):
         wanted, has = remote.get(option) or 0, there.get(resource, 0)
@@ -91,7 +91,7 @@ def _check_room(remote: Mapping[str, Any]) -> None:
 def _result(job: ClusterJob, ended: ray.ObjectRef) -> JobReturn:
     try:
         return ray.get(ended)
-    except exceptions.RayTaskError as error:  # outside of what Hydra catches; a trace, and then what it was
+    except exceptions.RayTaskError as error:  # not caught by Hydra; its text is a trace, then the error
         why = f"the job broke off ({str(error).strip().splitlines()[-1]})"
     except exceptions.RayError as error:
         why = f"Ray lost the run ({type(error).__name__}: {str(error).strip().splitlines()[0]})"
@@ -99,7 +99,7 @@ def _result(job: ClusterJob, ended: ray.ObjectRef) -> JobReturn:
 
 
 def _end(waiting: Sequence[ray.ObjectRef]) -> None:
-    """End the jobs when the launching process is told to end; each that trains writes a checkpoint first."""
+    """End the jobs when the launching process is asked to end; those that train write a checkpoint first."""
     print(f"ending    {len(waiting)} of Ray's tasks; those that train write a checkpoint first", flush=True)
     for job in waiting:
         ray.cancel(job)

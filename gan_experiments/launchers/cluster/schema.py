@@ -13,7 +13,7 @@ _TARGET = "hydra_plugins.gan_experiments_submitit_launcher.launcher."
 
 @dataclass
 class LocalSchema:
-    """On this machine."""
+    """Keys of ``submitit_local``."""
 
     _target_: str = f"{_TARGET}LocalLauncher"
     submitit_folder: str = MISSING
@@ -28,7 +28,7 @@ class LocalSchema:
 
 @dataclass
 class SlurmSchema(LocalSchema):
-    """On a cluster that SLURM runs."""
+    """Keys of ``submitit_slurm``."""
 
     _target_: str = f"{_TARGET}SlurmLauncher"
     partition: str | None = None
@@ -50,6 +50,6 @@ class SlurmSchema(LocalSchema):
 
 
 def register() -> None:
-    """Make the schemas known to Hydra; the launchers' YAML files name theirs in their defaults lists."""
+    """Register the schemas with Hydra; the launchers' YAML files name them in their defaults lists."""
     for name, schema in (("schema_submitit_local", LocalSchema), ("schema_submitit_slurm", SlurmSchema)):
         ConfigStore.instance().store(name=name, node=schema, package="hydra.launcher")

@@ -1,4 +1,4 @@
-"""What SLURM says of its jobs, by ``squeue``: not every cluster keeps the accounts that ``sacct`` reads."""
+"""The states of SLURM's jobs, asked by ``squeue``: not every cluster keeps the accounts that ``sacct`` reads."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _OVER = {
     *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"),
     _FORGOTTEN,
 }
-"""States from which a job does not come back."""
+"""States of jobs that will not run again."""
 
 
 def over(job_ids: Collection[str]) -> dict[str, str]:
-    """Those of some jobs of this user that will not run any more, each with SLURM's word for why.
+    """Return the jobs of this user that will not run any more, each with SLURM's word for why.
 
     Args:
         job_ids: As submitit has them; ``12_3`` is job 3 of array 12.
@@ -32,12 +32,12 @@ def over(job_ids: Collection[str]) -> dict[str, str]:
 
 
 def is_running(job_id: str) -> bool:
-    """Whether SLURM counts a job as running: not any more, once it is cancelled or its time is up."""
+    """Return whether SLURM counts a job as running; it no longer does once the job is cancelled or its time is up."""
     return _squeue(f"--jobs={job_id}", "--format=%T") == "RUNNING\n"
 
 
 def cancel(job_ids: Collection[str]) -> None:
-    """Cancel jobs; those that run get SIGTERM, and SIGKILL if they are not through after SLURM's ``KillWait``."""
+    """Cancel jobs; those that run get SIGTERM, and SIGKILL if they have not ended after SLURM's ``KillWait``."""
     subprocess.run(["scancel", *sorted({job_id.partition("_")[0] for job_id in job_ids})], check=False)
 
 

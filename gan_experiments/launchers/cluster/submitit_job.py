@@ -1,4 +1,4 @@
-"""A job that submitit starts, and starts again where a cluster took its place away."""
+"""A job that submitit starts, and starts again if the cluster has preempted it."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from gan_experiments.launchers.cluster.job import ClusterJob
 
 
 class SubmititJob(ClusterJob):
-    """What submitit keeps in a file, calls in the job's process, and queues again after a checkpoint."""
+    """A job that submitit pickles, calls in the job's process, and queues again after a checkpoint."""
 
     def __call__(self) -> JobReturn:
         """Run the job, in its own process."""
         environment = submitit.JobEnvironment()
         if environment.cluster == "local":
-            os.setpgrp()  # Ctrl-C in a terminal is for the launching process, which passes on what follows from it
+            os.setpgrp()  # Ctrl-C in a terminal reaches the launching process only, which ends its jobs
         signal.signal(signal.SIGTERM, _terminate)
         return self.run(environment.job_id)
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
-        """What submitit queues again when the job is interrupted: the same, for a run finds its checkpoint itself."""
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # SLURM sends it to what it queues again
+        """Return what submitit queues again after an interruption: the same job, whose run finds its checkpoint."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # SLURM sends it to jobs that it queues again
         return submitit.helpers.DelayedSubmission(self)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    """End the job; where SLURM wants its place for another one, queue it again first.
+    """End the job; if SLURM needs its place for another job, queue it again first.
 
-    SLURM itself queues only jobs again that it had to kill; one that ends in its time of grace is at an end.
+    SLURM itself requeues only jobs that it had to kill; it counts a job that ends within its grace time as finished.
     """
     environment = submitit.JobEnvironment()
     requeue = signal.getsignal(signal.Signals[f"SIG{environment.USR_SIG}"])
-    # Of a job that was cancelled, or whose time is up, SLURM says so before it sends the signal.
+    # SLURM changes the state of a cancelled job, or of one whose time is up, before it sends the signal.
     if environment.cluster == "slurm" and slurm.is_running(environment.job_id) and callable(requeue):
         requeue(number, frame)
     raise SystemExit(128 + number)

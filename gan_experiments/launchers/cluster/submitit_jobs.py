@@ -1,4 +1,4 @@
-"""A batch of a sweep's runs, handed to submitit and waited for; one that is lost ends none of the others."""
+"""Runs a batch of a sweep's jobs through submitit; a lost job does not end the others."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from gan_experiments.errors import UserError
 from gan_experiments.launchers.cluster import slurm
 from gan_experiments.launchers.cluster.submitit_job import SubmititJob
 
-# Hydra's own loggers are the ones that its configuration shows to the person.
+# Hydra's configuration only shows its own loggers to the user.
 log = logging.getLogger("hydra.launcher.submitit")
 _LOOK_S = 1.0
-"""Between looks for results."""
+"""Time between looks for results."""
 _SELDOM_S = 30.0
-"""Between questions to SLURM about a long sweep; about a short one they are more frequent."""
+"""Time between questions to SLURM about a long sweep; a short one asks more often."""
 _RULE = "-" * 22
-"""Above and below the trace in submitit's account of a job that failed."""
+"""Stands above and below the trace in submitit's message about a failed job."""
 _KILL_WAIT_S = 30
-"""What processes on this machine get for their checkpoints, as SLURM's jobs do (``KillWait``)."""
+"""Seconds that processes on this machine have to write a checkpoint, as many as under SLURM (``KillWait``)."""
 
 
 def run(jobs: Sequence[SubmititJob], cluster: str, parameters: dict[str, Any]) -> list[JobReturn]:
-    """Run jobs, each by itself; what Hydra gets of each, in their order.
+    """Run jobs, each by itself; return what Hydra gets from each, in their order.
 
     Args:
         jobs: At least one.
@@ -83,7 +83,7 @@ def _wait(
     cluster: str,
     returned: dict[int, JobReturn],
 ) -> None:
-    """Fill ``returned``, by position, until nothing is missing."""
+    """Fill ``returned``, by position, until all results are there."""
     began = asked = time.monotonic()
     while len(returned) < len(jobs):
         time.sleep(_LOOK_S)
@@ -106,7 +106,7 @@ def _wait(
 
 
 def _has_result(job: submitit.Job[JobReturn]) -> bool:
-    # Unlike a question for the file, a list of the folder's is never an old answer of a network file system.
+    # A network file system may answer from its cache whether a file exists, but lists a folder anew.
     folder = job.paths.folder
     return folder.is_dir() and any(path.name == job.paths.result_pickle.name for path in folder.iterdir())
 
@@ -121,7 +121,7 @@ def _result(job: SubmititJob, submitted: submitit.Job[JobReturn]) -> JobReturn:
 
 
 def _end(submitted: Sequence[submitit.Job[JobReturn]], cluster: str) -> None:
-    """End the jobs when the launching process is told to end; each that trains writes a checkpoint first."""
+    """End the jobs when the launching process is asked to end; those that train write a checkpoint first."""
     waiting = [job.job_id for job in submitted]
     if cluster == "slurm":
         slurm.cancel(waiting)
@@ -131,7 +131,7 @@ def _end(submitted: Sequence[submitit.Job[JobReturn]], cluster: str) -> None:
     controllers = [psutil.Process(int(name)) for name in waiting if psutil.pid_exists(int(name))]
     tasks = [task for controller in controllers for task in controller.children()]
     for controller in controllers:
-        controller.terminate()  # which passes it on
+        controller.terminate()  # it forwards the signal
     _, alive = psutil.wait_procs(tasks, timeout=_KILL_WAIT_S)
     for task in alive:
         task.kill()
@@ -139,7 +139,7 @@ def _end(submitted: Sequence[submitit.Job[JobReturn]], cluster: str) -> None:
 
 @contextmanager
 def _without_ctrl_c() -> Iterator[None]:
-    """Processes that are started within are not ended by Ctrl-C in the terminal they share with this one."""
+    """Start processes that Ctrl-C in the shared terminal does not end."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

@@ -1,1 +1,1 @@
-"""Runs that differ only in values, trained as one program."""
+"""The launcher ``fused``: runs that differ only in values train as one program."""

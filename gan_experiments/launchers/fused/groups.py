@@ -30,8 +30,8 @@ class ComposedJob:
         cfg: The task's part, without interpolations; None where it does not resolve.
         directory: Its output folder.
         overrides: Of the task.
-        run: What trains, while it does.
-        returned: What Hydra gets, once the job has begun.
+        run: The run, while it trains.
+        returned: The result for Hydra, once the job has started.
     """
 
     config: DictConfig
@@ -43,7 +43,7 @@ class ComposedJob:
 
     @property
     def directory_of_sweep(self) -> Path:
-        """The sweep's folder, wherever the job works."""
+        """The sweep's folder; the job may work in another one."""
         return Path(self.config.hydra.runtime.cwd, self.config.hydra.sweep.dir)
 
     @property
@@ -53,13 +53,13 @@ class ComposedJob:
 
 
 def compose(context: HydraContext, sweep: DictConfig, number: int, overrides: Sequence[str]) -> ComposedJob:
-    """One job of a sweep.
+    """Compose one job of a sweep.
 
     Args:
         context: Hydra's.
         sweep: The sweep's configuration.
         number: The job's number.
-        overrides: What it has of its own.
+        overrides: The job's own.
     """
     config = context.config_loader.load_sweep_config(sweep, list(overrides))
     with open_dict(config):
@@ -71,15 +71,15 @@ def compose(context: HydraContext, sweep: DictConfig, number: int, overrides: Se
         of_task: list[str] = OmegaConf.to_container(config.hydra.overrides.task)  # type: ignore[assignment]
         cfg = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
         try:
-            # Some interpolations ask for the job at work, which nobody can tell any more once several are.
+            # Some interpolations ask for the current job, of which there are several once a group trains.
             OmegaConf.resolve(cfg)
-        except Exception:  # it is the job's own to tell
+        except Exception:  # the job reports it when it runs
             return ComposedJob(config, None, directory, of_task)
         return ComposedJob(config, cfg, directory, of_task)
 
 
 def groups(jobs: Sequence[ComposedJob], task: TaskFunction, max_members: int) -> list[Sequence[ComposedJob]]:
-    """Jobs that agree in structure, in groups of at most ``max_members``; one that can only run alone is a group.
+    """Divide jobs into groups of equal structure, of at most ``max_members``; a job that must run alone is a group.
 
     Args:
         jobs: At least one.
@@ -93,13 +93,13 @@ def groups(jobs: Sequence[ComposedJob], task: TaskFunction, max_members: int) ->
 
 
 def count(jobs: Sequence[ComposedJob]) -> str:
-    """How many jobs, and which."""
+    """Say how many jobs, and which."""
     return f"{len(jobs)} runs (#{', #'.join(str(job.number) for job in jobs)})"
 
 
 @contextmanager
 def hydra_config(config: DictConfig) -> Iterator[None]:
-    """Hydra's configuration is that of one job."""
+    """Let Hydra's configuration be that of one job."""
     before = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(config)
     try:
@@ -115,6 +115,6 @@ def _structure(job: ComposedJob, task: TaskFunction) -> str:
         return alone
     try:
         validate(job.cfg)
-    except Exception:  # it is the job's own to tell
+    except Exception:  # the job reports it when it runs
         return alone
     return structure(job.cfg)

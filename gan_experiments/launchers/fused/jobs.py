@@ -1,4 +1,4 @@
-"""Hydra jobs trained together: each is an ordinary job to everybody outside, but a group of them is one program."""
+"""Hydra jobs trained together: from outside each is an ordinary job, but a group of them is one program."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gan_experiments.sweeps.membership import join, wait
 from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory
 
-# Hydra's own loggers are the ones that its configuration shows to the person.
+# Hydra's configuration only shows its own loggers to the user.
 log = logging.getLogger("hydra.launcher.fused")
 
 
@@ -39,7 +39,7 @@ class FusedJobs:
         self._context, self._task, self._max_members = context, task, max_members
 
     def run(self, jobs: Sequence[ComposedJob]) -> list[JobReturn]:
-        """Run the jobs; what Hydra gets of each, in their order.
+        """Run the jobs; return what Hydra gets from each, in their order.
 
         Raises:
             SystemExit: A signal stopped training, after a checkpoint of every run at work.
@@ -69,13 +69,13 @@ class FusedJobs:
             return
         if fit < len(jobs):
             log.info(f"only about {fit} of {count(jobs)} fit into the memory of {runs[0].device} together")
-        # What a killed sweep left at one step goes on together.
+        # A stack has one step: after a kill, runs that stopped at the same step resume together.
         for step in sorted({run.step for run in runs}):
             for part in chunks([job for job in jobs if job.run is not None and job.run.step == step], fit):
                 self._train(part)
 
     def _prepare(self, job: ComposedJob) -> Exception | None:
-        """Set up the job's run, from its checkpoint if it has one; what is wrong with it, if anything is."""
+        """Set up the job's run, from its checkpoint if it has one; return what is wrong with it, if anything."""
         assert job.cfg is not None
         try:
             place = join(job.directory_of_sweep, job.directory, job.overrides)
@@ -87,7 +87,7 @@ class FusedJobs:
         return None
 
     def _train(self, jobs: Sequence[ComposedJob]) -> None:
-        """Train jobs as one stack; in halves where the device has not the memory for it."""
+        """Train jobs as one stack, or in halves if the device runs out of memory."""
         if len(jobs) == 1 and jobs[0].returned is None:
             self._run_alone(jobs)
             return
@@ -97,9 +97,9 @@ class FusedJobs:
             log.info(f"training {count(jobs)} as one")
         outcomes = self._outcomes(jobs)
         for job in jobs:
-            job.run = None  # it holds what it trained
+            job.run = None  # frees the networks
         if len(jobs) > 1 and _is_out_of_memory(outcomes[0]):
-            outcomes = []  # an exception holds on to everything that it passed
+            outcomes = []  # the exception's traceback holds the networks
             self._halve(jobs)
             return
         for job, returned in zip(jobs, outcomes, strict=True):
@@ -116,7 +116,7 @@ class FusedJobs:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        log.info(f"{count(jobs)} were too many for the memory; they go on in halves, from their checkpoints")
+        log.info(f"{count(jobs)} were too many for the memory; they continue in halves, from their checkpoints")
         for half in chunks(jobs, -(-len(jobs) // 2)):
             errors = [(job, self._prepare(job)) for job in half]
             for job, error in errors:
@@ -132,7 +132,7 @@ class FusedJobs:
             job.returned = self._call(job, self._context, self._task)
 
     def _begin(self, job: ComposedJob) -> None:
-        """All that Hydra does before a job's task: folder, files, callbacks. A job begins once."""
+        """Do all that Hydra does before a job's task: folder, files, callbacks. A job starts only once."""
         if job.returned is None:
             begun = HydraContext(self._context.config_loader, StartOnlyCallbacks(self._context.callbacks))
             job.returned = self._call(job, begun, lambda _: None)
@@ -144,7 +144,7 @@ class FusedJobs:
             configure_log(job.config.hydra.hydra_logging, job.config.hydra.verbose)
 
     def _end(self, job: ComposedJob, outcome: float | Exception) -> None:
-        """All that Hydra does after a job's task."""
+        """Do all that Hydra does after a job's task."""
         assert job.returned is not None
         failed = isinstance(outcome, Exception)
         job.returned.return_value = outcome

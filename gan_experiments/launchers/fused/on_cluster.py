@@ -1,4 +1,4 @@
-"""Groups of a sweep's jobs as the jobs of another launcher, which knows nothing of it: each trains as one program."""
+"""Groups of a sweep's jobs as jobs of another launcher, which does not know of groups; each is one program."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from gan_experiments.tracking.sweep_directory import JobDirectory
 if TYPE_CHECKING:
     from gan_experiments.launchers.fused.jobs import FusedJobs
 
-# Hydra's own loggers are the ones that its configuration shows to the person.
+# Hydra's configuration only shows its own loggers to the user.
 log = logging.getLogger("hydra.launcher.fused")
 _OF_A_GROUP = ("hydra.sweep.subdir=.fused/${hydra.job.num}", "hydra.output_subdir=null", "hydra.job.chdir=false")
-"""A group has a folder of its own, for what it logs before its members' begin to."""
+"""A group has a separate folder for what it logs before its members start."""
 Members = Sequence[tuple[int, Sequence[str]]]
 """Number and overrides of each of a group's jobs."""
 
 
 class _Group:
-    """What each job of the other launcher calls, in its own process: trains the group of the job's number."""
+    """The task of the other launcher's jobs: trains the group with the job's number, in the job's process."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ def launch(
     max_members: int,
     members: Members,
 ) -> list[JobReturn]:
-    """Run jobs of a sweep in groups; what Hydra gets of each, in their order.
+    """Run jobs of a sweep in groups; return what Hydra gets from each, in their order.
 
     Args:
         launcher: Runs one job a group.
@@ -70,7 +70,7 @@ def launch(
     jobs = [compose(context, sweep, number, overrides) for number, overrides in members]
     parts = groups(jobs, task, max_members)
     finished = [part for part in parts if all(outcome(JobDirectory(job.directory)).finished for job in part)]
-    if finished:  # of a sweep that goes on; nothing in them to wait in a queue for
+    if finished:  # the sweep is being resumed, and these need not wait in a queue
         _fused(context, task, max_members).run([job for part in finished for job in part])
     parts = [part for part in parts if part not in finished]
     if parts:
@@ -87,12 +87,14 @@ def _launch(
     parts: Sequence[Sequence[ComposedJob]],
     overrides: Mapping[int, Sequence[str]],
 ) -> None:
-    first = min(job.number for part in parts for job in part)  # so that none comes again in the sweeper's next batch
+    first = min(
+        job.number for part in parts for job in part
+    )  # so that no number comes again in the sweeper's next batch
     members: dict[int, Members] = {}
     for number, part in enumerate(parts, first):
         log.info(f"\tjob {number}: runs #{', #'.join(str(job.number) for job in part)}")
         members[number] = [(job.number, overrides[job.number]) for job in part]
-    # The sweep's callbacks hear of its runs, and not of what they are bundled in.
+    # The sweep's callbacks hear of its runs, not of their groups.
     own = HydraContext(context.config_loader, Callbacks())
     launcher.setup(hydra_context=own, task_function=_Group(context, task, sweep, max_members, members), config=sweep)
     for part, answer in zip(parts, launcher.launch([_OF_A_GROUP] * len(parts), first), strict=True):

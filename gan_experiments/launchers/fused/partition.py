@@ -30,7 +30,7 @@ _MAY_DIFFER = {
     ),
     "tracking": ("name", "experiment", "run_name", "tags", "log_every"),
 }
-"""Keys in whose values the members of a stack may differ; the seed is one more."""
+"""Keys in which the members of a stack may differ; they may differ in the seed, too."""
 
 
 def structure(cfg: DictConfig) -> str:

@@ -1,1 +1,1 @@
-"""A sweep whose next runs depend on the scores of those before: a search, by Optuna."""
+"""Searches with Optuna: sweeps whose next runs depend on the scores of earlier ones."""

@@ -1,4 +1,4 @@
-"""What a search found: for a person, for programs, and for the sweep's summary."""
+"""The results of a search: for the user, for programs, and for the sweep's summary."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from gan_experiments.tracking.sweep_directory import SweepDirectory
 
 
 def best(study: Study) -> list[FrozenTrial]:
-    """The best trial of a study, of equals the first; of several metrics, those that no other is better than in all.
+    """Return the best trial (the first on ties); for several metrics, the Pareto front in the order of number.
 
-    The latter are the Pareto front, in the order of their numbers. Empty where no trial has a score.
+    Empty if no trial has a score.
     """
     if len(study.directions) > 1:
         return sorted(study.best_trials, key=lambda trial: trial.number)
@@ -28,7 +28,7 @@ def best(study: Study) -> list[FrozenTrial]:
 
 
 def so_far(study: Study, metrics: Iterable[str]) -> str:
-    """What a study has by now, in half a line."""
+    """Say in half a line what a study has found so far."""
     found = best(study)
     if not found:
         return "none has a score yet"
@@ -38,7 +38,7 @@ def so_far(study: Study, metrics: Iterable[str]) -> str:
 
 
 def write(study: Study, directory: SweepDirectory) -> None:
-    """Write what was found into the sweep's folder, and say it."""
+    """Write the results into the sweep's folder, and print them."""
     sweep = directory.content()
     own = of_sweep(study, sweep["nonce"])
     search, runs = sweep["search"], {tried.trial.number: [*tried.numbers] for tried in own}
@@ -62,7 +62,7 @@ def write(study: Study, directory: SweepDirectory) -> None:
 
 
 def _in_words(metrics: Iterable[str], trial: Mapping[str, Any]) -> str:
-    """One of the best trials in a line: its scores, its runs, and the overrides that make it."""
+    """Describe one of the best trials in a line: its scores, its runs, and the overrides that make it."""
     runs = trial["runs"]
     where = f" (run {runs[0]})" if len(runs) == 1 else f" (runs {runs[0]} to {runs[-1]})" if runs else ""
     return f"{_scores(metrics, trial['values'])}{where}: {shlex.join(chosen(trial['params']))}"

@@ -1,4 +1,4 @@
-"""How a search chooses: Optuna's sampler, as ``hydra.sweeper.sampler`` describes it."""
+"""Optuna's sampler, which chooses the trials, as ``hydra.sweeper.sampler`` describes it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _KEY = "hydra.sweeper.sampler"
 
 
 def make_sampler(settings: DictConfig, number: int) -> BaseSampler:
-    """The sampler that draws a trial.
+    """Make the sampler that draws a trial.
 
-    Its seed is a function of the search's seed and the trial's number alone, so that a search that goes on asks what
-    it would have asked, and not once more what it asked first.
+    Its seed only depends on the search's seed and the trial's number, so that a resumed search asks what it would
+    have asked, instead of repeating its first questions.
 
     Args:
         settings: ``hydra.sweeper.sampler``.
-        number: How many trials its study has had before.
+        number: Number of trials that the study has had so far.
 
     Raises:
         UserError: There is no such sampler, or it does not take these settings.
@@ -48,7 +48,7 @@ def make_sampler(settings: DictConfig, number: int) -> BaseSampler:
 def check_sampler(
     settings: DictConfig, space: dict[str, BaseDistribution], directions: Sequence[Literal["minimize", "maximize"]]
 ) -> None:
-    """Make sure that a sampler can search a space, by asking it for a trial that nobody runs.
+    """Make sure that a sampler can search a space, by asking it for a trial that is not run.
 
     Raises:
         UserError: It cannot.

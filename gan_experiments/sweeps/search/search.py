@@ -1,4 +1,4 @@
-"""A search: batches of trials that are asked for, launched as a sweep's jobs, and told."""
+"""The loop of a search: ask for a batch of trials, launch it as jobs of the sweep, tell the scores."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gan_experiments.sweeps.search import results, trials
 from gan_experiments.sweeps.search.plan import space
 from gan_experiments.sweeps.search.sampler import make_sampler
 from gan_experiments.sweeps.search.storage import open_study
-from gan_experiments.sweeps.search.trials import Tried
+from gan_experiments.sweeps.search.trials import TrialRuns
 from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 
 
 class Search:
-    """The search of one sweep, from its start or from where it was left.
+    """The search of one sweep, from its start or from where it stopped.
 
     Args:
         config: Hydra's configuration of the sweep.
@@ -42,22 +42,22 @@ class Search:
             self._try([self._ask() for _ in range(min(missing, self._settings.n_jobs))])
         results.write(self._study, self._directory)
 
-    def _left(self) -> Iterator[Sequence[Tried]]:
-        """Batches of which an earlier process has left something: trials that it has not told, or that failed."""
+    def _left(self) -> Iterator[Sequence[TrialRuns]]:
+        """Yield the batches that an earlier process left incomplete: trials without a score, or that failed."""
         known, size = trials.of_sweep(self._study, self._sweep), self._settings.n_jobs
         for batch in (known[first : first + size] for first in range(0, len(known), size)):
             if any(tried.trial.state != TrialState.COMPLETE for tried in batch):
                 yield batch
 
-    def _ask(self) -> Tried:
+    def _ask(self) -> TrialRuns:
         known = trials.of_sweep(self._study, self._sweep)
         first = known[-1].numbers.stop if known else 0
         self._study.sampler = make_sampler(self._settings.sampler, trials.count_asked(self._study))
         trial = self._study.ask(self._space.distributions)
         return trials.mark(self._study, trial, self._sweep, first, len(self._space.seeds))
 
-    def _try(self, batch: Sequence[Tried]) -> None:
-        """Run a batch's jobs, and tell what came of them."""
+    def _try(self, batch: Sequence[TrialRuns]) -> None:
+        """Run a batch's jobs, and tell Optuna the scores."""
         folders = {folder.number(): folder for folder in self._directory.jobs()}
         numbers = [number for tried in batch for number in tried.numbers]
         if not all(number in folders and outcome(folders[number]).finished for number in numbers):

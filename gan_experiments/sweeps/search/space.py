@@ -1,4 +1,4 @@
-"""What a search may choose, read from Hydra's syntax for sweeps."""
+"""The space of a search, read from Hydra's syntax for sweeps."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from gan_experiments.errors import UserError
 _SEED = "seed"
 _LOG = "log"
 _INSIDE = 0.382
-"""Where within an interval it is probed: at no round number, which might be a whole one by chance."""
+"""Where to probe an interval: not at a round number, which might happen to be a whole one."""
 
 
 @dataclass(frozen=True)
 class Space:
-    """What a search may choose, and what all of its runs share.
+    """The values a search may choose, and what all of its runs share.
 
     Attributes:
-        distributions: Of each key that is searched, as it stands left of "=".
+        distributions: By key, as typed left of "=".
         seeds: The override that tells each repetition of a trial from the others; one empty list without repetitions.
         fixed: The other overrides.
     """
@@ -34,7 +34,7 @@ class Space:
     fixed: Sequence[str]
 
     def jobs(self, params: Mapping[str, Any]) -> list[list[str]]:
-        """The overrides of each of a trial's runs: one for each seed.
+        """Return the overrides of each of a trial's runs: one for each seed.
 
         Args:
             params: The trial's value of each key.
@@ -42,7 +42,7 @@ class Space:
         return [[*self.fixed, *chosen(params), *seed] for seed in self.seeds]
 
     def probes(self) -> list[list[str]]:
-        """Overrides of runs that show each choice, and the ends of each range, at least once."""
+        """Return overrides of runs that show each choice, and the ends of each range, at least once."""
         values = {key: list(_telling(distribution)) for key, distribution in self.distributions.items()}
         first = {key: found[0] for key, found in values.items()}
         others = [first | {key: value} for key, found in values.items() for value in found[1:]]
@@ -50,12 +50,12 @@ class Space:
 
 
 def chosen(params: Mapping[str, Any]) -> list[str]:
-    """A trial's values as overrides."""
+    """Return a trial's values as overrides."""
     return [f"{key}={value}" for key, value in params.items()]
 
 
 def find_space(overrides: Sequence[Override]) -> Space:
-    """The search that a command line asks for; of several overrides of a key the last one counts.
+    """Return the space that a command line asks for; the last of several overrides of a key counts.
 
     Raises:
         UserError: Nothing is searched, or something is written in a way that a search cannot take.
@@ -74,10 +74,10 @@ def find_space(overrides: Sequence[Override]) -> Space:
 
 
 def _distribution(key: str, override: Override) -> BaseDistribution:
-    """Optuna's word for a sweep.
+    """Translate a sweep to Optuna.
 
     Raises:
-        UserError: It has none.
+        UserError: Optuna has no such distribution.
     """
     sweep = override.value()
     tags = getattr(sweep, "tags", set())
@@ -122,7 +122,7 @@ def _range(sweep: RangeSweep, log: bool) -> BaseDistribution:
 
 
 def _choice(value: Any) -> Any:
-    """A choice as Optuna keeps it: a number, or text that can stand right of "="."""
+    """Return a choice as Optuna stores it: a number, or text that can stand right of "="."""
     return value if isinstance(value, bool | int | float) else Transformer.str(value)
 
 
@@ -135,7 +135,7 @@ def _seeds(override: Override) -> list[list[str]]:
 
 
 def _telling(distribution: BaseDistribution) -> Iterator[Any]:
-    """Values that show whether all of them can be had."""
+    """Yield values that show whether all of them are valid."""
     if isinstance(distribution, CategoricalDistribution):
         yield from distribution.choices
         return

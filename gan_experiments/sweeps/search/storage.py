@@ -1,4 +1,4 @@
-"""Where a search is kept: a study of Optuna's in a database, by which it goes on."""
+"""The study of a search: Optuna keeps it in a database, from which a search is resumed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gan_experiments.tracking.sweep_directory import SweepDirectory
 _FILE = "optuna.db"
 _STORAGE, _NAME = "hydra.sweeper.storage", "hydra.sweeper.study_name"
 _METRICS = "metrics"
-"""Attribute of a study."""
+"""Name of an attribute of the study: the metrics it is judged by."""
 
 
 def check_study(
@@ -27,16 +27,16 @@ def check_study(
     space: Mapping[str, BaseDistribution],
     goals: Mapping[str, Measure],
 ) -> None:
-    """Make sure that a study can be made, or that the one that is there is of the same search.
+    """Make sure that a study can be made, or that the existing one belongs to the same search.
 
     Args:
         settings: ``hydra.sweeper``.
         directory: The sweep's folder, which need not exist.
         space: What is searched.
-        goals: What it goes by.
+        goals: The measures that it is judged by.
 
     Raises:
-        UserError: It cannot, or is not.
+        UserError: It cannot, or it does not.
     """
     study = _find(settings, directory)
     if study is None:
@@ -45,7 +45,7 @@ def check_study(
         return
     given = f"{_NAME}={study.study_name}"
     metrics = study.user_attrs.get(_METRICS)
-    # Without metrics it is one that somebody else has made, or that a killed process had just begun.
+    # A study without metrics was made by another program, or a process was killed right after making it.
     alike = metrics in (None, list(goals))
     if not alike or [way.name.lower() for way in study.directions] != directions(goals):
         raise UserError(f"{given}: there is a study of this name, and it goes by {metrics}; take another name")
@@ -61,12 +61,12 @@ def check_study(
 
 
 def open_study(settings: DictConfig, directory: SweepDirectory, goals: Mapping[str, Measure]) -> optuna.Study:
-    """The search's study, made where it is not there yet.
+    """Return the search's study; make it if there is none.
 
     Args:
         settings: ``hydra.sweeper``.
         directory: The sweep's folder.
-        goals: What it goes by.
+        goals: The measures that it is judged by.
     """
     study = optuna.create_study(
         storage=_url(settings, directory),
@@ -96,7 +96,7 @@ def _url(settings: DictConfig, directory: SweepDirectory) -> str:
 
 
 def _name(settings: DictConfig, directory: SweepDirectory) -> str | None:
-    """The study's name; None before a sweep without a given one has a name itself."""
+    """Return the study's name: the given one, or the sweep's; None if the sweep has no name yet."""
     if settings.study_name is not None:
         return settings.study_name
     return directory.content()["name"] if directory.sweep.is_file() else None

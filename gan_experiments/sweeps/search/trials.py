@@ -1,4 +1,4 @@
-"""A search's trials: which runs they are of, and what came of them."""
+"""The trials of a search: their runs, and their scores."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from gan_experiments.reports.record import read_record
 from gan_experiments.tracking.sweep_directory import JobDirectory
 
 _ATTRIBUTE = "runs"
-"""Attribute of a trial: of which sweep it is, and which runs are its."""
+"""Name of an attribute of a trial: its sweep and its runs."""
 
 
 @dataclass(frozen=True)
-class Tried:
-    """A trial of a sweep.
+class TrialRuns:
+    """A trial and its runs in the sweep.
 
     Attributes:
-        trial: What Optuna knows of it.
+        trial: The trial as Optuna has it.
         first: Number of the first of its runs.
-        count: How many runs it has: one a seed.
+        count: Number of its runs, one for each seed.
     """
 
     trial: FrozenTrial
@@ -38,29 +38,29 @@ class Tried:
         return range(self.first, self.first + self.count)
 
 
-def mark(study: Study, trial: Trial, sweep: str, first: int, count: int) -> Tried:
-    """Write down of whose sweep a new trial is, so that a search which is killed knows it again."""
+def mark(study: Study, trial: Trial, sweep: str, first: int, count: int) -> TrialRuns:
+    """Mark a new trial with its sweep, so that a search that was killed finds it again."""
     trial.set_user_attr(_ATTRIBUTE, {"sweep": sweep, "first": first, "count": count})
-    return Tried(study.get_trials(deepcopy=False)[trial.number], first, count)
+    return TrialRuns(study.get_trials(deepcopy=False)[trial.number], first, count)
 
 
-def of_sweep(study: Study, sweep: str) -> list[Tried]:
-    """The trials of one sweep among those of a study, by their runs' numbers; of one tried again, the better news."""
-    found: dict[int, Tried] = {}
+def of_sweep(study: Study, sweep: str) -> list[TrialRuns]:
+    """Return a sweep's trials in a study, by their runs' numbers; a retried trial appears once, with its success."""
+    found: dict[int, TrialRuns] = {}
     for trial in study.get_trials(deepcopy=False):
         runs = trial.user_attrs.get(_ATTRIBUTE)
         if runs is not None and runs["sweep"] == sweep:
-            found[runs["first"]] = Tried(trial, runs["first"], runs["count"])  # what succeeded came later
+            found[runs["first"]] = TrialRuns(trial, runs["first"], runs["count"])  # what succeeded came later
     return [found[first] for first in sorted(found)]
 
 
 def count_ended(study: Study) -> int:
-    """How many trials of a study have ended, whoever ran them; one tried again counts once."""
+    """Count the trials of a study that have ended, whichever program ran them; a retried trial counts once."""
     return _count([trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()])
 
 
 def count_asked(study: Study) -> int:
-    """How many trials of a study have ended or are marked; what a killed process had begun to ask is neither."""
+    """Count the trials that have ended or are marked; those that a killed process never marked are not counted."""
     known = study.get_trials(deepcopy=False)
     return _count([trial for trial in known if trial.state.is_finished() or _ATTRIBUTE in trial.user_attrs])
 
@@ -70,18 +70,18 @@ def _count(trials: Iterable[FrozenTrial]) -> int:
     return len({(each.get("sweep"), each["first"]) for each in runs})
 
 
-def tell(study: Study, tried: Tried, values: list[float] | None) -> None:
-    """Tell a study what came of a trial, unless it knows; a trial that had failed before may have a score now.
+def tell(study: Study, tried: TrialRuns, values: list[float] | None) -> None:
+    """Tell a study the score of a trial, unless it has it; a trial that had failed before may have one now.
 
     Args:
         study: The study.
         tried: The trial.
-        values: Of each goal; None if it failed.
+        values: The score for each goal; None if the trial failed.
     """
     known = tried.trial
     if known.state == TrialState.RUNNING:
         study.tell(known.number, values, TrialState.FAIL if values is None else TrialState.COMPLETE)
-    elif known.state == TrialState.FAIL and values is not None:  # Optuna lets nobody change a trial that has ended
+    elif known.state == TrialState.FAIL and values is not None:  # a trial that has ended cannot be changed
         study.add_trial(
             create_trial(
                 params=known.params, distributions=known.distributions, user_attrs=known.user_attrs, values=values
@@ -90,9 +90,9 @@ def tell(study: Study, tried: Tried, values: list[float] | None) -> None:
 
 
 def values_of(runs: Sequence[JobDirectory], goals: Iterable[Measure]) -> list[float] | None:
-    """What a trial scored: the mean over its runs that have finished, of each goal; None where there is none.
+    """Return a trial's score for each goal: the mean over its finished runs; None if there is none.
 
-    The comparison of a sweep's runs means the same.
+    The report on a sweep takes the mean over the same runs.
     """
     finished = [record for record in (read_record(run, run.number(), {}) for run in runs) if record.outcome.finished]
     scores: list[list[Any]] = [[goal.value(record) for record in finished] for goal in goals]

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 
 class OptunaSweeper(Sweeper):
-    """Asks Optuna for a batch of trials, launches it, tells what came of it, and asks for the next.
+    """Asks Optuna for a batch of trials, launches it, reports the scores, and asks for the next.
 
     Args:
         settings: The keys of conf/hydra/sweeper/optuna.yaml, which ``hydra.sweeper`` has.
@@ -25,7 +25,7 @@ class OptunaSweeper(Sweeper):
         self._settings = settings
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """As Hydra's sweepers do."""
+        """Keep what Hydra gives to every sweeper."""
         self.config, self.hydra_context = config, hydra_context
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config

@@ -15,7 +15,7 @@ from gan_experiments.launchers.launcher import Choice, SweepLauncher
 
 
 class RayLauncher(SweepLauncher):
-    """Hands the jobs to Ray, and waits for them.
+    """Hands the jobs to Ray and waits for them.
 
     Args:
         ray: ``init`` and ``remote``, the arguments of ``ray.init`` and ``ray.remote``.
