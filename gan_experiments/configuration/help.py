@@ -29,8 +29,8 @@ Examples:
   python -m gan_experiments.run -m hydra/launcher=submitit_slurm 'seed=range(8)'  as jobs of a cluster
   python -m gan_experiments.run -m +sweep=widths 'seed=range(3)'       a sweep that a file describes
   python -m gan_experiments.run -m +sweep=search                       a search: Optuna chooses what to try next
-  python -m gan_experiments.run -m sweep.resume=SWEEP_DIR              go on with a sweep
-  python -m gan_experiments.run train.resume=RUN_DIR train.epochs=200  go on with a run
+  python -m gan_experiments.run -m sweep.resume=SWEEP_DIR              resume a sweep
+  python -m gan_experiments.run train.resume=RUN_DIR train.epochs=200  resume a run
   mlflow ui                                                            look at the runs in a browser
 """
 _TAIL = """\
