@@ -12,6 +12,7 @@ import filelock
 
 from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
+from gan_experiments.evaluation.protocol import group_of
 from gan_experiments.tracking.mlflow.locate import folder_of_run, is_run_id
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
 from gan_experiments.tracking.synchronise import synchronise
@@ -54,14 +55,14 @@ def evaluate_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
             journal = Journal(directory.journal)
             step = state["step"]
             epoch = max(line["epoch"] for line, _ in read(directory.journal) if line["step"] <= step)
-            prefix = f"eval/{scores.samples}"
+            group = group_of(scores.samples)
             record_scores(
                 journal,
-                key=f"{prefix} {scores.features}",
+                key=f"{group} {scores.features}",
                 step=step,
                 epoch=epoch,
-                metrics=scores.metrics(prefix),
-                tags=scores.tags(prefix.replace("eval", "evaluate")),
+                metrics=scores.metrics(group),
+                tags=scores.tags(group),
                 details=scores.as_dict(),
             )
             if scores.neighbours is not None:

@@ -85,7 +85,7 @@ class EvaluateConfig:
     metrics: list[str] = setting(
         [],
         "what is measured, where it makes sense for the data; empty for nothing",
-        any_of("frechet", "precision_recall", "classes", "mixture", "parzen", "memorisation"),
+        any_of(*modules_in("evaluation/metrics")),
     )
     features: str = setting(
         "classifier", "classifier (the one for digits that is shipped), inception, or the file of one of your own"

@@ -86,18 +86,22 @@ class Classifier:
 
     Attributes:
         spec: As given.
+        classes: Number of classes.
+        channels: Channels of the images that it was trained on.
         version: Its name and the first twelve hexadecimal digits of the SHA-256 of weights, architecture and
             preprocessing. Scores under different versions are not comparable.
     """
 
+    kind = "classifier"
+
     def __init__(self, spec: ClassifierSpec, network: Network) -> None:
-        self.spec = spec
+        self.spec, self.classes, self.channels = spec, spec.classes, spec.channels
         # On a CPU, pooling is three times faster with the channels last.
         self._network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.version = f"{spec.name}:{self._digest()[:12]}"
 
     def to(self, device: torch.device) -> Classifier:
-        """The same on ``device``."""
+        """Move it to ``device``, and return it."""
         self._network.to(device)
         return self
 

@@ -1,30 +1,34 @@
-"""Which network's features samples are judged by."""
+"""The network whose features samples are judged by."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from gan_experiments.configuration.schema import EvaluateConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
 from gan_experiments.evaluation import classifier
-from gan_experiments.evaluation.classifier import Classifier
 from gan_experiments.evaluation.inception import Inception
+from gan_experiments.evaluation.metric import metrics
+from gan_experiments.evaluation.reference import Extractor, Need
 
-BY_FEATURES = {"frechet", "precision_recall", "classes"}
-"""Metrics that need features."""
+
+def needs_features(names: Iterable[str]) -> bool:
+    """Return whether any of these metrics needs a feature extractor."""
+    known = metrics()
+    return any(known[name].needs & {Need.FEATURES, Need.CLASSES} for name in names)
 
 
-def extractor(features: str, dataset: Dataset) -> Classifier | Inception | None:
-    """The feature extractor that ``evaluate.features`` names; None for points, and where nothing is known to fit.
+def extractor_for(features: str, dataset: Dataset) -> Extractor | None:
+    """Load the extractor that ``evaluate.features`` names; None for points, and where no shipped one fits.
 
     Args:
-        features: ``classifier`` for the one that is shipped, which judges handwritten digits and nothing else;
-            ``inception``; or the file of a classifier of one's own.
-        dataset: What is to be judged.
+        features: ``classifier`` for a shipped one that serves the data set, ``inception``, or a classifier's file.
+        dataset: The data whose images are judged.
 
     Raises:
-        UserError: It can't be had, or can't judge such images.
+        UserError: It cannot be had, or cannot judge such images.
     """
     if not dataset.is_image:
         return None
@@ -45,9 +49,9 @@ def extractor(features: str, dataset: Dataset) -> Classifier | Inception | None:
 
 
 def missing(config: EvaluateConfig, dataset: Dataset) -> str | None:
-    """One line for a person whose images are scored without the features that were asked for, or None."""
+    """Return a line for the user if images are scored without the features that were asked for, else None."""
     served = config.features != "classifier" or not dataset.is_image or dataset.name in classifier.SERVES
-    if served or not BY_FEATURES & set(config.metrics):
+    if served or not needs_features(config.metrics):
         return None
     return (
         f"data={dataset.name} has no classifier, so scores that need one are left out; to have them: "

@@ -1,4 +1,4 @@
-"""Inception's features, for colour images: the network that published FIDs are measured with."""
+"""Inception's features: the network that published FIDs are measured with."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ class Inception:
     """The Inception-v3 of the FID (Heusel et al., 2017), as torch-fidelity ports it.
 
     Raises:
-        UserError: torch-fidelity is not installed, or its weights can't be had.
+        UserError: torch-fidelity is not installed, or its weights cannot be had.
     """
 
+    kind = "inception"
     version = "inception-v3-compat"
+    classes = channels = None
 
     def __init__(self) -> None:
         try:
@@ -42,13 +44,13 @@ class Inception:
         self._device = torch.device("cpu")
 
     def to(self, device: torch.device) -> Inception:
-        """The same on ``device``."""
+        """Move it to ``device``, and return it."""
         self._network.to(device)
         self._device = device
         return self
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> tuple[Tensor, None]:
-        """Features float32 ``[N, 2048]`` of grey or colour images uint8 ``[N, C, H, W]``; no classes."""
+        """Return features float32 ``[N, 2048]`` of grey or colour images uint8 ``[N, C, H, W]``, and no classes."""
         batches = images.expand(-1, 3, -1, -1).split(_BATCH)
         return torch.cat([self._network(batch.to(self._device))[0] for batch in batches]), None

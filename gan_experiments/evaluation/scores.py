@@ -1,4 +1,4 @@
-"""The scores of one generator: for MLflow, for a file and for a person."""
+"""The scores of one generator: for MLflow, for a file, and as a table."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from gan_experiments.evaluation.protocol import ERROR, TRAINING, EvaluationProtocol
 from gan_experiments.evaluation.score import Score
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What was measured, and with what.
+    """Scores, and what they were measured with.
 
     Attributes:
         values: By name.
         floors: What real samples score in the generator's place, by the same names.
-        floor_samples: How many real samples those were: as many, where the data set has enough.
-        samples: How many samples were judged.
-        reference: What they were compared with, in words.
+        floor_samples: Number of real samples that were scored: ``samples``, where the data set has enough.
+        samples: Number of samples that were scored.
+        reference: The real samples that they were compared with, in words.
         features: Version of the feature extractor, or None where none was used.
-        histogram: Share of samples taken for each class, or None.
+        histogram: Share of samples in each class, or None.
         neighbours: Generated images nearest to a training image, and those, uint8 ``[2, n, C, H, W]``, or None.
     """
 
@@ -34,29 +35,23 @@ class Scores:
     histogram: list[float] | None = None
     neighbours: np.ndarray | None = None
 
-    def metrics(self, prefix: str = "eval") -> dict[str, float]:
-        """Values, and their errors as ``…_error``, by their MLflow names."""
-        named = {f"{prefix}/{name}": score.value for name, score in self.values.items()}
-        errors = {f"{prefix}/{name}_error": score.error for name, score in self.values.items()}
+    def metrics(self, group: str = TRAINING) -> dict[str, float]:
+        """Return values and their errors, by the names under which they are stored."""
+        named = {f"{group}/{name}": score.value for name, score in self.values.items()}
+        errors = {f"{group}/{name}{ERROR}": score.error for name, score in self.values.items()}
         return named | {name: error for name, error in errors.items() if error is not None}
 
-    def tags(self, prefix: str = "evaluate") -> dict[str, str]:
-        """What has to be equal for scores to be comparable, and the floors, by the names of tags in MLflow."""
-        tags = {
-            f"{prefix}.samples": str(self.samples),
-            f"{prefix}.floor_samples": str(self.floor_samples),
-            f"{prefix}.reference": self.reference,
-        }
-        if self.features is not None:
-            tags[f"{prefix}.features"] = self.features
-        return tags | {f"{prefix}.floor.{name}": f"{score.value:.6g}" for name, score in self.floors.items()}
+    def tags(self, group: str = TRAINING) -> dict[str, str]:
+        """Return what they were measured with, and the floors, as the tags that are stored with them."""
+        protocol = EvaluationProtocol(group, str(self.samples), self.reference, self.features or "")
+        return protocol.tags({name: score.value for name, score in self.floors.items()}, self.floor_samples)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON; without the pictures."""
+        """Return plain values, for JSON, without the pictures."""
         return {name: value for name, value in asdict(self).items() if name != "neighbours"}
 
     def table(self) -> str:
-        """Lines for a person: what was judged, then each score with its error and its floor."""
+        """Return lines to print: what was scored, then each score with its error and its floor."""
         rows = [("score", "value", "error", "real data")]
         for name, score in self.values.items():
             floor = self.floors.get(name)
@@ -64,7 +59,7 @@ class Scores:
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         lines = [f"{self.samples} samples against {self.reference}, features {self.features or 'none'}"]
         if self.floor_samples != self.samples:
-            lines.append(f"  real data has {self.floor_samples} samples to spare: its column is of so many")
+            lines.append(f"  real-data column uses {self.floor_samples} samples (all there are)")
         for first, *rest in rows:
             numbers = (text.rjust(width) for text, width in zip(rest, widths[1:], strict=True))
             lines.append(f"  {first.ljust(widths[0])}  {'  '.join(numbers)}")

@@ -1,17 +1,15 @@
 """Warning lights: signs of trouble in metrics that are measured anyway.
 
-Each light is a file in ``evaluation/warning_lights``, named after it, whose class ``Light`` says when it is on. No
-other entry is needed: ``train.early_stop``, ``--help`` and reports list that folder.
+Each light is a file in ``evaluation/warning_lights``, named after it, with one subclass of ``WarningLight``. No
+other entry is needed: ``train.early_stop``, ``--help`` and reports read that folder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from importlib import import_module
 from typing import ClassVar
 
-from gan_experiments.configuration.fields import modules_in
+from gan_experiments.evaluation.registry import parts_in
 
 
 class WarningLight:
@@ -86,7 +84,5 @@ def meanings() -> dict[str, str]:
     return {name: light.meaning for name, light in _lights().items()}
 
 
-@cache
 def _lights() -> dict[str, type[WarningLight]]:
-    folder = "gan_experiments.evaluation.warning_lights"
-    return {name: import_module(f"{folder}.{name}").Light for name in modules_in("evaluation/warning_lights")}
+    return parts_in("evaluation/warning_lights", WarningLight)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from gan_experiments.errors import UserError
-from gan_experiments.evaluation.metrics.ranking import headline, larger_is_better
+from gan_experiments.evaluation.metric import headline, larger_is_better
+from gan_experiments.evaluation.protocol import SCORES, EvaluationProtocol
 from gan_experiments.reports.record import Record
-from gan_experiments.reports.yardstick import SCORES, yardstick
 
 EQUILIBRIUM = "equilibrium_distance"
 _LAST = 0.1
@@ -43,16 +43,16 @@ class Measure:
 def choose(records: Sequence[Record], asked: str | None, searched: Sequence[Measure] = ()) -> Measure:
     """The measure that was asked for; else a search's first; else a score that the runs have; else their balance.
 
-    Scores that were measured by different yardsticks rank nothing.
+    Scores that were measured by different protocols are not comparable and rank nothing.
 
     Raises:
-        UserError: No run has what was asked for, or not all were measured by one yardstick.
+        UserError: No run has what was asked for, or not all were measured by one protocol.
     """
     names = sorted({name for record in records for name in record.metrics})
     if asked is not None:
         if asked not in (*names, EQUILIBRIUM):
             raise UserError(f"--metric {asked}: no run has it; there are {', '.join([*names, EQUILIBRIUM])}")
-        if len(apart := _yardsticks(records, asked)) > 1:
+        if len(apart := _protocols(records, asked)) > 1:
             raise UserError(f"--metric {asked}: these do not compare: {'; '.join(apart)}; compare such runs apart")
         return named(asked, "Asked for with --metric.")
     if searched:
@@ -60,17 +60,18 @@ def choose(records: Sequence[Record], asked: str | None, searched: Sequence[Meas
     best = headline_of(names)
     if best is None:
         return named(EQUILIBRIUM)
-    if len(apart := _yardsticks(records, best)) > 1:
+    if len(apart := _protocols(records, best)) > 1:
         caveat = f"Scores of these runs do not compare, and rank nothing: {'; '.join(apart)}."
         return replace(named(EQUILIBRIUM), caveat=caveat)
     return named(best, "The first of the scores that these runs have.")
 
 
-def _yardsticks(records: Sequence[Record], name: str) -> list[str]:
+def _protocols(records: Sequence[Record], name: str) -> list[str]:
     """With what a score was measured, as far as it is one, in words."""
     if not name.startswith(SCORES):
         return []
-    return [str(each) for each in dict.fromkeys(yardstick(run, name) for run in records if name in run.metrics)]
+    measured_with = (EvaluationProtocol.of(name, run.tags) for run in records if name in run.metrics)
+    return [str(protocol) for protocol in dict.fromkeys(measured_with)]
 
 
 def headline_of(names: Iterable[str]) -> str | None:

@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_experiments.evaluation.metrics.ranking import ERROR
+from gan_experiments.evaluation.protocol import ERROR, SCORES, EvaluationProtocol
 from gan_experiments.reports.factors import Factor, Setting
 from gan_experiments.reports.ranking import repetitions
 from gan_experiments.reports.record import Record
-from gan_experiments.reports.yardstick import SCORES, Yardstick, tag_of, yardstick
 from gan_experiments.tracking.naming import plain
 
 
@@ -35,16 +34,16 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """The scores that one yardstick measured.
+    """The scores that were measured by one protocol.
 
     Attributes:
-        yardstick: What they were measured with.
+        protocol: What they were measured with.
         names: The scores', without the prefix.
         rows: For each setting its number of seeds and its scores, by name.
         floors: What real samples score in the generator's place, by name.
     """
 
-    yardstick: Yardstick
+    protocol: EvaluationProtocol
     names: Sequence[str]
     rows: Sequence[tuple[Setting, int, Mapping[str, Cell]]]
     floors: Mapping[str, float]
@@ -63,33 +62,37 @@ class ScoreTable:
 
 
 def markdown(tables: Sequence[ScoreTable], factors: Sequence[Factor]) -> str:
-    """Tables in Markdown, each under its yardstick."""
+    """Tables in Markdown, each under its protocol."""
     parts = []
     for table in tables:
         head, *rows = ([cell.replace("|", "\\|") for cell in line] for line in table.lines(factors))
         lines = [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows)]
-        parts.append("\n".join([f"{table.yardstick}; mean ± standard deviation over seeds:", "", *lines, ""]))
+        parts.append("\n".join([f"{table.protocol}; mean ± standard deviation over seeds:", "", *lines, ""]))
     return "\n".join(parts)
 
 
 def score_tables(settings: Sequence[Setting]) -> list[ScoreTable]:
-    """A table for each yardstick that any finished run was measured with, its settings in the order given."""
-    found: dict[Yardstick, dict[int, list[Record]]] = {}
+    """Make a table for each protocol that finished runs were measured with, its settings in the order given."""
+    found: dict[EvaluationProtocol, dict[int, list[Record]]] = {}
     for index, setting in enumerate(settings):
         for run in repetitions(setting):
-            for stick in dict.fromkeys(yardstick(run, name) for name in _scores(run)):
-                found.setdefault(stick, {}).setdefault(index, []).append(run)
-    return [_table(stick, [(settings[index], runs) for index, runs in own.items()]) for stick, own in found.items()]
+            for protocol in dict.fromkeys(EvaluationProtocol.of(name, run.tags) for name in _scores(run)):
+                found.setdefault(protocol, {}).setdefault(index, []).append(run)
+    return [
+        _table(protocol, [(settings[index], runs) for index, runs in runs_of.items()])
+        for protocol, runs_of in found.items()
+    ]
 
 
-def _table(stick: Yardstick, settings: Sequence[tuple[Setting, list[Record]]]) -> ScoreTable:
-    runs = [run for _, own in settings for run in own]
-    names = list(dict.fromkeys(name for run in runs for name in _scores(run) if yardstick(run, name) == stick))
-    rows = [(setting, len(own), _cells(own, names)) for setting, own in settings]
-    floor = f"{tag_of(stick.prefix)}.floor."
-    tags = {key: value for run in runs for key, value in run.tags.items() if key.startswith(floor)}
-    floors = {key.removeprefix(floor): float(value) for key, value in tags.items()}
-    return ScoreTable(stick, [name.removeprefix(stick.prefix) for name in names], rows, floors)
+def _table(protocol: EvaluationProtocol, settings: Sequence[tuple[Setting, list[Record]]]) -> ScoreTable:
+    names: dict[str, None] = {}  # in the order in which they are met
+    floors: dict[str, float] = {}
+    for _, runs in settings:
+        for run in runs:
+            names |= dict.fromkeys(name for name in _scores(run) if EvaluationProtocol.of(name, run.tags) == protocol)
+            floors |= protocol.floors(run.tags)
+    rows = [(setting, len(runs), _cells(runs, list(names))) for setting, runs in settings]
+    return ScoreTable(protocol, [name.rpartition("/")[2] for name in names], rows, floors)
 
 
 def _cells(runs: Sequence[Record], names: Sequence[str]) -> dict[str, Cell]:

@@ -44,7 +44,7 @@ def _scores(study: Study, table: ScoreTable) -> dict[str, Any]:
     for setting, seeds, cells in table.rows:
         values = {factor.key: setting.values[factor.key] for factor in study.factors}
         rows.append({**values, "seeds": seeds, **{name: cell._asdict() for name, cell in cells.items()}})
-    return {"measured": str(table.yardstick), "settings": rows, "real samples": dict(table.floors)}
+    return {"measured": str(table.protocol), "settings": rows, "real samples": dict(table.floors)}
 
 
 def runs(study: Study) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gan_experiments.evaluation.evaluator import Evaluator
-from gan_experiments.evaluation.metrics.ranking import headline, larger_is_better
+from gan_experiments.evaluation.metric import headline, larger_is_better
 from gan_experiments.evaluation.warning_light import WarningLights
 from gan_experiments.runs.run import Run
 from gan_experiments.tracking.journal import Line

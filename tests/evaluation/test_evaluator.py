@@ -50,7 +50,7 @@ def test_against_the_test_set_where_there_is_one(mnist: Dataset, bundled: Datase
 def test_the_log_likelihood_of_real_digits(mnist: Dataset) -> None:
     """The notes of others on the 2014 protocol agree: ten thousand real training images score about 241."""
     judge = evaluator(mnist, 10_000, ["parzen"])
-    measured = judge._measure(judge._judge(mnist.normalise(mnist.samples[:10_000])), judge._real)
+    measured = judge.score_samples(mnist.normalise(mnist.samples[:10_000])).values
     assert measured["parzen_log_likelihood"].value == pytest.approx(241.2, abs=0.2)
     assert measured["parzen_sigma"].value == pytest.approx(0.167, abs=1e-3)
 
@@ -58,7 +58,7 @@ def test_the_log_likelihood_of_real_digits(mnist: Dataset) -> None:
 def test_the_windows_width_is_chosen_on_validation_images(mnist: Dataset) -> None:
     grey = torch.randint(256, (1000, 1, 28, 28), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     judge = evaluator(replace(mnist, validation=grey), 100, ["parzen"])
-    measured = judge._measure(judge._judge(mnist.normalise(mnist.samples[:100])), judge._real)
+    measured = judge.score_samples(mnist.normalise(mnist.samples[:100])).values
     assert measured["parzen_sigma"].value > 0.4  # of digits beside digits it is 0.17 to 0.22
 
 

@@ -218,7 +218,7 @@ def test_scores_have_a_table_of_means_and_spreads() -> None:
 
 
 @pytest.mark.parametrize("other", [("a:2", "mnist"), ("a:1", "fashion_mnist")])
-def test_scores_of_different_yardsticks_share_no_table_and_rank_nothing(other: tuple[str, str]) -> None:
+def test_scores_of_different_protocols_share_no_table_and_rank_nothing(other: tuple[str, str]) -> None:
     runs = [measured(0, 1, 0, 3, "a:1"), measured(1, 2, 0, 4, *other)]
     tables = score_tables(find_settings(runs, find_factors(runs)))
     assert [[setting.values["lr"] for setting, _, _ in table.rows] for table in tables] == [["1"], ["2"]]

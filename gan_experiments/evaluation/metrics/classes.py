@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
+from gan_experiments.evaluation.metric import Measured, Metric, ScoreType
+from gan_experiments.evaluation.reference import JudgedSamples, Need
 from gan_experiments.evaluation.score import Score, jackknife
 
 _LEAST = 10
 """A class is covered if it has at least one in so many of the samples that the reference's shares give it."""
+
+
+class Classes(Metric):
+    """Classes of the samples beside those of real ones, and the histogram of classes."""
+
+    scores: ClassVar = {
+        "modes": ScoreType(larger_is_better=True),
+        "class_kl": ScoreType(rank=40),
+        "classifier_score": ScoreType(larger_is_better=True, rank=50),
+    }
+    needs = frozenset({Need.CLASSES})
+
+    def measure(self, samples: JudgedSamples, real: JudgedSamples) -> Measured:
+        """Compare with the real classes; where channels are judged apart, with equally likely ones."""
+        assert samples.probabilities is not None
+        reference = real.probabilities if self.reference.parts == 1 else None
+        shares = histogram(samples.probabilities).double() / len(samples.probabilities)
+        return Measured(score(samples.probabilities, reference), histogram=shares.tolist())
 
 
 def histogram(probabilities: Tensor) -> Tensor:

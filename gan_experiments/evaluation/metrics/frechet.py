@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from gan_experiments.evaluation.metric import Measured, Metric, ScoreType
+from gan_experiments.evaluation.reference import JudgedSamples, Need
 from gan_experiments.evaluation.score import Score, jackknife
+
+
+class Frechet(Metric):
+    """The Fréchet distance, called by the features that it is measured on: on Inception's it is the FID."""
+
+    scores: ClassVar = {
+        "frechet_classifier_distance": ScoreType(rank=10),
+        "frechet_inception_distance": ScoreType(rank=20),
+    }
+    needs = frozenset({Need.FEATURES})
+
+    @property
+    def names(self) -> list[str]:
+        """The distance on the features that there are."""
+        assert self.reference.extractor is not None
+        return [f"frechet_{self.reference.extractor.kind}_distance"]
+
+    def measure(self, samples: JudgedSamples, real: JudgedSamples) -> Measured:
+        """Measure the distance of all samples from all real ones."""
+        assert samples.features is not None
+        assert real.features is not None
+        (name,) = self.names
+        return Measured({name: score(samples.features, Moments.of(real.features))})
 
 
 @dataclass(frozen=True)

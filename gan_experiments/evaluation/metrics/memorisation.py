@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
+from gan_experiments.evaluation.metric import Measured, Metric, ScoreType
+from gan_experiments.evaluation.reference import JudgedSamples, Need
 from gan_experiments.evaluation.score import Score, mean_score
 
-SEARCHED = 1000
+_SEARCHED = 1000
 """Samples whose nearest training samples are looked for, each among all of them."""
+_PAIRS = 50
+"""Generated images that are shown with the training images nearest to them."""
 _CHUNK = 200
 _QUANTILE = 0.01
+
+
+class Memorisation(Metric):
+    """Distances to the nearest training images, and the pairs that are most alike."""
+
+    scores: ClassVar = {"nearest_distance": ScoreType(larger_is_better=True), "memorised": ScoreType()}
+    needs = frozenset({Need.IMAGES})
+
+    def measure(self, samples: JudgedSamples, real: JudgedSamples) -> Measured:
+        """Look for the first thousand samples among all training images."""
+        images, training = self.reference.dataset.denormalise(samples.samples[:_SEARCHED]), self._training
+        distances, found = nearest(images, training)
+        closest = distances.argsort()[:_PAIRS]
+        pairs = torch.stack((images[closest], training[found[closest]])).cpu().numpy()
+        return Measured(score(distances, self._real_distances), neighbours=pairs)
+
+    def floor(self, stand_ins: JudgedSamples, real: JudgedSamples) -> dict[str, Score]:
+        """Score the images of the reference: those that stand in for a generator's are training images."""
+        return score(self._real_distances, self._real_distances)
+
+    @property
+    def _training(self) -> Tensor:
+        return self.reference.dataset.samples.to(self.reference.device)
+
+    @cached_property
+    def _real_distances(self) -> Tensor:
+        """Distance of each test image to the nearest training image; without a test set, of those to each other."""
+        images = self.reference.samples[:_SEARCHED].to(self.reference.device)
+        return nearest(images, self._training, rank=1 if self.reference.has_test_set else 2)[0]
 
 
 def nearest(samples: Tensor, training: Tensor, rank: int = 1) -> tuple[Tensor, Tensor]:

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from gan_experiments.data.dataset import Mixture
+from gan_experiments.evaluation.metric import Measured, Metric, ScoreType
+from gan_experiments.evaluation.reference import JudgedSamples, Need
 from gan_experiments.evaluation.score import Score, jackknife, mean_score
 
 _REACH = 3.0
 """Standard deviations within which a sample is of high quality."""
+
+
+class MixtureModes(Metric):
+    """Modes of the data's own mixture that samples reach."""
+
+    scores: ClassVar = {
+        "modes": ScoreType(larger_is_better=True),
+        "high_quality": ScoreType(larger_is_better=True),
+        "mode_kl": ScoreType(rank=30),
+    }
+    needs = frozenset({Need.MIXTURE})
+
+    def measure(self, samples: JudgedSamples, real: JudgedSamples) -> Measured:
+        """Compare with the mixture itself, in the data's own units."""
+        dataset = self.reference.dataset
+        assert dataset.mixture is not None
+        return Measured(score(samples.samples * dataset.scale, dataset.mixture))
 
 
 def score(samples: Tensor, mixture: Mixture) -> dict[str, Score]:

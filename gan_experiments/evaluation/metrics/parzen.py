@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from gan_experiments.evaluation.metric import Measured, Metric, ScoreType
+from gan_experiments.evaluation.reference import JudgedSamples, Need
 from gan_experiments.evaluation.score import Score, mean_score
 
 SIGMAS = torch.logspace(-1, 0, 10, dtype=torch.float64)
 """Widths of the window that are tried, in units of the pixels' range."""
 _HELD_OUT = 1000
 _CHUNK = 500
+
+
+class Parzen(Metric):
+    """The log-likelihood of real images; the window's width is chosen on images that are held out."""
+
+    scores: ClassVar = {"parzen_log_likelihood": ScoreType(larger_is_better=True), "parzen_sigma": ScoreType()}
+    needs = frozenset({Need.IMAGES})
+
+    def measure(self, samples: JudgedSamples, real: JudgedSamples) -> Measured:
+        """Score the real images under windows around the samples."""
+        held_out = self.reference.held_out
+        return Measured(score(*(_unit(part) for part in (samples.samples, held_out, real.samples))))
+
+
+def _unit(samples: Tensor) -> Tensor:
+    """Flatten samples and map [-1, 1] to [0, 1]: ``[N, D]``."""
+    return (samples.flatten(1) + 1) / 2
 
 
 def score(samples: Tensor, held_out: Tensor, test: Tensor) -> dict[str, Score]:

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
+from gan_experiments.evaluation.metric import Measured, Metric, ScoreType
+from gan_experiments.evaluation.reference import JudgedSamples, Need
 from gan_experiments.evaluation.score import Score, mean_score
 
 NEIGHBOURS = 5
 _CHUNK = 1000
+
+
+class PrecisionRecall(Metric):
+    """Precision, recall, density and coverage of as many samples as there are real ones, at most."""
+
+    scores: ClassVar = dict.fromkeys(("precision", "recall", "density", "coverage"), ScoreType(larger_is_better=True))
+    needs = frozenset({Need.FEATURES})
+
+    def measure(self, samples: JudgedSamples, real: JudgedSamples) -> Measured:
+        """Compare equal numbers of samples and real ones."""
+        assert samples.features is not None
+        assert real.features is not None
+        count = min(len(samples.features), len(real.features))
+        return Measured(score(samples.features[:count], real.features[:count]))
 
 
 def score(fake: Tensor, real: Tensor, k: int = NEIGHBOURS) -> dict[str, Score]:

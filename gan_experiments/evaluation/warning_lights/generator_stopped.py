@@ -12,7 +12,7 @@ _STANDSTILL = 0.001
 """Fraction of its largest value so far below which the gradient's norm counts as none."""
 
 
-class Light(WarningLight):
+class GeneratorStopped(WarningLight):
     """Follows the norm of G's gradient."""
 
     meaning = "for three epochs the norm of G's gradient is below a thousandth of its largest"

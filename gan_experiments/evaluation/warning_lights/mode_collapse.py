@@ -12,7 +12,7 @@ _SCORES = 3
 """Scores in a row that have to show a collapse."""
 
 
-class Light(WarningLight):
+class ModeCollapse(WarningLight):
     """Follows ``eval/modes``, or ``eval/coverage`` where the number of modes is unknown."""
 
     meaning = (

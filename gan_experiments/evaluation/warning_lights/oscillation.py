@@ -14,7 +14,7 @@ _SWING = 0.4
 """Mean change of the loss from one epoch to the next, relative to its mean, above which it oscillates."""
 
 
-class Light(WarningLight):
+class Oscillation(WarningLight):
     """Follows G's loss."""
 
     meaning = (

@@ -12,7 +12,7 @@ _SURE = 0.05
 """Distance of D(x) from 1, and of D(G(z)) from 0, below which D is sure."""
 
 
-class Light(WarningLight):
+class SaturatedDiscriminator(WarningLight):
     """Follows the means of D(x) and D(G(z))."""
 
     meaning = (
