@@ -22,10 +22,8 @@ from torch import Tensor, nn
 from gan_experiments.data.resize import resize
 from gan_experiments.errors import UserError
 
-SHIPPED = "mnist"
-"""Name of the classifier inside this package."""
-SERVES = ("mnist", "digits", "stacked_mnist")
-"""Data sets that the shipped classifier can judge: handwritten digits, white on black."""
+_SHIPPED = Path(str(files("gan_experiments.evaluation")))
+"""Folder of the classifiers inside this package. Each file's metadata names the data sets that it serves."""
 _ARCHITECTURE = "conv16k5-pool-conv32k5-pool-fc64-fc; leaky relu 0.2; same padding; max pool 2"
 _PREPROCESSING = "uint8, bicubic antialiased to size, x / 127.5 - 1"
 _BATCH = 100
@@ -138,11 +136,17 @@ class Classifier:
             probabilities.append(_joint([logits.softmax(1) for _, logits in parts]))
         return torch.cat(features), torch.cat(probabilities)
 
-    def save(self, path: Path) -> None:
-        """Write weights, in half precision, and specification as a safetensors file."""
+    def save(self, path: Path, serves: Sequence[str] = ()) -> None:
+        """Write weights, in half precision, and specification as a safetensors file.
+
+        Args:
+            path: The file.
+            serves: For a classifier that is shipped with this package: data sets that it judges by default.
+        """
         weights = {name: weight.half().cpu().contiguous() for name, weight in self._network.state_dict().items()}
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(weights, path, {"spec": json.dumps(asdict(self.spec)), "architecture": _ARCHITECTURE})
+        spec = json.dumps(asdict(self.spec))
+        save_file(weights, path, {"spec": spec, "architecture": _ARCHITECTURE, "serves": " ".join(serves)})
 
 
 def _joint(parts: Sequence[Tensor]) -> Tensor:
@@ -153,14 +157,21 @@ def _joint(parts: Sequence[Tensor]) -> Tensor:
     return joint
 
 
-def load(path: Path | None = None) -> Classifier:
-    """The shipped classifier, or the one in a file that ``Classifier.save`` wrote.
+def shipped_for(dataset: str) -> Path | None:
+    """Return the file of the shipped classifier that serves a data set, by the data set's name; None for others."""
+    for path in sorted(_SHIPPED.glob("*.safetensors")):
+        with safe_open(path, "pt") as file:
+            if dataset in file.metadata()["serves"].split():
+                return path
+    return None
+
+
+def load(path: Path) -> Classifier:
+    """Load a classifier from a file that ``Classifier.save`` wrote.
 
     Raises:
         UserError: The file is missing, or is none of these.
     """
-    if path is None:
-        path = Path(str(files("gan_experiments.evaluation") / f"{SHIPPED}.safetensors"))
     if not path.is_file():
         raise UserError(
             f"evaluate.features={path}: there is no such file; it must be classifier, inception or a file"

@@ -33,7 +33,8 @@ def extractor_for(features: str, dataset: Dataset) -> Extractor | None:
     if not dataset.is_image:
         return None
     if features == "classifier":
-        return classifier.load() if dataset.name in classifier.SERVES else None
+        shipped = classifier.shipped_for(dataset.name)
+        return None if shipped is None else classifier.load(shipped)
     channels = dataset.sample_shape[0]
     if features == "inception":
         if channels not in (1, 3):
@@ -50,7 +51,7 @@ def extractor_for(features: str, dataset: Dataset) -> Extractor | None:
 
 def missing(config: EvaluateConfig, dataset: Dataset) -> str | None:
     """Return a line for the user if images are scored without the features that were asked for, else None."""
-    served = config.features != "classifier" or not dataset.is_image or dataset.name in classifier.SERVES
+    served = config.features != "classifier" or not dataset.is_image or classifier.shipped_for(dataset.name)
     if served or not needs_features(config.metrics):
         return None
     return (

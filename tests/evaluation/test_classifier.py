@@ -12,9 +12,11 @@ from gan_experiments.errors import UserError
 from gan_experiments.evaluation import classifier, train_classifier
 from gan_experiments.evaluation.train_classifier import measure
 
+SHIPPED = Path(classifier.__file__).with_name("mnist.safetensors")
+
 
 def test_the_shipped_one_reads_mnist(mnist: Dataset) -> None:
-    shipped = classifier.load()
+    shipped = classifier.load(SHIPPED)
     assert mnist.test is not None
     accuracy = measure(shipped, mnist.test())
     assert accuracy >= 0.99
@@ -22,12 +24,17 @@ def test_the_shipped_one_reads_mnist(mnist: Dataset) -> None:
 
 
 def test_the_shipped_one_reads_the_bundled_digits(bundled: Dataset) -> None:
-    assert measure(classifier.load(), bundled) > 0.9
+    assert measure(classifier.load(SHIPPED), bundled) > 0.9
+
+
+def test_a_shipped_file_names_the_data_sets_that_it_serves() -> None:
+    assert {classifier.shipped_for(name) for name in ("mnist", "digits", "stacked_mnist")} == {SHIPPED}
+    assert classifier.shipped_for("fashion_mnist") is None
 
 
 def test_it_is_the_same_on_every_machine(bundled: Dataset) -> None:
     """Scores measured with one version are comparable: no change goes unnoticed."""
-    shipped = classifier.load()
+    shipped = classifier.load(SHIPPED)
     assert shipped.version == "mnist:4a5769064f57"
     features, probabilities = shipped(bundled.samples[:200])
     assert features.shape == (200, 64)
@@ -36,7 +43,7 @@ def test_it_is_the_same_on_every_machine(bundled: Dataset) -> None:
 
 
 def test_another_weight_is_another_version(tmp_path: Path) -> None:
-    shipped = classifier.load()
+    shipped = classifier.load(SHIPPED)
     network = classifier.Network(shipped.spec)
     network.load_state_dict(shipped._network.state_dict())
     with torch.no_grad():
@@ -48,7 +55,7 @@ def test_another_weight_is_another_version(tmp_path: Path) -> None:
 
 
 def test_several_channels_are_judged_apart(bundled: Dataset) -> None:
-    shipped, (a, b) = classifier.load(), (bundled.samples[:50], bundled.samples[50:100])
+    shipped, (a, b) = classifier.load(SHIPPED), (bundled.samples[:50], bundled.samples[50:100])
     features, probabilities = shipped(torch.cat((a, b), 1))
     assert torch.equal(features[:, :64], shipped(a)[0])
     tens, ones = (shipped(part)[1].argmax(1) for part in (a, b))
