@@ -12,7 +12,7 @@ from gan_experiments import evaluation
 from gan_experiments.configuration.fields import modules_in
 from gan_experiments.configuration.schema import EvaluateConfig, fields_of
 from gan_experiments.data import mixtures
-from gan_experiments.evaluation import evaluator, metric
+from gan_experiments.evaluation import metric
 from gan_experiments.evaluation.evaluator import Evaluator
 from gan_experiments.evaluation.metric import Measured, Metric, ScoreType, headline, larger_is_better, metrics
 from gan_experiments.evaluation.registry import parts_in
@@ -76,9 +76,7 @@ class Spread(Metric):
 
 
 def test_a_metric_needs_no_other_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {**metrics(), "spread": Spread}
-    monkeypatch.setattr(metric, "metrics", lambda: known)
-    monkeypatch.setattr(evaluator, "metrics", lambda: known)
+    monkeypatch.setitem(metrics(), "spread", Spread)
     metric._score_types.cache_clear()
     try:
         data = mixtures.ring("ring", modes=8, extent=1.0, std=0.01, samples=1000, data_seed=0)

@@ -6,7 +6,7 @@ import pytest
 
 from gan_experiments import objectives
 from gan_experiments.configuration.fields import modules_in
-from gan_experiments.evaluation import warning_light
+from gan_experiments.evaluation.registry import parts_in
 from gan_experiments.evaluation.warning_light import WarningLight, WarningLights, meanings
 
 
@@ -79,7 +79,7 @@ def test_a_light_needs_no_other_entry(monkeypatch: pytest.MonkeyPatch) -> None:
         def epoch(self, metrics) -> bool:
             return metrics["loss/generator"] > 1000
 
-    monkeypatch.setattr(warning_light, "_lights", lambda: {"large_loss": Light})
+    monkeypatch.setitem(parts_in("evaluation/warning_lights", WarningLight), "large_loss", Light)
     lights = WarningLights()
     assert [lights.epoch(step, epoch(loss=loss)) for step, loss in enumerate((1, 2000, 1, 2000))] == [
         [],
