@@ -16,10 +16,10 @@ from gan_experiments.tracking.sweep_directory import SweepDirectory
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command.
+    """Run the command.
 
     Raises:
-        SystemExit: Status 2 for what the person can mend, after one line on stderr; 1 if MLflow did not take it.
+        SystemExit: Status 2 for a user's mistake, after one line on stderr; 1 if MLflow did not accept the report.
     """
     parser = argparse.ArgumentParser(
         prog="python -m gan_experiments.compare",
@@ -47,11 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder, directory = _find(options.sweep, options.uri)
         out: Path = options.out or SweepDirectory(folder).report
         check_folder("--out", str(out))
-        # After the checks, which need none of it.
-        from gan_experiments.reports.study import study
+        # Imported after the checks, which are fast without it.
+        from gan_experiments.reports.comparison import compare
         from gan_experiments.reports.write import write
 
-        found = study(folder, options.metric)
+        found = compare(folder, options.metric)
         page = write(found, out.absolute())
     print(found.headline)
     print(f"report    {page}")
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _find(reference: str, uri: str) -> tuple[Path, SweepDirectory | None]:
-    """The folder whose runs are compared, and the sweep that it is of."""
+    """Find the folder whose runs are compared, and the sweep that it belongs to."""
     path = Path(reference)
     if is_run_id(reference) and not path.exists():
         path = folder_of_run(reference, uri)

@@ -1,1 +1,1 @@
-"""Finished runs beside each other: which setting won, by how much, and whether that is noise."""
+"""Finished runs side by side: which setting won, by how much, and whether that is noise."""

@@ -1,4 +1,4 @@
-"""The report's charts, as plotly draws them; colours of text and lines are the page's own."""
+"""The report's charts, drawn by plotly; the page gives text and lines their colours."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from gan_experiments.reports.comparison import Comparison
 from gan_experiments.reports.factors import Factor, Setting
-from gan_experiments.reports.study import Study
 
 DISCRIMINATOR, GENERATOR = "#3f83c9", "#e07a35"
 _MARK, _FAINT = "#3f83c9", "rgba(127,127,127,0.55)"
@@ -19,16 +19,16 @@ _POINTS = 160
 _SCALE = [[0, "#14a08f"], [0.5, "#b89b2e"], [1, "#d1495b"]]
 """From good to bad; legible on light pages and on dark ones."""
 _ROW = 24
-"""Pixels of a setting's line."""
+"""Pixels of a setting's row."""
 _LEVELS = 8
-"""Values of a factor that each get a place of their own on its axis."""
+"""Most values of a factor that get a tick each on its axis."""
 _TITLE = 34
 """Characters above a small chart."""
 
 
-def ranking(study: Study) -> go.Figure:
-    """Means with confidence intervals, and each seed's value."""
-    places = study.ranked
+def ranking(comparison: Comparison) -> go.Figure:
+    """Plot means with confidence intervals, and each seed's value."""
+    places = comparison.ranked
     labels = [f"{index}  {place.setting.label}" for index, place in enumerate(places, 1)]
     seeds = [(value, label) for place, label in zip(places, labels, strict=True) for value in place.values]
     figure = go.Figure()
@@ -49,14 +49,14 @@ def ranking(study: Study) -> go.Figure:
         name="mean, 95 % interval",
         hovertemplate="%{y}: %{x:.4g}<extra>mean</extra>",
     )
-    figure.update_xaxes(title=f"{study.measure.name} ({study.measure.direction})")
+    figure.update_xaxes(title=f"{comparison.metric.name} ({comparison.metric.direction})")
     figure.update_yaxes(autorange="reversed", automargin=True, ticks="", showgrid=False)
     return _sized(figure, _ROW * len(places) + 110, legend=True)
 
 
-def importance(study: Study) -> go.Figure:
-    """What accounts for the differences."""
-    shares = study.shares
+def importance(comparison: Comparison) -> go.Figure:
+    """Plot the share of the differences that each factor accounts for."""
+    shares = comparison.shares
     figure = go.Figure(
         go.Bar(
             x=[100 * share.share for share in shares],
@@ -74,13 +74,15 @@ def importance(study: Study) -> go.Figure:
     return _sized(figure, 34 * len(shares) + 90)
 
 
-def parallel(study: Study) -> go.Figure:
-    """A line a run, through the values of its factors to the measure."""
-    runs = [(run, value) for place in study.ranked for run, value in zip(place.runs, place.values, strict=True)]
-    dimensions = [_dimension(factor, [run.params.get(factor.key, "") for run, _ in runs]) for factor in study.factors]
+def parallel(comparison: Comparison) -> go.Figure:
+    """Plot each run as a line, through the values of its factors to the metric."""
+    runs = [(run, value) for place in comparison.ranked for run, value in zip(place.runs, place.values, strict=True)]
+    dimensions = [
+        _dimension(factor, [run.params.get(factor.key, "") for run, _ in runs]) for factor in comparison.factors
+    ]
     values = [value for _, value in runs]
-    dimensions.append({"label": study.measure.name, "values": values})
-    line = {"color": values, "colorscale": _SCALE, "reversescale": study.measure.larger_is_better}
+    dimensions.append({"label": comparison.metric.name, "values": values})
+    line = {"color": values, "colorscale": _SCALE, "reversescale": comparison.metric.larger_is_better}
     figure = go.Figure(go.Parcoords(dimensions=dimensions, line=line, labelside="top"))
     figure = _sized(figure, 360)
     figure.update_layout(margin={"l": 70, "r": 70, "t": 60, "b": 30})
@@ -103,7 +105,7 @@ def _dimension(factor: Factor, values: Sequence[str]) -> dict[str, object]:
 
 
 def losses(settings: Sequence[Setting], columns: int) -> go.Figure:
-    """Losses of D and of G over the steps: a small chart a setting, a line a seed, one scale for all."""
+    """Plot losses of D and G over the steps: a small chart per setting, a line per seed, one scale for all."""
     rows = math.ceil(len(settings) / columns)
     figure = make_subplots(
         rows,
@@ -133,7 +135,7 @@ def losses(settings: Sequence[Setting], columns: int) -> go.Figure:
                     row=index // columns + 1,
                     col=index % columns + 1,
                 )
-    # A setting that runs away would press all others flat. Losses of critics, and minimax's of G, are below zero.
+    # A setting that diverges must not flatten all others. Losses of critics, and minimax's of G, are below zero.
     top = min(max(highest), 2 * float(np.median(highest)))
     bottom = max(min(lowest), -top)
     figure.update_yaxes(range=[1.08 * bottom, 1.08 * top], nticks=4, matches="y")
@@ -147,7 +149,7 @@ def _short(label: str) -> str:
 
 
 def _resampled(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Last steps of equal stretches, and the mean losses over each: ``[P]`` and ``[P, 2]``."""
+    """Return the last steps of equal stretches ``[P]``, and the mean losses over each ``[P, 2]``."""
     if not len(losses):
         return np.zeros(0, np.int32), np.zeros((0, 2), np.float32)
     edges = np.unique(np.linspace(0, len(losses), min(_POINTS, len(losses)) + 1).astype(int))

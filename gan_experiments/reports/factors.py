@@ -1,11 +1,11 @@
-"""What differs among runs: factors, the settings that they make, and the seeds that repeat each."""
+"""The factors in which runs differ, the settings that they make up, and the seeds that repeat each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gan_experiments.reports.record import Record
+from gan_experiments.reports.record import RunRecord
 from gan_experiments.tracking.naming import is_silent, plain, shortest
 
 SEED = "seed"
@@ -17,9 +17,8 @@ class Factor:
 
     Attributes:
         key: The dotted key.
-        label: The key's name, as short as it can be.
-        companions: Keys whose values change exactly where this one's do, or follow from it; a model's name and its
-            widths, say.
+        label: The key's name, as short as possible.
+        companions: Keys whose values change exactly where this one's do, or follow from it, such as a model's widths.
         levels: Its values, in order.
     """
 
@@ -30,7 +29,7 @@ class Factor:
 
     @property
     def numbers(self) -> list[float] | None:
-        """The levels as numbers, where all are."""
+        """The levels as numbers, or None if any is none."""
         try:
             return [float(level) for level in self.levels]
         except ValueError:
@@ -43,26 +42,26 @@ class Setting:
 
     Attributes:
         values: The value of each factor, by key.
-        label: What sets it apart, in one line.
-        runs: All of its runs, whatever became of them.
+        label: The values in one line.
+        runs: All of its runs, however they ended.
     """
 
     values: dict[str, str]
     label: str
-    runs: list[Record]
+    runs: list[RunRecord]
 
 
-def find_factors(records: Sequence[Record], asked: Sequence[str] = ()) -> list[Factor]:
-    """What differs among runs, seeds aside; runs that never came to a configuration have no say.
+def find_factors(records: Sequence[RunRecord], asked: Sequence[str] = ()) -> list[Factor]:
+    """Find the parameters in which runs differ, apart from seeds; runs without a configuration are ignored.
+
+    Keys that always change together are one factor, named after the first of them that is a name (``model.name``
+    before ``model.generator_widths``). So are a group's option and those of its keys that follow from it
+    (``objective.clip``, which only one objective has). But keys that the user varied separately stay separate: all
+    numbers that a search draws change in every run.
 
     Args:
         records: The runs.
-        asked: Keys and groups that somebody varied, which come first and in this order.
-
-    Keys that change together count once, under the first of them that is a name (``model.name`` before
-    ``model.generator_widths``): what can't be told apart is one factor, and so is a group's option with those of its
-    keys that follow from it (``objective.clip``, which one of the objectives has). But what somebody varied by itself
-    is one by itself: all numbers that a search draws change in every run.
+        asked: Keys and groups that the user varied; they come first, in this order.
     """
 
     def place(keys: Sequence[str]) -> int:
@@ -83,7 +82,7 @@ def find_factors(records: Sequence[Record], asked: Sequence[str] = ()) -> list[F
             pattern = _pattern(names if follows else values)
             columns.setdefault(pattern, {}).setdefault(place([key]), []).append(key)
     for alike in columns.values():
-        if len(alike) > 1:  # what nobody asked for goes with what somebody did
+        if len(alike) > 1:  # keys that the user did not vary join one that the user did
             alike[min(alike)] += alike.pop(len(asked), [])
     together = sorted((keys for alike in columns.values() for keys in alike.values()), key=place)
     chosen = [sorted(keys, key=lambda key: not key.endswith(".name")) for keys in together]
@@ -97,7 +96,7 @@ def find_factors(records: Sequence[Record], asked: Sequence[str] = ()) -> list[F
 
 
 def _pattern(values: Sequence[str]) -> tuple[int, ...]:
-    """The same for columns that change at the same places."""
+    """Return a pattern that columns share if they change at the same places."""
     order = list(dict.fromkeys(values))
     return tuple(map(order.index, values))
 
@@ -109,8 +108,8 @@ def _order(level: str) -> tuple[bool, float, str]:
         return True, 0.0, level
 
 
-def find_settings(records: Sequence[Record], factors: Sequence[Factor]) -> list[Setting]:
-    """Runs grouped over their seeds, in the order of their numbers."""
+def find_settings(records: Sequence[RunRecord], factors: Sequence[Factor]) -> list[Setting]:
+    """Group runs over their seeds, in the order of their numbers."""
     settings: dict[tuple[str, ...], Setting] = {}
     for record in records:
         if record.params:

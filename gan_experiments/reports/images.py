@@ -11,7 +11,7 @@ import numpy as np
 from hydra.errors import InstantiationException
 from PIL import Image
 
-from gan_experiments.reports.record import Histogram, Record
+from gan_experiments.reports.record import Histogram, RunRecord
 from gan_experiments.tracking.journal import read
 from gan_experiments.tracking.mlflow.served_generator import ServedGenerator, load_generator
 from gan_experiments.tracking.pictures import figures, images
@@ -20,33 +20,33 @@ from gan_experiments.tracking.run_directory import read_json
 _IMAGES, _POINTS = 36, 500
 """Samples shown of each run."""
 _SEED = 0
-"""Of the z that all runs share."""
+"""Seed of the z that all runs share."""
 _COLUMNS = 120
-"""Epochs that a strip shows at most."""
+"""Most epochs that a strip shows."""
 _REAL, _FAKE = (20, 160, 145), (214, 74, 142)
 _SIDE = 300
-"""Pixels of a picture's longer side, at most."""
+"""Most pixels of a picture's longer side."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as it stands in a page.
+    """A picture in a page.
 
     Attributes:
         address: The picture itself, as a data URI.
-        remark: What sets it apart from its neighbours; mostly nothing.
+        remark: How it differs from its neighbours; mostly empty.
     """
 
     address: str
     remark: str = ""
 
 
-def samples(records: Sequence[Record]) -> list[Picture | None]:
-    """A picture of each run's samples, all from one z; None for a run that has drawn none.
+def samples(records: Sequence[RunRecord]) -> list[Picture | None]:
+    """Draw each run's samples, all from one z; None for a run that has no samples.
 
     z ~ N(0, I) has the largest latent size among the runs, and a run with a smaller one takes its first coordinates.
-    A run without a final generator, or whose architecture cannot be imported here, is shown by what it drew last,
-    from a z of its own.
+    A run without a final generator, or whose architecture cannot be imported here, shows the samples that it drew
+    last, from its own z.
     """
     generators = [_generator(record) for record in records]
     widest = max((generator.latent_dim for generator in generators if generator is not None), default=0)
@@ -54,30 +54,30 @@ def samples(records: Sequence[Record]) -> list[Picture | None]:
     return [_picture(record, generator, z) for record, generator in zip(records, generators, strict=True)]
 
 
-def _generator(record: Record) -> ServedGenerator | None:
+def _generator(record: RunRecord) -> ServedGenerator | None:
     if not (record.outcome.finished and record.directory.generator.is_dir()):
         return None
     try:
         return load_generator(record.directory.generator)
-    except (ImportError, InstantiationException):  # an architecture of the person's own, looked at from elsewhere
+    except (ImportError, InstantiationException):  # a user's own architecture, not importable from here
         return None
 
 
-def _picture(record: Record, generator: ServedGenerator | None, z: np.ndarray) -> Picture | None:
+def _picture(record: RunRecord, generator: ServedGenerator | None, z: np.ndarray) -> Picture | None:
     if not record.directory.run.is_file():
         return None
     is_image = read_json(record.directory.run)["is_image"]
     if generator is not None:
         array = generator.predict(z[: _IMAGES if is_image else _POINTS, : generator.latent_dim])
-        return Picture(_drawn(record, array, is_image))
-    drawn = [line for line, _ in read(record.directory.journal) if line["kind"] == "samples"]
-    if not drawn:
+        return Picture(_render(record, array, is_image))
+    saved = [line for line, _ in read(record.directory.journal) if line["kind"] == "samples"]
+    if not saved:
         return None
-    array = np.load(record.directory.samples / drawn[-1]["file"])[: _IMAGES if is_image else _POINTS]
-    return Picture(_drawn(record, array, is_image), f"from a z of its own, epoch {drawn[-1]['epoch']:g}")
+    array = np.load(record.directory.samples / saved[-1]["file"])[: _IMAGES if is_image else _POINTS]
+    return Picture(_render(record, array, is_image), f"from its own z, epoch {saved[-1]['epoch']:g}")
 
 
-def _drawn(record: Record, array: np.ndarray, is_image: bool) -> str:
+def _render(record: RunRecord, array: np.ndarray, is_image: bool) -> str:
     if is_image:
         grid = images.sample_grid(array)
         grid.thumbnail((_SIDE, _SIDE))
@@ -90,9 +90,10 @@ def _drawn(record: Record, array: np.ndarray, is_image: bool) -> str:
 
 
 def strips(histograms: Sequence[Histogram]) -> tuple[str, str] | None:
-    """How D(x) and D(G(z)) were spread over time: epochs to the right, probability upwards, more is less transparent.
+    """Draw the distributions of D(x) and D(G(z)) over time: epochs to the right, probability upwards.
 
-    Shades are the roots of shares: a sure D puts nearly all in one bin, an unsure one a fiftieth in each.
+    Opacity is the square root of a bin's share, because a sure D puts nearly everything into one bin, and an unsure
+    one a fiftieth into each.
     """
     if not histograms:
         return None

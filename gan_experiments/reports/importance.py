@@ -1,4 +1,4 @@
-"""How much of the differences among runs each factor accounts for."""
+"""The share of the differences among runs that each factor accounts for."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_experiments.reports.factors import Factor
-from gan_experiments.reports.ranking import Ranked
+from gan_experiments.reports.ranking import RankedSetting
 
 _LEVELS = 8
-"""A factor with more levels than this is cut into quarters: a level of its own for each run would explain all."""
+"""A factor with more levels is cut into quarters: with a level for each run it would explain everything."""
 COMBINED, NOISE, EITHER = "factors combined", "seed noise", "combined, or seed noise"
 
 
 @dataclass(frozen=True)
 class Share:
-    """A part of the variance of the measure over all runs, 0 to 1, and what accounts for it."""
+    """A share of the metric's variance over all runs, 0 to 1, and the factor that accounts for it."""
 
     label: str
     share: float
 
 
-def importance(ranked: Sequence[Ranked], factors: Sequence[Factor]) -> list[Share]:
-    """The analysis of variance, as shares of the sum of squares over all runs (eta squared).
+def importance(ranked: Sequence[RankedSetting], factors: Sequence[Factor]) -> list[Share]:
+    """Analyse the variance: shares of the sum of squares over all runs (eta squared).
 
-    For each factor, the variance of its levels' means; what seeds do within settings is noise; what is left of the
-    rest is owed to factors that work together. Where no setting has a second seed the two can't be told apart, and of
-    a single factor there is nothing to say. Exact where every combination has as many runs as every other; else
-    factors share what they have in common, and the shares need not add up to 1.
+    A factor accounts for the variance of its levels' means, seeds for the variance within settings (noise), and
+    combinations of factors for the rest. If no setting has a second seed, the last two cannot be told apart, and with
+    a single factor nothing is returned. Shares are exact if every combination has the same number of runs; otherwise
+    factors overlap, and the shares need not add up to 1.
     """
     repeated = any(len(place.values) > 1 for place in ranked)
     values = np.array([value for place in ranked for value in place.values])
@@ -48,8 +48,8 @@ def importance(ranked: Sequence[Ranked], factors: Sequence[Factor]) -> list[Shar
     return [*shares, Share(NOISE, within)]
 
 
-def _between(ranked: Sequence[Ranked], factor: Factor, mean: float) -> float:
-    """Sum of squares between a factor's levels."""
+def _between(ranked: Sequence[RankedSetting], factor: Factor, mean: float) -> float:
+    """Return the sum of squares between a factor's levels."""
     groups: dict[Hashable, list[float]] = defaultdict(list)
     for place in ranked:
         groups[_level(place.setting.values[factor.key], factor)] += place.values

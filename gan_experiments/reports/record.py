@@ -1,4 +1,4 @@
-"""A run as its folder tells it."""
+"""Read runs from their folders."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Light:
 
 @dataclass
 class Histogram:
-    """How D(x) and D(G(z)) were spread over an epoch: counts in equal bins of [0, 1], ``[bins]`` each."""
+    """Distributions of D(x) and D(G(z)) over an epoch: counts in equal bins of [0, 1], ``[bins]`` each."""
 
     epoch: float
     real: np.ndarray
@@ -39,20 +39,20 @@ class Histogram:
 
 
 @dataclass
-class Record:
-    """A run as its folder tells it.
+class RunRecord:
+    """A run, read from its folder.
 
     Attributes:
         directory: The run's folder.
         number: Its number in the sweep.
         name: Its name.
         outcome: How it ended.
-        params: Its configuration, flat; empty if it never came to it.
+        params: Its configuration, flat; empty if it failed before it had one.
         metrics: Epoch and value of everything that was measured, by name.
-        histograms: Of each epoch.
+        histograms: Distributions of D(x) and D(G(z)), one per epoch.
         seconds: Wall time of all its processes together.
-        members: How many runs shared the device with it, as one program, itself included.
-        watts: Mean power of the machine's GPUs; None where they do not tell.
+        members: Number of runs that trained as one program with it, itself included.
+        watts: Mean power of the machine's GPUs; None where it is unknown.
         tags: Where it ran, and with what.
         lights: Warning lights that ever were on, in the order in which they came on.
     """
@@ -81,15 +81,15 @@ class Record:
         return None if self.watts is None else self.watts * self.device_seconds / 3600
 
     def losses(self) -> np.ndarray:
-        """Loss of D and of G at every step, float32 ``[S, 2]``."""
+        """Read the losses of D and G at every step: float32 ``[S, 2]``."""
         if not self.directory.losses.is_file():
             return np.zeros((0, 2), np.float32)
         content = self.directory.losses.read_bytes()
         return np.frombuffer(content[: len(content) // 8 * 8], "<f4").reshape(-1, 2)
 
 
-def records(folder: Path) -> list[Record]:
-    """All runs of a sweep, or all runs below any folder, with the jobs that left no folder, by their numbers."""
+def records(folder: Path) -> list[RunRecord]:
+    """Read all runs of a sweep, jobs not yet started included, or all runs below any folder; by number."""
     sweep = SweepDirectory(folder)
     if not sweep.sweep.is_file():
         runs = sorted(file.parent for file in folder.rglob("journal.jsonl"))
@@ -100,7 +100,7 @@ def records(folder: Path) -> list[Record]:
     planned: Sequence[Sequence[str]] = content["jobs"] or ()
     not_started = Outcome("waiting", "not started")
     waiting = [
-        Record(JobDirectory(folder / str(number)), number, _name(overrides, content["varied"]), not_started)
+        RunRecord(JobDirectory(folder / str(number)), number, _name(overrides, content["varied"]), not_started)
         for number, overrides in enumerate(planned)
         if number not in known
     ]
@@ -112,19 +112,19 @@ def _name(overrides: Sequence[str], varied: dict[str, str]) -> str:
     return run_name(special, otherwise="the only job")
 
 
-def read_record(directory: JobDirectory, number: int, varied: dict[str, str]) -> Record:
-    """A run, read from its folder.
+def read_record(directory: JobDirectory, number: int, varied: dict[str, str]) -> RunRecord:
+    """Read a run from its folder.
 
     Args:
         directory: The folder.
         number: The run's number.
-        varied: What its sweep varies; names the run where it never came to a name of its own.
+        varied: The keys that its sweep varies; they name a run that failed before it had a name.
     """
     if directory.run.is_file():
         name = read_json(directory.run)["name"]
-    else:  # it failed before it was anything
+    else:  # it failed before it had a name
         name = _name(read_json(directory.job)["overrides"], varied)
-    record = Record(directory, number, name, outcome(directory))
+    record = RunRecord(directory, number, name, outcome(directory))
     if not directory.journal.is_file():
         return record
     metrics: dict[str, dict[int, tuple[float, float]]] = defaultdict(dict)

@@ -12,18 +12,18 @@ import numpy as np
 from gan_experiments.evaluation.protocol import ERROR, SCORES, EvaluationProtocol
 from gan_experiments.reports.factors import Factor, Setting
 from gan_experiments.reports.ranking import repetitions
-from gan_experiments.reports.record import Record
+from gan_experiments.reports.record import RunRecord
 from gan_experiments.tracking.naming import plain
 
 
 class Cell(NamedTuple):
-    """A score's mean over the seeds and its standard deviation (n - 1), which one seed has not."""
+    """A score's mean over the seeds and its standard deviation (n - 1), None for one seed."""
 
     mean: float
     deviation: float | None
 
     def __str__(self) -> str:
-        """``233.1 ± 2.1``: two digits of the deviation, and the mean as exact as that."""
+        """Return ``233.1 ± 2.1``: two digits of the deviation, and as many decimals of the mean."""
         if self.deviation is None or not math.isfinite(self.deviation):
             return f"{self.mean:.4g}"
         if self.deviation == 0:
@@ -38,9 +38,9 @@ class ScoreTable:
 
     Attributes:
         protocol: What they were measured with.
-        names: The scores', without the prefix.
+        names: Names of the scores, without the group.
         rows: For each setting its number of seeds and its scores, by name.
-        floors: What real samples score in the generator's place, by name.
+        floors: Scores of real samples in the generator's place, by name.
     """
 
     protocol: EvaluationProtocol
@@ -49,7 +49,7 @@ class ScoreTable:
     floors: Mapping[str, float]
 
     def lines(self, factors: Sequence[Factor]) -> list[list[str]]:
-        """Cells as text: the head, a line a setting, and last what real samples score."""
+        """Return cells as text: the head, a line per setting, and last the scores of real samples."""
         head = [factor.label for factor in factors] or ["setting"]
         lines = [[*head, "seeds", *self.names]]
         for setting, seeds, cells in self.rows:
@@ -62,7 +62,7 @@ class ScoreTable:
 
 
 def markdown(tables: Sequence[ScoreTable], factors: Sequence[Factor]) -> str:
-    """Tables in Markdown, each under its protocol."""
+    """Return tables in Markdown, each under its protocol."""
     parts = []
     for table in tables:
         head, *rows = ([cell.replace("|", "\\|") for cell in line] for line in table.lines(factors))
@@ -73,7 +73,7 @@ def markdown(tables: Sequence[ScoreTable], factors: Sequence[Factor]) -> str:
 
 def score_tables(settings: Sequence[Setting]) -> list[ScoreTable]:
     """Make a table for each protocol that finished runs were measured with, its settings in the order given."""
-    found: dict[EvaluationProtocol, dict[int, list[Record]]] = {}
+    found: dict[EvaluationProtocol, dict[int, list[RunRecord]]] = {}
     for index, setting in enumerate(settings):
         for run in repetitions(setting):
             for protocol in dict.fromkeys(EvaluationProtocol.of(name, run.tags) for name in _scores(run)):
@@ -84,7 +84,7 @@ def score_tables(settings: Sequence[Setting]) -> list[ScoreTable]:
     ]
 
 
-def _table(protocol: EvaluationProtocol, settings: Sequence[tuple[Setting, list[Record]]]) -> ScoreTable:
+def _table(protocol: EvaluationProtocol, settings: Sequence[tuple[Setting, list[RunRecord]]]) -> ScoreTable:
     names: dict[str, None] = {}  # in the order in which they are met
     floors: dict[str, float] = {}
     for _, runs in settings:
@@ -95,7 +95,7 @@ def _table(protocol: EvaluationProtocol, settings: Sequence[tuple[Setting, list[
     return ScoreTable(protocol, [name.rpartition("/")[2] for name in names], rows, floors)
 
 
-def _cells(runs: Sequence[Record], names: Sequence[str]) -> dict[str, Cell]:
+def _cells(runs: Sequence[RunRecord], names: Sequence[str]) -> dict[str, Cell]:
     cells = {}
     for name in names:
         values = [run.metrics[name][-1][1] for run in runs if name in run.metrics]
@@ -105,5 +105,5 @@ def _cells(runs: Sequence[Record], names: Sequence[str]) -> dict[str, Cell]:
     return cells
 
 
-def _scores(run: Record) -> Iterator[str]:
+def _scores(run: RunRecord) -> Iterator[str]:
     return (name for name in run.metrics if name.startswith(SCORES) and not name.endswith(ERROR))

@@ -1,4 +1,4 @@
-"""Writes a comparison into a folder: page, tables, and the same for programs."""
+"""Write a comparison into a folder: a page, tables, and the same as JSON."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import json
 from pathlib import Path
 
 from gan_experiments.reports import page, tables
+from gan_experiments.reports.comparison import Comparison
 from gan_experiments.reports.scores import markdown
-from gan_experiments.reports.study import Study
 from gan_experiments.tracking.run_directory import write_atomically
 
 
-def write(study: Study, folder: Path) -> Path:
-    """Write the report; returns the page's file."""
-    content = tables.content(study)
+def write(comparison: Comparison, folder: Path) -> Path:
+    """Write the report and return the page's file."""
+    content = tables.content(comparison)
     texts = {
         "ranking.csv": tables.as_csv(content["ranking"]),
         "runs.csv": tables.as_csv(content["runs"]),
-        "scores.md": markdown(study.scores, study.factors),
-        "report.html": page.render(study),
+        "scores.md": markdown(comparison.scores, comparison.factors),
+        "report.html": page.render(comparison),
         "report.json": json.dumps(content, indent=1) + "\n",
     }
     for name, text in texts.items():

@@ -165,10 +165,10 @@ def _finish(directory: SweepDirectory) -> list[str]:
     Returns:
         A line for each run that has not finished: which, and why.
     """
-    from gan_experiments.reports.study import study
+    from gan_experiments.reports.comparison import compare
     from gan_experiments.reports.write import write
 
-    found = study(directory.path)
+    found = compare(directory.path)
     page = write(found, directory.report)
     missing = [f"{run.outcome.state:<9} {run.name}: {run.outcome.reason}" for run in found.unfinished]
     done = len(found.records) - len(missing)

@@ -11,28 +11,28 @@ from scipy import stats
 
 from gan_experiments.errors import UserError
 from gan_experiments.reports import charts
+from gan_experiments.reports.comparison import Comparison
 from gan_experiments.reports.factors import find_factors, find_settings
 from gan_experiments.reports.importance import COMBINED, EITHER, NOISE, importance
-from gan_experiments.reports.measure import EQUILIBRIUM, choose
-from gan_experiments.reports.ranking import BEST, CLEAR, UNKNOWN, Ranked, rank
+from gan_experiments.reports.ranking import BEST, CLEAR, UNKNOWN, RankedSetting, rank
 from gan_experiments.reports.ranking import NOISE as WITHIN
-from gan_experiments.reports.record import Record
+from gan_experiments.reports.ranking_metric import EQUILIBRIUM, choose
+from gan_experiments.reports.record import RunRecord
 from gan_experiments.reports.scores import markdown, score_tables
-from gan_experiments.reports.study import Study
 from gan_experiments.tracking.run_outcome import Outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory
 
 FINISHED = Outcome("finished", "")
 
 
-def record(number: int = 0, outcome: Outcome = FINISHED, params: dict | None = None, **metrics: list) -> Record:
+def record(number: int = 0, outcome: Outcome = FINISHED, params: dict | None = None, **metrics: list) -> RunRecord:
     """A run; its metrics are values at epochs 1, 2, …."""
     points = {name.replace("__", "/"): list(enumerate(map(float, values), 1)) for name, values in metrics.items()}
     named = {key: str(value) for key, value in (params or {}).items()}
-    return Record(JobDirectory(Path(str(number))), number, f"run {number}", outcome, named, points)
+    return RunRecord(JobDirectory(Path(str(number))), number, f"run {number}", outcome, named, points)
 
 
-def grid(values: dict[tuple[object, ...], Sequence[float]], keys: Sequence[str]) -> list[Record]:
+def grid(values: dict[tuple[object, ...], Sequence[float]], keys: Sequence[str]) -> list[RunRecord]:
     """A run for each value; the values of a setting are those of its seeds."""
     runs = [
         ({**dict(zip(keys, setting, strict=True)), "seed": seed}, value)
@@ -42,7 +42,7 @@ def grid(values: dict[tuple[object, ...], Sequence[float]], keys: Sequence[str])
     return [record(number, params=params, eval__fcd=[value]) for number, (params, value) in enumerate(runs)]
 
 
-def ranking(runs: Sequence[Record], metric: str | None = None) -> list[Ranked]:
+def ranking(runs: Sequence[RunRecord], metric: str | None = None) -> list[RankedSetting]:
     return rank(find_settings(runs, find_factors(runs)), choose(runs, metric))
 
 
@@ -186,12 +186,12 @@ def test_a_parameter_that_only_some_runs_have_is_drawn() -> None:
     factors, measure = find_factors(runs), choose(runs, None)
     assert [factor.key for factor in factors] == ["objective.name", "objective.label_smoothing"]
     settings = find_settings(runs, factors)
-    found = Study(Path(), "", {}, runs, measure, factors, settings, rank(settings, measure), [])
+    found = Comparison(Path(), "", {}, runs, measure, factors, settings, rank(settings, measure), [])
     (drawn,) = charts.parallel(found).data
     assert [dimension.label for dimension in drawn.dimensions] == [*(factor.label for factor in factors), "eval/fcd"]
 
 
-def measured(number: int, lr: float, seed: int, fcd: float, features: str, reference: str = "mnist") -> Record:
+def measured(number: int, lr: float, seed: int, fcd: float, features: str, reference: str = "mnist") -> RunRecord:
     """A run with scores, and what they were measured with."""
     scores = {"eval__fcd": [9, fcd], "eval__fcd_error": [1, 1], "eval__recall": [0.5]}
     run = record(number, params={"lr": lr, "seed": seed}, **scores)
@@ -225,7 +225,9 @@ def test_scores_of_different_protocols_share_no_table_and_rank_nothing(other: tu
     measure = choose(runs, None)
     assert measure.name == EQUILIBRIUM
     assert f"{other[1]}, features {other[0]}" in measure.caveat
-    with pytest.raises(UserError, match=r"--metric eval/fcd: these do not compare: 1000 samples against mnist, .*; "):
+    with pytest.raises(
+        UserError, match=r"--metric eval/fcd: these are not comparable: 1000 samples against mnist, .*; "
+    ):
         choose(runs, "eval/fcd")
     assert choose(runs[:1], "eval/fcd").name == "eval/fcd"
 
@@ -234,5 +236,5 @@ def test_settings_without_the_score_are_said_to_be_missing() -> None:
     runs = [record(0, params={"a": 1}, eval__fcd=[3]), record(1, params={"a": 2}, eval__mode_kl=[3])]
     factors, measure = find_factors(runs), choose(runs, "eval/fcd")
     settings = find_settings(runs, factors)
-    found = Study(Path(), "", {}, runs, measure, factors, settings, rank(settings, measure), [])
-    assert "Not ranked, for they have no such score: 1 of 2 settings." in found.headline
+    found = Comparison(Path(), "", {}, runs, measure, factors, settings, rank(settings, measure), [])
+    assert "Not ranked because they have no such score: 1 of 2 settings." in found.headline

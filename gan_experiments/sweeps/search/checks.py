@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.errors import UserError
 from gan_experiments.reports.goals import directions, find_goals, metrics_of
-from gan_experiments.reports.measure import Measure
+from gan_experiments.reports.ranking_metric import RankingMetric
 from gan_experiments.sweeps import plan
 from gan_experiments.sweeps.search.plan import space as searched_space
 from gan_experiments.sweeps.search.sampler import check_sampler
@@ -36,7 +36,7 @@ def check(config: DictConfig) -> None:
     check_study(settings, SweepDirectory(config.hydra.sweep.dir), space.distributions, goals)
 
 
-def goals_for(config: DictConfig, space: Space) -> dict[str, Measure]:
+def goals_for(config: DictConfig, space: Space) -> dict[str, RankingMetric]:
     """Return what a search is judged by: metrics that all of its runs will have.
 
     Raises:

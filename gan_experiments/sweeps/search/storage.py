@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution, check_distribution_compatibil
 
 from gan_experiments.errors import UserError
 from gan_experiments.reports.goals import directions
-from gan_experiments.reports.measure import Measure
+from gan_experiments.reports.ranking_metric import RankingMetric
 from gan_experiments.tracking.mlflow.uri import check_database
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 
@@ -25,7 +25,7 @@ def check_study(
     settings: DictConfig,
     directory: SweepDirectory,
     space: Mapping[str, BaseDistribution],
-    goals: Mapping[str, Measure],
+    goals: Mapping[str, RankingMetric],
 ) -> None:
     """Make sure that a study can be made, or that the existing one belongs to the same search.
 
@@ -60,7 +60,7 @@ def check_study(
                 ) from error
 
 
-def open_study(settings: DictConfig, directory: SweepDirectory, goals: Mapping[str, Measure]) -> optuna.Study:
+def open_study(settings: DictConfig, directory: SweepDirectory, goals: Mapping[str, RankingMetric]) -> optuna.Study:
     """Return the search's study; make it if there is none.
 
     Args:

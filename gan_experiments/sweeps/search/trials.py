@@ -10,7 +10,7 @@ import numpy as np
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from gan_experiments.reports.measure import Measure
+from gan_experiments.reports.ranking_metric import RankingMetric
 from gan_experiments.reports.record import read_record
 from gan_experiments.tracking.sweep_directory import JobDirectory
 
@@ -89,7 +89,7 @@ def tell(study: Study, tried: TrialRuns, values: list[float] | None) -> None:
         )
 
 
-def values_of(runs: Sequence[JobDirectory], goals: Iterable[Measure]) -> list[float] | None:
+def values_of(runs: Sequence[JobDirectory], goals: Iterable[RankingMetric]) -> list[float] | None:
     """Return a trial's score for each goal: the mean over its finished runs; None if there is none.
 
     The report on a sweep takes the mean over the same runs.

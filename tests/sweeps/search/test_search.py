@@ -209,7 +209,7 @@ REFUSED_KEYS = {
     "trials=3": "trials=3: no such key",
     "metric=eval/precision": "metric=eval/precision: no run has it; there are eval/modes, eval/high_quality, ",
     "metric=null evaluate=off": "metric=null: these runs have no score; name one of equilibrium_distance, ",
-    "direction=[minimize,maximize]": "direction=[minimize,maximize]: must be one a metric, and there are 1",
+    "direction=[minimize,maximize]": "direction=[minimize,maximize]: must be one per metric, and there are 1",
     "direction=down": "direction=down: must be minimize or maximize",
     "direction=maximize": "direction=maximize: of eval/mode_kl smaller is better",
     "sampler._target_=optuna.samplers.Nope": "sampler._target_=optuna.samplers.Nope: cannot be made (",

@@ -1,4 +1,4 @@
-"""A comparison of runs, computed from their folders."""
+"""Compare runs, from their folders."""
 
 from __future__ import annotations
 
@@ -13,53 +13,53 @@ from gan_experiments.errors import UserError
 from gan_experiments.reports.factors import Factor, Setting, find_factors, find_settings
 from gan_experiments.reports.goals import goals_of
 from gan_experiments.reports.importance import Share, importance
-from gan_experiments.reports.measure import Measure, choose
-from gan_experiments.reports.ranking import CLEAR, NOISE, UNKNOWN, Ranked, rank, repetitions
-from gan_experiments.reports.record import Record, records
+from gan_experiments.reports.ranking import CLEAR, NOISE, UNKNOWN, RankedSetting, rank, repetitions
+from gan_experiments.reports.ranking_metric import RankingMetric, choose
+from gan_experiments.reports.record import RunRecord, records
 from gan_experiments.reports.scores import ScoreTable, score_tables
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 
 
 @dataclass(frozen=True)
-class Study:
-    """What a comparison found.
+class Comparison:
+    """The runs of a folder side by side.
 
     Attributes:
-        folder: What was compared.
+        folder: The folder.
         title: The sweep's name, or the folder's.
-        sweep: What sweep.json says; empty where the folder is not a sweep's.
+        sweep: The content of sweep.json; empty where the folder is not a sweep's.
         records: All runs, by number.
-        measure: What they are ranked by.
-        factors: What differs.
-        settings: Runs grouped over seeds.
-        ranked: Settings that can be ranked, the best first.
-        shares: What accounts for the differences.
+        metric: The metric that ranks them.
+        factors: The parameters that differ.
+        settings: The runs, grouped over seeds.
+        ranked: The settings that can be ranked, the best first.
+        shares: The share of the differences that each factor accounts for.
     """
 
     folder: Path
     title: str
     sweep: dict[str, Any]
-    records: Sequence[Record]
-    measure: Measure
+    records: Sequence[RunRecord]
+    metric: RankingMetric
     factors: Sequence[Factor]
     settings: Sequence[Setting]
-    ranked: Sequence[Ranked]
+    ranked: Sequence[RankedSetting]
     shares: Sequence[Share]
 
     @property
-    def unfinished(self) -> list[Record]:
+    def unfinished(self) -> list[RunRecord]:
         """Runs that have not reached their last step."""
         return [record for record in self.records if not record.outcome.finished]
 
     @property
-    def in_order(self) -> list[Record]:
-        """All runs, the best setting's first, those that can't be ranked last."""
+    def in_order(self) -> list[RunRecord]:
+        """All runs, the best setting's first, those that cannot be ranked last."""
         placed = [run for place in self.ranked for run in place.runs]
         return [*placed, *(record for record in self.records if all(record is not run for run in placed))]
 
     @property
     def settings_in_order(self) -> list[Setting]:
-        """All settings, the best first, those that can't be ranked last."""
+        """All settings, the best first, those that cannot be ranked last."""
         placed = [place.setting for place in self.ranked]
         return [*placed, *(setting for setting in self.settings if all(setting is not each for each in placed))]
 
@@ -73,31 +73,31 @@ class Study:
         """Names of the warning lights that came on in any of the runs."""
         return sorted({light.name for record in self.records for light in record.lights})
 
-    def place(self, record: Record) -> str:
-        """A run's folder, seen from the one that was compared: the whole may move."""
+    def place(self, record: RunRecord) -> str:
+        """Return a run's folder relative to the compared one, so that the whole may be moved."""
         return str(record.directory.path.relative_to(self.folder))
 
     @property
     def headline(self) -> str:
-        """What came of it, in a few sentences."""
+        """The result in a few sentences."""
         if not self.ranked:
             return "No run has finished yet, so there is nothing to rank."
         best, others = self.ranked[0], self.ranked[1:]
         superlative = "the best " if others else ""
-        parts = [f"{best.setting.label} has {superlative}{self.measure.name} {shown(best)}."]
+        parts = [f"{best.setting.label} has {superlative}{self.metric.name} {shown(best)}."]
         count = Counter(place.verdict for place in others)
         if others and count[UNKNOWN] == len(others):
-            parts.append("Whether that is more than seed noise takes two seeds a setting to tell.")
+            parts.append("Two seeds per setting are needed to tell whether that is more than seed noise.")
         elif others:
             found = ", ".join(f"{count[verdict]} {verdict}" for verdict in (CLEAR, NOISE, UNKNOWN) if count[verdict])
             parts.append(f"Of {len(others)} other settings: {found}.")
         without = sum(map(bool, map(repetitions, self.settings))) - len(self.ranked)
         if without:
-            parts.append(f"Not ranked, for they have no such score: {without} of {len(self.settings)} settings.")
-        return " ".join([*parts, *self._front(), self.measure.caveat]).strip()
+            parts.append(f"Not ranked because they have no such score: {without} of {len(self.settings)} settings.")
+        return " ".join([*parts, *self._front(), self.metric.caveat]).strip()
 
     def _front(self) -> Iterator[str]:
-        """What a search by several metrics found."""
+        """Yield the Pareto front of a search by several metrics."""
         search = self.sweep.get("search") or {}
         if len(search.get("metrics", ())) > 1 and search.get("best"):
             names = {record.number: record.name for record in self.records}
@@ -105,14 +105,14 @@ class Study:
             yield f"The Pareto front of {' and '.join(search['metrics'])}: {'; '.join(front)}."
 
 
-def shown(place: Ranked) -> str:
-    """A setting's mean with its confidence interval."""
+def shown(place: RankedSetting) -> str:
+    """Return a setting's mean with its confidence interval."""
     if place.margin is None:
         return f"{place.mean:.4g} (one seed)"
     return f"{place.mean:.4g} ± {place.margin:.2g} (95 %, {len(place.values)} seeds)"
 
 
-def study(folder: Path, metric: str | None = None) -> Study:
+def compare(folder: Path, metric: str | None = None) -> Comparison:
     """Compare the runs of a sweep, or all below any folder.
 
     Raises:
@@ -123,11 +123,11 @@ def study(folder: Path, metric: str | None = None) -> Study:
         raise UserError(f"{folder}: there is no run in it or below it")
     directory = SweepDirectory(folder)
     sweep = directory.content() if directory.sweep.is_file() else {}
-    measure = choose(found, metric, [*goals_of(sweep).values()])
+    chosen = choose(found, metric, [*goals_of(sweep).values()])
     factors = find_factors(found, list(sweep.get("varied", ())))
     settings = find_settings(found, factors)
-    ranked = rank(settings, measure)
+    ranked = rank(settings, chosen)
     title = sweep.get("name", folder.name)
-    return Study(
-        folder.absolute(), title, sweep, found, measure, factors, settings, ranked, importance(ranked, factors)
+    return Comparison(
+        folder.absolute(), title, sweep, found, chosen, factors, settings, ranked, importance(ranked, factors)
     )

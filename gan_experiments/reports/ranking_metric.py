@@ -1,4 +1,4 @@
-"""What runs are ranked by."""
+"""The metric that runs are ranked by."""
 
 from __future__ import annotations
 
@@ -9,65 +9,67 @@ from dataclasses import dataclass, replace
 from gan_experiments.errors import UserError
 from gan_experiments.evaluation.metric import headline, larger_is_better
 from gan_experiments.evaluation.protocol import SCORES, EvaluationProtocol
-from gan_experiments.reports.record import Record
+from gan_experiments.reports.record import RunRecord
 
 EQUILIBRIUM = "equilibrium_distance"
 _LAST = 0.1
-"""Share of the epochs, the last ones, over which a metric that is no score is averaged."""
+"""Share of the epochs, at the end, over which a metric other than a score is averaged."""
 
 
 @dataclass(frozen=True)
-class Measure:
-    """What runs are ranked by.
+class RankingMetric:
+    """A metric that runs are ranked by.
 
     Attributes:
         name: Its name; MLflow's where MLflow has it.
-        larger_is_better: Whether more of it is better.
-        meaning: What it is, and why it was chosen: one sentence.
-        value: Its value of a run, or None where the run has none.
-        caveat: What the ranking does not say; mostly nothing.
+        larger_is_better: As it says.
+        meaning: Its meaning, and why it was chosen: one sentence.
+        value: Returns a run's value, or None if the run has none.
+        caveat: A limit of the ranking, in a sentence; mostly empty.
     """
 
     name: str
     larger_is_better: bool
     meaning: str
-    value: Callable[[Record], float | None]
+    value: Callable[[RunRecord], float | None]
     caveat: str = ""
 
     @property
     def direction(self) -> str:
-        """Which way is better."""
+        """The better direction, in words."""
         return "larger is better" if self.larger_is_better else "smaller is better"
 
 
-def choose(records: Sequence[Record], asked: str | None, searched: Sequence[Measure] = ()) -> Measure:
-    """The measure that was asked for; else a search's first; else a score that the runs have; else their balance.
+def choose(records: Sequence[RunRecord], asked: str | None, searched: Sequence[RankingMetric] = ()) -> RankingMetric:
+    """Choose the metric asked for; else a search's first goal; else a score that the runs have; else their balance.
 
     Scores that were measured by different protocols are not comparable and rank nothing.
 
     Raises:
-        UserError: No run has what was asked for, or not all were measured by one protocol.
+        UserError: No run has the metric asked for, or its values were measured by different protocols.
     """
     names = sorted({name for record in records for name in record.metrics})
     if asked is not None:
         if asked not in (*names, EQUILIBRIUM):
             raise UserError(f"--metric {asked}: no run has it; there are {', '.join([*names, EQUILIBRIUM])}")
         if len(apart := _protocols(records, asked)) > 1:
-            raise UserError(f"--metric {asked}: these do not compare: {'; '.join(apart)}; compare such runs apart")
-        return named(asked, "Asked for with --metric.")
+            raise UserError(
+                f"--metric {asked}: these are not comparable: {'; '.join(apart)}; compare such runs separately"
+            )
+        return ranking_metric(asked, "Asked for with --metric.")
     if searched:
         return searched[0]
     best = headline_of(names)
     if best is None:
-        return named(EQUILIBRIUM)
+        return ranking_metric(EQUILIBRIUM)
     if len(apart := _protocols(records, best)) > 1:
-        caveat = f"Scores of these runs do not compare, and rank nothing: {'; '.join(apart)}."
-        return replace(named(EQUILIBRIUM), caveat=caveat)
-    return named(best, "The first of the scores that these runs have.")
+        caveat = f"Scores of these runs are not comparable and rank nothing: {'; '.join(apart)}."
+        return replace(ranking_metric(EQUILIBRIUM), caveat=caveat)
+    return ranking_metric(best, "The first of the scores that these runs have.")
 
 
-def _protocols(records: Sequence[Record], name: str) -> list[str]:
-    """With what a score was measured, as far as it is one, in words."""
+def _protocols(records: Sequence[RunRecord], name: str) -> list[str]:
+    """Return the protocols that a score was measured by, in words; none for a metric that is no score."""
     if not name.startswith(SCORES):
         return []
     measured_with = (EvaluationProtocol.of(name, run.tags) for run in records if name in run.metrics)
@@ -75,28 +77,28 @@ def _protocols(records: Sequence[Record], name: str) -> list[str]:
 
 
 def headline_of(names: Iterable[str]) -> str | None:
-    """The score to judge by among metrics with these names; None where there is none."""
+    """Return the score to judge by among metrics with these names; None where there is none."""
     best = headline(name.removeprefix(SCORES) for name in names if name.startswith(SCORES))
     return None if best is None else f"{SCORES}{best}"
 
 
-def named(name: str, why: str = "") -> Measure:
-    """The measure of a metric, or ``equilibrium_distance``.
+def ranking_metric(name: str, why: str = "") -> RankingMetric:
+    """Return the metric of this name as one to rank by.
 
     Args:
-        name: The metric's name.
+        name: A metric's name, or ``equilibrium_distance``.
         why: Why it was chosen: one sentence.
     """
     if name.startswith(SCORES):
         larger = larger_is_better(name.removeprefix(SCORES))
-        return Measure(name, larger, why, lambda record: _last(record, name))
+        return RankingMetric(name, larger, why, lambda record: _last(record, name))
     if name.startswith(("prob/", "accuracy/")):
         meaning = f"The distance of {name} from ½, where D cannot tell real from generated. {why}"
-        return Measure(f"|{name} − ½|", False, meaning, lambda record: _from_half(record, name))
+        return RankingMetric(f"|{name} − ½|", False, meaning, lambda record: _from_half(record, name))
     if name != EQUILIBRIUM:
         meaning = f"The mean over the last tenth of the epochs. {why}"
-        return Measure(name, name.startswith("speed/"), meaning, lambda record: _tail(record, name))
-    return Measure(
+        return RankingMetric(name, name.startswith("speed/"), meaning, lambda record: _tail(record, name))
+    return RankingMetric(
         EQUILIBRIUM,
         larger_is_better=False,
         meaning=(
@@ -109,12 +111,12 @@ def named(name: str, why: str = "") -> Measure:
     )
 
 
-def _last(record: Record, name: str) -> float | None:
+def _last(record: RunRecord, name: str) -> float | None:
     points = record.metrics.get(name)
     return points[-1][1] if points and math.isfinite(points[-1][1]) else None
 
 
-def _tail(record: Record, name: str) -> float | None:
+def _tail(record: RunRecord, name: str) -> float | None:
     points = record.metrics.get(name)
     if not points:
         return None
@@ -123,11 +125,11 @@ def _tail(record: Record, name: str) -> float | None:
     return mean if math.isfinite(mean) else None
 
 
-def _from_half(record: Record, name: str) -> float | None:
+def _from_half(record: RunRecord, name: str) -> float | None:
     value = _tail(record, name)
     return None if value is None else abs(value - 0.5)
 
 
-def _distance(record: Record) -> float | None:
+def _distance(record: RunRecord) -> float | None:
     real, fake = _from_half(record, "prob/real"), _from_half(record, "prob/fake")
     return None if real is None or fake is None else real + fake
