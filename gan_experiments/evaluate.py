@@ -1,4 +1,4 @@
-"""The command ``python -m gan_experiments.evaluate``: scores finished runs, folders of pictures, and arrays."""
+"""The command ``python -m gan_experiments.evaluate``: score finished runs, folders of pictures, and arrays."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from gan_experiments.evaluation.scores import Scores
 
 RESULT = "scores.json"
-"""The file in a run's folder that has the scores; beside a folder or a file of samples, ``NAME.scores.json``."""
+"""The file of scores in a run's folder; for a folder or a file of samples, ``NAME.scores.json`` next to it."""
 _LEAST = 100
 
 
 def evaluate_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
-    """Score a run's last checkpoint on the run's own data; the scores go to its folder and to its MLflow run.
+    """Score a run's last checkpoint on the run's own data; write the scores to its folder and its MLflow run.
 
     Raises:
-        UserError: The run has no checkpoint, is training, or its data can't be had.
-        RunFailedError: Its MLflow stopped answering; the scores are in the folder all the same.
+        UserError: The run has no checkpoint, is training, or its data cannot be had.
+        RunFailedError: Its MLflow stopped answering; the scores are in the folder anyway.
     """
     from omegaconf import OmegaConf
 
@@ -76,7 +76,7 @@ def evaluate_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
 
 
 def evaluate_samples(path: Path, cfg: DictConfig) -> Scores:
-    """Score a folder of pictures, or the samples in a ``.npz`` or ``.npy`` file, beside the data of ``cfg``.
+    """Score a folder of pictures, or the samples in a ``.npz`` or ``.npy`` file, against the data of ``cfg``.
 
     Raises:
         UserError: There are no such samples, or they do not fit the data.
@@ -91,12 +91,12 @@ def evaluate_samples(path: Path, cfg: DictConfig) -> Scores:
 
 
 def load_samples(path: Path, dataset: Dataset) -> Tensor:
-    """Samples from outside as a generator would give them: float ``[N, *sample_shape]``, images in [-1, 1].
+    """Load samples as a generator would give them: float ``[N, *sample_shape]``, images in [-1, 1].
 
     Args:
-        path: A folder of pictures, which are scaled to the data's size, or a file of NumPy's with one array: uint8
+        path: A folder of pictures, which are scaled to the data's size, or a NumPy file with one array: uint8
             ``[N, C, H, W]`` (C may be left out where it is 1) or, for points, floats ``[N, D]``.
-        dataset: What they shall be like.
+        dataset: The data that they are compared with.
 
     Raises:
         UserError: There are none, or they are of another kind.
@@ -133,7 +133,7 @@ def _plain(node: DictConfig) -> str:
 
 @lru_cache(maxsize=1)
 def _evaluator(data: str, evaluate: str, device: str) -> Evaluator:
-    """The evaluator for a data group and an evaluate group, as YAML; runs on the same data share one."""
+    """Return the evaluator for a data group and an evaluate group, as YAML; runs on the same data share one."""
     from omegaconf import DictConfig, OmegaConf
 
     from gan_experiments.configuration.schema import EvaluateConfig
@@ -158,7 +158,7 @@ def _write(path: Path, scores: Scores) -> None:
 
 
 def _settings(options: argparse.Namespace, overrides: list[str]) -> DictConfig:
-    """``evaluate=full`` and the data, with what the person wants otherwise."""
+    """Compose ``evaluate=full`` and the data with the user's overrides and options."""
     from gan_experiments.configuration.compose import compose
     from gan_experiments.configuration.override import write
     from gan_experiments.configuration.validation import validate
@@ -171,15 +171,15 @@ def _settings(options: argparse.Namespace, overrides: list[str]) -> DictConfig:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command.
+    """Run the command.
 
     Raises:
-        SystemExit: Status 2 for what the person can mend, 1 where MLflow does not answer; after one line on stderr.
+        SystemExit: Status 2 for a user's mistake, 1 if MLflow does not answer; after one line on stderr.
     """
     parser = argparse.ArgumentParser(
         prog="python -m gan_experiments.evaluate",
-        description="Score generators beside real data. A run knows its data; a folder of pictures or an array needs "
-        "to be told, as in data=mnist data.root=ROOT.",
+        description="Score generators against real data. A run knows its data; for a folder of pictures or an array "
+        "name it, as in data=mnist data.root=ROOT.",
     )
     parser.add_argument(
         "what",
@@ -187,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar="WHAT",
         help="a run's folder or MLflow id, a folder of pictures, an .npz file; KEY=VALUE",
     )
-    parser.add_argument("--samples", type=int, help="how many are scored (default 10000)")
+    parser.add_argument("--samples", type=int, help="number of samples to score (default 10000)")
     parser.add_argument("--features", help="classifier, inception, or a classifier's file")
     parser.add_argument("--device", help="auto, cpu, cuda, …")
     parser.add_argument(

@@ -1,7 +1,7 @@
 """A small classifier whose penultimate layer gives the features that generators are judged by.
 
 An Inception network, trained on photographs of a thousand kinds of things, is the wrong judge of 28 x 28 digits and
-cannot be downloaded everywhere. This one was trained once and is shipped, for a network that is trained anew on
+cannot be downloaded everywhere. This one was trained once and is shipped, because a network that is trained anew on
 every machine is another measure on every machine.
 """
 
@@ -31,12 +31,12 @@ _BATCH = 100
 
 @dataclass(frozen=True)
 class ClassifierSpec:
-    """What a classifier is for.
+    """The images and classes that a classifier knows.
 
     Attributes:
         name: The data that it was trained on.
-        classes: Their number.
-        channels: Of its images.
+        classes: Number of classes.
+        channels: Channels of its images.
         size: Height and width of its images in pixels, a multiple of 4.
         accuracy: Share of the test set that it got right, or of the training set where there is no test set.
     """
@@ -49,7 +49,7 @@ class ClassifierSpec:
 
 
 class Network(nn.Module):
-    """LeNet's layout with leaky rectifiers, which leave no feature dead.
+    """LeNet's layout, with leaky rectifiers so that no feature dies.
 
     Args:
         spec: Channels, size and classes.
@@ -70,7 +70,7 @@ class Network(nn.Module):
         self.output = nn.Linear(64, spec.classes)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images in [-1, 1] ``[N, C, size, size]`` -> features ``[N, 64]`` and logits ``[N, classes]``."""
+        """Map images in [-1, 1] ``[N, C, size, size]`` to features ``[N, 64]`` and logits ``[N, classes]``."""
         features = self.hidden(self.convolutions(images))
         return features, self.output(features)
 
@@ -79,8 +79,8 @@ class Classifier:
     """A trained classifier as the judge of images.
 
     Args:
-        spec: What it is for.
-        network: Its weights, exact in half precision, in which they are kept.
+        spec: The images and classes that it knows.
+        network: Its weights, exact in half precision, in which they are stored.
 
     Attributes:
         spec: As given.
@@ -112,17 +112,17 @@ class Classifier:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and class probabilities, batch by batch.
+        """Return features and class probabilities.
 
-        Images of several channels are judged channel by channel by a classifier of one: features lie side by side
-        and classes are tuples of classes, as the protocol of Stacked MNIST wants it.
+        A classifier of one channel judges images of several channel by channel: features are concatenated, and
+        classes are tuples of classes, as in the protocol of Stacked MNIST.
 
         Args:
             images: uint8 ``[N, C, H, W]``, on any device.
 
         Returns:
             Features float32 ``[N, 64]`` and probabilities float32 ``[N, classes]``, both on the classifier's
-            device; for c channels judged apart, ``[N, 64 c]`` and ``[N, classes ** c]``.
+            device; for c channels judged separately, ``[N, 64 c]`` and ``[N, classes ** c]``.
         """
         device = self._network.output.weight.device
         features, probabilities = [], []
@@ -150,7 +150,7 @@ class Classifier:
 
 
 def _joint(parts: Sequence[Tensor]) -> Tensor:
-    """Probabilities of independent classes ``[N, k]`` each -> of their tuples ``[N, k ** parts]``."""
+    """Return probabilities of tuples ``[N, k ** parts]`` from those of independent classes ``[N, k]`` each."""
     joint = parts[0]
     for part in parts[1:]:
         joint = (joint[:, :, None] * part[:, None, :]).flatten(1)
@@ -187,7 +187,7 @@ def load(path: Path) -> Classifier:
             f"evaluate.features={path}: was not made by python -m gan_experiments.evaluation.train_classifier"
         )
     spec = ClassifierSpec(**json.loads(description["spec"]))
-    with torch.device("meta"):  # no weights are drawn: that would take numbers from whoever is training
+    with torch.device("meta"):  # draws no weights, which would advance the random numbers that training uses
         network = Network(spec)
     network.load_state_dict(weights, assign=True)
     return Classifier(spec, network)

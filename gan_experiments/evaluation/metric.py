@@ -1,4 +1,4 @@
-"""What a metric declares and measures, and what is read from all of them: which score to judge by, and which way.
+"""The contract of a metric, and facts that are read from all metrics: the score to judge by, the better direction.
 
 Each metric is a file in ``evaluation/metrics``, named after it, with one subclass of ``Metric``. No other entry is
 needed: ``evaluate.metrics``, ``--help``, the evaluator and every ranking read that folder.
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScoreType:
-    """What a score's name stands for.
+    """The direction and the importance of a score.
 
     Attributes:
-        larger_is_better: As it says.
+        larger_is_better: Whether more of it is better.
         rank: Place among the scores that a run may be judged by: the lowest goes first, None comes last.
     """
 
@@ -37,7 +37,7 @@ class ScoreType:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one metric found.
+    """The result of one metric.
 
     Attributes:
         scores: By name.
@@ -58,7 +58,7 @@ class Metric(ABC):
 
     Attributes:
         scores: Every score that it may give, by name.
-        needs: What it cannot do without. What is needed of ``JudgedSamples`` is there when it measures.
+        needs: Its requirements. Where they are not met, it is left out.
     """
 
     scores: ClassVar[Mapping[str, ScoreType]]

@@ -1,4 +1,4 @@
-"""What scores were measured with, and the names under which both are stored.
+"""The protocol by which scores were measured, and the names under which both are stored.
 
 Scores of a run in training are the metrics ``eval/NAME``, with the tags ``evaluate.…``; those that the command
 ``evaluate`` measured afterwards, on N samples, are ``eval/N/NAME``, with the tags ``evaluate/N.…``. Journals and
@@ -24,7 +24,7 @@ def group_of(samples: int) -> str:
 
 
 class EvaluationProtocol(NamedTuple):
-    """What scores were measured with: only scores of equal protocols may share a table or a ranking.
+    """The protocol by which scores were measured: only equal protocols may share a table or a ranking.
 
     Attributes:
         group: Where the scores are stored: ``eval``, or ``eval/N`` for those measured after training.
@@ -40,7 +40,7 @@ class EvaluationProtocol(NamedTuple):
 
     @classmethod
     def of(cls, metric: str, tags: Mapping[str, str]) -> EvaluationProtocol:
-        """Read from a run's tags what its score of this name was measured with."""
+        """Read from a run's tags the protocol of its score of this name."""
         group = metric[: metric.rindex("/")]
         prefix = _tag(group)
         return cls(group, *(tags.get(f"{prefix}.{part}", "") for part in ("samples", "reference", "features")))
@@ -49,7 +49,7 @@ class EvaluationProtocol(NamedTuple):
         """Return the tags that are stored with the scores.
 
         Args:
-            floors: What real samples score in the generator's place, by name.
+            floors: Scores of real samples in the generator's place, by name.
             floor_samples: Number of real samples that were scored.
         """
         prefix = _tag(self.group)
@@ -63,7 +63,7 @@ class EvaluationProtocol(NamedTuple):
         return tags | {f"{prefix}.floor.{name}": f"{value:.6g}" for name, value in floors.items()}
 
     def floors(self, tags: Mapping[str, str]) -> dict[str, float]:
-        """Read from a run's tags what real samples score in the generator's place, by name."""
+        """Read from a run's tags the scores of real samples in the generator's place, by name."""
         prefix = f"{_tag(self.group)}.floor."
         return {key.removeprefix(prefix): float(value) for key, value in tags.items() if key.startswith(prefix)}
 

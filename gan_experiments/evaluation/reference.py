@@ -58,7 +58,7 @@ class JudgedSamples:
 
 
 class Need(Enum):
-    """What a metric cannot do without; it is left out where the data has none."""
+    """A requirement of a metric."""
 
     IMAGES = "samples that are images"
     FEATURES = "a feature extractor that fits the images"
@@ -103,7 +103,7 @@ class Reference:
 
     @cached_property
     def judged(self) -> JudgedSamples:
-        """The same, judged."""
+        """The same samples, judged."""
         return self.judge(self._normalised(self.samples))
 
     @property
@@ -114,7 +114,7 @@ class Reference:
 
     @property
     def available(self) -> set[Need]:
-        """What metrics may need and find here."""
+        """The requirements of metrics that are met here."""
         found = {
             Need.IMAGES: self.dataset.is_image,
             Need.MIXTURE: self.dataset.mixture is not None,

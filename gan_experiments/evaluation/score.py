@@ -1,4 +1,4 @@
-"""A number with what it takes to read it: its standard error."""
+"""A measured value and its standard error."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Score:
 
     Attributes:
         value: The value.
-        error: Its standard error over the samples that it was measured on, the reference being given; None where
-            there is none to be had.
+        error: Its standard error over the samples that it was measured on, for a fixed reference; None where it is
+            unknown.
     """
 
     value: float
@@ -27,22 +27,22 @@ class Score:
 
 
 def mean_score(values: Tensor) -> Score:
-    """The mean of independent values ``[N]`` and its standard error, ``s / sqrt(N)``, in float64."""
+    """Return the mean of independent values ``[N]`` and its standard error, ``s / sqrt(N)``, in float64."""
     values = values.double()
     error = values.std().item() / math.sqrt(len(values)) if len(values) > 1 else None
     return Score(values.mean().item(), error)
 
 
 def jackknife(statistic: Callable[[Tensor], float], rows: Tensor) -> Score:
-    """A smooth statistic of independent rows and its standard error by the grouped jackknife.
+    """Return a smooth statistic of independent rows and its standard error by the grouped jackknife.
 
     With ``t_i`` the statistic without the i-th of g = 10 equal groups, the variance is ``(g - 1) / g sum (t_i -
     mean t)^2`` (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 11). Groups are drawn from a
-    seed of their own, for rows may come in an order: MNIST's classes recur with period twenty.
+    fixed seed, because rows may be ordered: MNIST's classes recur with period twenty.
 
     Args:
-        statistic: Of any number of rows.
-        rows: ``[N, …]``; the error is None below 20 of them.
+        statistic: A function of any number of rows.
+        rows: ``[N, …]``; below 20 rows the error is None.
     """
     value = statistic(rows)
     if len(rows) < 2 * _GROUPS:

@@ -17,7 +17,7 @@ class Scores:
 
     Attributes:
         values: By name.
-        floors: What real samples score in the generator's place, by the same names.
+        floors: Scores of real samples in the generator's place, by the same names.
         floor_samples: Number of real samples that were scored: ``samples``, where the data set has enough.
         samples: Number of samples that were scored.
         reference: The real samples that they were compared with, in words.
@@ -42,7 +42,7 @@ class Scores:
         return named | {name: error for name, error in errors.items() if error is not None}
 
     def tags(self, group: str = TRAINING) -> dict[str, str]:
-        """Return what they were measured with, and the floors, as the tags that are stored with them."""
+        """Return their protocol and the floors, as the tags that are stored with them."""
         protocol = EvaluationProtocol(group, str(self.samples), self.reference, self.features or "")
         return protocol.tags({name: score.value for name, score in self.floors.items()}, self.floor_samples)
 

@@ -1,4 +1,4 @@
-"""The command ``python -m gan_experiments.evaluation.train_classifier``: makes a judge of generators.
+"""The command ``python -m gan_experiments.evaluation.train_classifier``: train a classifier that judges generators.
 
 ``python -m gan_experiments.evaluation.train_classifier data=mnist data.root=ROOT`` made the one that is shipped.
 """
@@ -27,21 +27,23 @@ from gan_experiments.evaluation.classifier import Classifier, ClassifierSpec, Ne
 _BATCH = 128
 _LR = 2e-3
 _TURN, _SHIFT = math.radians(10), 2.0
-"""How far training images are turned (radians) and moved (pixels of 28)."""
+"""Most by which training images are turned (radians) and moved (pixels of 28)."""
 _SCALE = (0.7, 1.1)
-"""Extremes of the part of the frame that an image fills with what it showed in all of it."""
+"""Least and largest scale of the window that an image is sampled from: below 1 it zooms in."""
 _COARSE, _COARSE_SHARE = 8, 0.25
-"""Pixels to which a quarter of them are coarsened: scikit-learn's digits have no more."""
+"""Resolution to which a quarter of the images are coarsened: scikit-learn's digits have no more."""
 
 
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Each image turned, scaled, moved and perhaps coarsened by its own random amounts: floats ``[N, C, S, S]``."""
+    """Turn, scale, move and sometimes coarsen each image by its own random amounts: floats ``[N, C, S, S]``."""
+    # 1. One matrix of an affine map per image: [N, 2, 3].
     turn, zoom, right, down, coarse = torch.rand(5, len(images), generator=generator).unbind()
     angle, scale = (turn * 2 - 1) * _TURN, _SCALE[0] + zoom * (_SCALE[1] - _SCALE[0])
     cos, sin, shift = angle.cos() * scale, angle.sin() * scale, 2 * _SHIFT / 28
     rows = torch.stack((cos, -sin, (right * 2 - 1) * shift, sin, cos, (down * 2 - 1) * shift), 1).view(-1, 2, 3)
     grid = functional.affine_grid(rows, list(images.shape), align_corners=False)
     moved = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    # 2. Coarsen a quarter of the images.
     chosen = coarse < _COARSE_SHARE
     small = functional.interpolate(moved[chosen], size=_COARSE, mode="area")
     moved[chosen] = functional.interpolate(small, size=images.shape[-2:], mode="bicubic")
@@ -49,13 +51,14 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def train(dataset: Dataset, epochs: int, seed: int) -> Classifier:
-    """Train on the whole data set: Adam, the learning rate falling as a cosine from ``2e-3`` to 0.
+    """Train on the whole data set by Adam, with a learning rate that falls as a cosine from ``2e-3`` to 0.
 
     Raises:
         UserError: The data has no images or no classes.
     """
     if not dataset.is_image or dataset.labels is None or dataset.sample_shape[1] % 4:
         raise UserError(f"data={dataset.name}: must be images with labels, of a size that is a multiple of 4")
+    # 1. Make network, optimiser and schedule.
     labels, size = dataset.labels, dataset.sample_shape[1]
     spec = ClassifierSpec(dataset.name, int(labels.max()) + 1, dataset.sample_shape[0], size)
     generator = torch.Generator().manual_seed(seed)
@@ -65,6 +68,7 @@ def train(dataset: Dataset, epochs: int, seed: int) -> Classifier:
     optimiser = torch.optim.Adam(network.parameters(), _LR)
     steps = len(dataset) // _BATCH
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LR, total_steps=epochs * max(steps, 1), pct_start=0.1)
+    # 2. Train.
     for epoch in range(epochs):
         order, total = torch.randperm(len(dataset), generator=generator), 0.0
         for batch in order[: max(steps, 1) * _BATCH].split(_BATCH):
@@ -76,29 +80,30 @@ def train(dataset: Dataset, epochs: int, seed: int) -> Classifier:
             schedule.step()
             total += loss.item()
         print(f"epoch {epoch + 1}/{epochs}, loss {total / max(steps, 1):.4f}", file=sys.stderr, flush=True)
-    network.half().float()  # what is kept is what is measured
+    # 3. Measure the weights as they are stored.
+    network.half().float()
     classifier = Classifier(spec, network)
     accuracy = measure(classifier, dataset.test() if dataset.test is not None else dataset)
     return Classifier(ClassifierSpec(spec.name, spec.classes, spec.channels, size, accuracy), network)
 
 
 def measure(classifier: Classifier, dataset: Dataset) -> float:
-    """Share of a labelled data set that is classified correctly."""
+    """Return the share of a labelled data set that is classified correctly."""
     assert dataset.labels is not None
     return (classifier(dataset.samples)[1].argmax(1).cpu() == dataset.labels).double().mean().item()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command.
+    """Run the command.
 
     Raises:
-        SystemExit: Status 2 for what the person can mend, after one line on stderr.
+        SystemExit: Status 2 for a user's mistake, after one line on stderr.
     """
     parser = argparse.ArgumentParser(
         prog="python -m gan_experiments.evaluation.train_classifier",
         description="Train a classifier whose features judge generators; evaluate.features=PATH takes it.",
     )
-    parser.add_argument("overrides", nargs="*", metavar="data.KEY=VALUE", help="the data, as the run command has it")
+    parser.add_argument("overrides", nargs="*", metavar="data.KEY=VALUE", help="the data, as in the run command")
     parser.add_argument("--out", type=Path, help="the file to write (default NAME.safetensors)")
     parser.add_argument("--epochs", type=int, default=8, help="passes over the data (default 8)")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")

@@ -1,4 +1,4 @@
-"""What the classifier takes samples for: which classes, in which shares, and how surely."""
+"""The classes that a classifier sees in samples: which, in which shares, and how surely."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from gan_experiments.evaluation.reference import JudgedSamples, Need
 from gan_experiments.evaluation.score import Score, jackknife
 
 _LEAST = 10
-"""A class is covered if it has at least one in so many of the samples that the reference's shares give it."""
+"""A class is covered if it has at least a tenth of the samples that the reference's shares give it."""
 
 
 class Classes(Metric):
-    """Classes of the samples beside those of real ones, and the histogram of classes."""
+    """Classes of the samples compared with those of real ones, and their histogram."""
 
     scores: ClassVar = {
         "modes": ScoreType(larger_is_better=True),
@@ -34,22 +34,21 @@ class Classes(Metric):
 
 
 def histogram(probabilities: Tensor) -> Tensor:
-    """How many samples are taken for each class: probabilities ``[N, K]`` -> int64 ``[K]``."""
+    """Count the samples of each class: probabilities ``[N, K]`` -> int64 ``[K]``."""
     return probabilities.argmax(1).bincount(minlength=probabilities.shape[1])
 
 
 def score(probabilities: Tensor, reference: Tensor | None) -> dict[str, Score]:
-    """Judge class probabilities ``[N, K]`` of samples beside those of the reference ``[M, K]``.
+    """Compare class probabilities ``[N, K]`` of samples with those of the reference ``[M, K]``.
 
-    - ``modes``: classes that at least a tenth as many samples are taken for as in the reference, in proportion;
-      where N is less than ten times K, at least one;
-    - ``class_kl``: KL divergence, in nats, of the shares of classes from those of the reference; an ideal
-      generator has about ``(K - 1) / 2N``;
+    - ``modes``: number of classes with at least one sample and, in proportion, a tenth of the reference's;
+    - ``class_kl``: KL divergence, in nats, of the shares of classes from those of the reference; about
+      ``(K - 1) / 2N`` for an ideal generator;
     - ``classifier_score``: ``exp E KL(p(y|x) || p(y))``, the Inception score (Salimans et al., "Improved techniques
       for training GANs", 2016) with this classifier; 1 at worst, K at best.
 
-    Without a reference all classes should be equally likely, and one sample covers a class: the protocol of Stacked
-    MNIST (Lin et al., "PacGAN: The power of two samples in generative adversarial networks", 2018).
+    Without a reference all classes should be equally likely, and one sample covers a class, as in the protocol of
+    Stacked MNIST (Lin et al., "PacGAN: The power of two samples in generative adversarial networks", 2018).
     """
     classes = probabilities.shape[1]
     counts = histogram(probabilities)
@@ -58,7 +57,7 @@ def score(probabilities: Tensor, reference: Tensor | None) -> dict[str, Score]:
         expected = torch.full_like(counts, 1 / classes, dtype=torch.float64)
     else:
         real = histogram(reference)
-        # In whole numbers, for a share of exactly a tenth counts.
+        # In integers, because a share of exactly a tenth counts.
         covered &= counts * len(reference) * _LEAST >= real * len(probabilities)
         # A class that the reference lacks counts as if half a sample of it were there.
         expected = real.double().clamp_min(0.5) / len(reference)

@@ -45,7 +45,7 @@ class Moments:
 
     @classmethod
     def of(cls, features: Tensor) -> Moments:
-        """Of features ``[N, d]``, N at least 2."""
+        """Compute the moments of features ``[N, d]``, N at least 2."""
         features = features.double()
         mean = features.mean(0)
         centred = features - mean
@@ -53,11 +53,11 @@ class Moments:
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
-    """Squared Fréchet (2-Wasserstein) distance of two normal distributions.
+    """Return the squared Fréchet (2-Wasserstein) distance of two normal distributions.
 
     ``|m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a^1/2 S_b S_a^1/2)^1/2)`` (Dowson and Landau, 1982; as a score of GANs,
-    Heusel et al., "GANs trained by a two time-scale update rule", 2017). By eigenvalues of symmetric matrices: no
-    complex root appears, however few of the features vary.
+    Heusel et al., "GANs trained by a two time-scale update rule", 2017). Computed
+    by eigenvalues of symmetric matrices, so that no complex root appears, however few of the features vary.
     """
     values, vectors = torch.linalg.eigh(a.covariance)
     root = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
@@ -68,5 +68,5 @@ def frechet_distance(a: Moments, b: Moments) -> float:
 
 
 def score(features: Tensor, reference: Moments) -> Score:
-    """The distance of features ``[N, d]`` from the reference. Its bias falls as 1 / N: compare equal N alone."""
+    """Return the distance of features ``[N, d]`` from the reference. Compare equal N: the bias falls as 1 / N."""
     return jackknife(lambda rows: frechet_distance(Moments.of(rows), reference), features)

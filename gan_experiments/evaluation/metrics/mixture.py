@@ -1,4 +1,4 @@
-"""Samples of a known mixture: which modes they reach, and how closely."""
+"""The modes of a known mixture that samples reach, and how closely."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class MixtureModes(Metric):
 
 
 def score(samples: Tensor, mixture: Mixture) -> dict[str, Score]:
-    """Judge points ``[N, D]`` as the papers on mode collapse do (VEEGAN, 2017; PacGAN, 2018).
+    """Score points ``[N, D]`` as the papers on mode collapse do (VEEGAN, 2017; PacGAN, 2018).
 
-    - ``high_quality``: share within three standard deviations of the nearest mean; of the mixture itself,
-      ``1 - exp(-4.5)`` = 98.9% in the plane;
-    - ``modes``: means with at least one sample of high quality;
-    - ``mode_kl``: KL divergence, in nats, of the nearest means' shares from equal ones; an ideal generator has about
-      ``(K - 1) / 2N``.
+    - ``high_quality``: share within three standard deviations of the nearest mean; ``1 - exp(-4.5)`` = 98.9% for the
+      mixture itself, in the plane;
+    - ``modes``: number of means with at least one sample of high quality;
+    - ``mode_kl``: KL divergence, in nats, of the nearest means' shares from equal ones; about ``(K - 1) / 2N`` for an
+      ideal generator.
     """
     means = mixture.means.to(samples)
     distances, modes = torch.cdist(samples.double(), means.double()).min(1)

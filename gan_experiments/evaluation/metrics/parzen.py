@@ -1,4 +1,4 @@
-"""The Parzen-window log-likelihood of the first GAN paper: to be reported, never to be selected by."""
+"""The Parzen-window log-likelihood of the first GAN paper: to report, not to select by."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gan_experiments.evaluation.reference import JudgedSamples, Need
 from gan_experiments.evaluation.score import Score, mean_score
 
 SIGMAS = torch.logspace(-1, 0, 10, dtype=torch.float64)
-"""Widths of the window that are tried, in units of the pixels' range."""
+"""Candidate widths of the window, in units of the pixels' range."""
 _HELD_OUT = 1000
 _CHUNK = 500
 
@@ -36,15 +36,16 @@ def _unit(samples: Tensor) -> Tensor:
 
 
 def score(samples: Tensor, held_out: Tensor, test: Tensor) -> dict[str, Score]:
-    """Mean log-likelihood of the test set under normal windows around the samples, by the paper's protocol.
+    """Return the mean log-likelihood of the test set under normal windows around the samples.
 
-    I. Goodfellow et al., "Generative adversarial networks", 2014, table 1: 10,000 samples; the window's width is
-    the one of ``SIGMAS`` under which 1,000 held-out samples are likeliest; the error is over the test set. It has
-    a high variance and rewards blur (L. Theis et al., "A note on the evaluation of generative models", 2016).
+    The protocol of I. Goodfellow et al., "Generative adversarial networks", 2014, table 1: 10,000 samples; the
+    window's width is the one of ``SIGMAS`` under which 1,000 held-out samples are likeliest; the error is over the
+    test set. It has a high variance and rewards blur (L. Theis et al., "A note on the evaluation of generative
+    models", 2016).
 
     Args:
-        samples: What was generated, in [0, 1], not rounded to grey levels: float ``[N, D]``.
-        held_out: Real samples that choose the width, the first thousand of them: ``[M, D]`` in [0, 1].
+        samples: Generated samples in [0, 1], not rounded to grey levels: float ``[N, D]``.
+        held_out: Real samples, the first thousand of which choose the width: ``[M, D]`` in [0, 1].
         test: Real samples that are scored: ``[T, D]`` in [0, 1].
 
     Returns:
@@ -59,7 +60,7 @@ def score(samples: Tensor, held_out: Tensor, test: Tensor) -> dict[str, Score]:
 
 
 def log_likelihood(samples: Tensor, points: Tensor, sigmas: Tensor) -> Tensor:
-    """``log 1/N sum_i N(x; s_i, sigma^2 I)`` of points ``[M, D]``, for each width ``[S]``: float64 ``[S, M]``."""
+    """Return ``log 1/N sum_i N(x; s_i, sigma^2 I)`` of points ``[M, D]`` and widths ``[S]``: float64 ``[S, M]``."""
     samples, dimension = samples.double(), samples.shape[1]
     normaliser = math.log(len(samples)) + dimension * (sigmas * math.sqrt(2 * math.pi)).log()
     rows = []

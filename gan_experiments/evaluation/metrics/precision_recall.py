@@ -1,4 +1,4 @@
-"""Fidelity and diversity apart: precision, recall, density and coverage by nearest neighbours."""
+"""Fidelity and diversity separately: precision, recall, density and coverage by nearest neighbours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHUNK = 1000
 
 
 class PrecisionRecall(Metric):
-    """Precision, recall, density and coverage of as many samples as there are real ones, at most."""
+    """Precision, recall, density and coverage."""
 
     scores: ClassVar = dict.fromkeys(("precision", "recall", "density", "coverage"), ScoreType(larger_is_better=True))
     needs = frozenset({Need.FEATURES})
@@ -30,16 +30,16 @@ class PrecisionRecall(Metric):
 
 
 def score(fake: Tensor, real: Tensor, k: int = NEIGHBOURS) -> dict[str, Score]:
-    """Compare generated with real features ``[N, d]``; each sample has a ball that reaches its k-th neighbour.
+    """Compare generated with real features ``[N, d]``; each sample has a ball that reaches to its k-th neighbour.
 
     - ``precision``: share of generated samples inside a real sample's ball (Kynkäänniemi et al., "Improved
       precision and recall metric", 2019);
     - ``recall``: share of real samples inside a generated sample's ball (ibid.);
     - ``density``: mean over generated samples of the number of real balls that they lie in, divided by k (Naeem
-      et al., "Reliable fidelity and diversity metrics", 2020); 1 where the distributions agree, and may be more;
+      et al., "Reliable fidelity and diversity metrics", 2020); 1 where the distributions agree, sometimes more;
     - ``coverage``: share of real samples with a generated one in their ball (ibid.).
 
-    Computed in float64, a thousand rows of distances at a time. Errors take the other set as given.
+    Computed in float64, a thousand rows of distances at a time. Errors are for a fixed other set.
     """
     fake, real = fake.double(), real.double()
     real_radii, fake_radii = _radii(real, k), _radii(fake, k)
@@ -59,6 +59,6 @@ def score(fake: Tensor, real: Tensor, k: int = NEIGHBOURS) -> dict[str, Score]:
 
 
 def _radii(points: Tensor, k: int) -> Tensor:
-    """Distance of each point ``[N, d]`` to its k-th nearest other one: ``[N]``."""
-    # The nearest of all is the point itself.
+    """Return the distance of each point ``[N, d]`` to its k-th nearest other one: ``[N]``."""
+    # The nearest is the point itself.
     return torch.cat([torch.cdist(rows, points).kthvalue(k + 1, dim=1).values for rows in points.split(_CHUNK)])
