@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,12 +12,11 @@ import torch
 from gan_experiments import evaluation
 from gan_experiments.configuration.fields import modules_in
 from gan_experiments.configuration.schema import EvaluateConfig, fields_of
-from gan_experiments.data import mixtures
+from gan_experiments.data.dataset import Dataset
 from gan_experiments.evaluation import metric
 from gan_experiments.evaluation.evaluator import Evaluator
-from gan_experiments.evaluation.metric import Measured, Metric, ScoreType, headline, larger_is_better, metrics
+from gan_experiments.evaluation.metric import ScoreType, headline, larger_is_better, metrics
 from gan_experiments.evaluation.registry import parts_in
-from gan_experiments.evaluation.score import Score
 from gan_experiments.evaluation.warning_light import WarningLight
 
 PAGE = (Path(evaluation.__file__).with_name("README.md")).read_text(encoding="utf-8")
@@ -66,23 +66,29 @@ def test_the_page_tells_the_truth_about_each_metric() -> None:
     assert len(rows) >= 6
 
 
-class Spread(Metric):
-    """A toy: the standard deviation of the samples."""
+@pytest.fixture
+def from_the_page() -> dict[str, Any]:
+    """The classes that the page shows as examples."""
+    shown: dict[str, Any] = {}
+    for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+        exec(code, shown)
+    return shown
 
-    scores = {"spread": ScoreType(larger_is_better=True, rank=1)}  # noqa: RUF012
 
-    def measure(self, samples, real) -> Measured:
-        return Measured({"spread": Score(samples.samples.std().item())})
+def test_the_pages_light_is_one(from_the_page: dict[str, Any]) -> None:
+    light: WarningLight = from_the_page["LargeLoss"]()
+    assert [light.epoch({"loss/generator": loss}) for loss in (1.0, 2000.0)] == [False, True]
 
 
-def test_a_metric_needs_no_other_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(metrics(), "spread", Spread)
+def test_a_metric_needs_no_other_entry(
+    bundled: Dataset, from_the_page: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(metrics(), "spread", from_the_page["Spread"])
     metric._score_types.cache_clear()
     try:
-        data = mixtures.ring("ring", modes=8, extent=1.0, std=0.01, samples=1000, data_seed=0)
-        judge = Evaluator(EvaluateConfig("test", None, 100, ["mixture", "spread"]), data, torch.device("cpu"))
-        scores = judge.score_samples(torch.ones(100, 2))
-        assert judge.names == ["modes", "high_quality", "mode_kl", "spread"]
+        judge = Evaluator(EvaluateConfig("test", None, 100, ["mixture", "spread"]), bundled, torch.device("cpu"))
+        scores = judge.score_samples(torch.ones(100, 1, 28, 28))
+        assert judge.names == ["spread"]  # and no mixture, which images have none of
         assert scores.values["spread"].value == 0
         assert scores.floors["spread"].value > 0.1
         assert headline(scores.values) == "spread"
