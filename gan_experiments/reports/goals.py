@@ -13,8 +13,6 @@ from gan_experiments.errors import UserError
 from gan_experiments.evaluation.protocol import SCORES
 from gan_experiments.reports.ranking_metric import EQUILIBRIUM, RankingMetric, headline_of, ranking_metric
 
-_OF_TRAINING = ("loss/discriminator", "loss/generator", "prob/real", "prob/fake", "accuracy/discriminator")
-"""Metrics that every run has."""
 _DIRECTIONS = ("minimize", "maximize")
 _WHY = "The goal of the search."
 _METRIC, _DIRECTION = "hydra.sweeper.metric", "hydra.sweeper.direction"
@@ -25,10 +23,11 @@ def metrics_of(cfg: DictConfig) -> list[str]:
     from gan_experiments.data.load import load_data
     from gan_experiments.evaluation.evaluator import Evaluator
     from gan_experiments.training.device import resolve_device
+    from gan_experiments.training.events import LOSSES, PROBABILITIES
 
     evaluate = cast(EvaluateConfig, OmegaConf.to_object(cfg.evaluate))
     scores = Evaluator(evaluate, load_data(cfg.data), resolve_device(cfg.device)).names
-    return [*(f"{SCORES}{name}" for name in scores), EQUILIBRIUM, *_OF_TRAINING]
+    return [*(f"{SCORES}{name}" for name in scores), EQUILIBRIUM, *LOSSES, *PROBABILITIES, "accuracy/discriminator"]
 
 
 def find_goals(metric: Any, direction: Any, names: Sequence[str]) -> dict[str, RankingMetric]:

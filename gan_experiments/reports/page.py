@@ -19,8 +19,7 @@ from gan_experiments.evaluation.warning_light import meanings
 from gan_experiments.reports import charts, images, tables
 from gan_experiments.reports.comparison import Comparison
 from gan_experiments.reports.ranking import RankedSetting
-from gan_experiments.reports.record import RunRecord
-from gan_experiments.tracking.naming import plain
+from gan_experiments.tracking.naming import in_words, plain
 
 _FEW, _COLUMNS = 4, 5
 """Up to four small charts make one row; more come in rows of five."""
@@ -30,7 +29,7 @@ def render(comparison: Comparison) -> str:
     """Return the whole page as HTML."""
     assets = files("gan_experiments.reports") / "assets"
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    filters = {"number": _number, "plain": plain, "words": _words, "duration": _duration, "command": shlex.quote}
+    filters = {"number": _number, "plain": plain, "words": in_words, "duration": _duration, "command": shlex.quote}
     environment.filters |= filters
     template = environment.from_string((assets / "report.html.jinja").read_text(encoding="utf-8"))
     return template.render(
@@ -77,7 +76,7 @@ def _facts(comparison: Comparison) -> list[tuple[str, str]]:
     if comparison.lit:
         count = Counter(light.name for record in comparison.records for light in record.lights)
         warned = sum(bool(record.lights) for record in comparison.records)
-        lights = ", ".join(f"{_words(name)} {number}" for name, number in count.most_common())
+        lights = ", ".join(f"{in_words(name)} {number}" for name, number in count.most_common())
         facts.insert(2, ("warning lights", f"in {warned} of {len(comparison.records)} runs: {lights}"))
     if comparison.sweep:
         facts.insert(0, ("swept", "; ".join(f"{key}={text}" for key, text in comparison.sweep["varied"].items())))
@@ -101,16 +100,11 @@ def _cards(comparison: Comparison) -> list[dict[str, Any]]:
                 "picture": picture,
                 "strips": images.strips(record.histograms),
                 "value": comparison.metric.value(record) if record.outcome.finished else None,
-                "real": _last(record, "prob/real"),
-                "fake": _last(record, "prob/fake"),
+                "real": record.last("prob/real"),
+                "fake": record.last("prob/fake"),
             }
         )
     return cards
-
-
-def _last(record: RunRecord, metric: str) -> float | None:
-    points = record.metrics.get(metric)
-    return points[-1][1] if points else None
 
 
 def _json(figure: go.Figure) -> str:
@@ -121,10 +115,6 @@ def _json(figure: go.Figure) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4g}"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _duration(seconds: float) -> str:

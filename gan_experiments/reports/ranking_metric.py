@@ -112,8 +112,8 @@ def ranking_metric(name: str, why: str = "") -> RankingMetric:
 
 
 def _last(record: RunRecord, name: str) -> float | None:
-    points = record.metrics.get(name)
-    return points[-1][1] if points and math.isfinite(points[-1][1]) else None
+    value = record.last(name)
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _tail(record: RunRecord, name: str) -> float | None:

@@ -80,6 +80,11 @@ class RunRecord:
         """The run's share of the GPUs' energy."""
         return None if self.watts is None else self.watts * self.device_seconds / 3600
 
+    def last(self, metric: str) -> float | None:
+        """Return the last value of a metric, or None if the run has none."""
+        points = self.metrics.get(metric)
+        return points[-1][1] if points else None
+
     def losses(self) -> np.ndarray:
         """Read the losses of D and G at every step: float32 ``[S, 2]``."""
         if not self.directory.losses.is_file():

@@ -98,7 +98,7 @@ def _table(protocol: EvaluationProtocol, settings: Sequence[tuple[Setting, list[
 def _cells(runs: Sequence[RunRecord], names: Sequence[str]) -> dict[str, Cell]:
     cells = {}
     for name in names:
-        values = [run.metrics[name][-1][1] for run in runs if name in run.metrics]
+        values = [value for run in runs if (value := run.last(name)) is not None]
         if values:
             deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
             cells[name.rpartition("/")[2]] = Cell(float(np.mean(values)), deviation)
