@@ -11,7 +11,7 @@ from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
 from gan_experiments.runs.checks import check_folder
 from gan_experiments.sweeps.mlflow_summary import deliver
-from gan_experiments.tracking.mlflow.locate import folder_of_run, is_run_id
+from gan_experiments.tracking.find_run import find_run
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 
 
@@ -51,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from gan_experiments.reports.comparison import compare
         from gan_experiments.reports.write import write
 
-        found = compare(folder, options.metric)
-        page = write(found, out.absolute())
-    print(found.headline)
+        comparison = compare(folder, options.metric)
+        page = write(comparison, out.absolute())
+    print(comparison.headline)
     print(f"report    {page}")
     if directory is not None and options.out is None:
         directory.end_abandoned()
@@ -65,9 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _find(reference: str, uri: str) -> tuple[Path, SweepDirectory | None]:
     """Find the folder whose runs are compared, and the sweep that it belongs to."""
-    path = Path(reference)
-    if is_run_id(reference) and not path.exists():
-        path = folder_of_run(reference, uri)
+    path = find_run(reference, uri)
     if not path.is_dir():
         raise UserError(f"{reference}: must be a sweep's folder, a folder of runs, or an MLflow run id")
     directory = SweepDirectory.around(path)

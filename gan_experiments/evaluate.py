@@ -13,7 +13,7 @@ import filelock
 from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
 from gan_experiments.evaluation.protocol import group_of
-from gan_experiments.tracking.mlflow.locate import folder_of_run, is_run_id
+from gan_experiments.tracking.find_run import find_run
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
 from gan_experiments.tracking.synchronise import synchronise
 
@@ -44,11 +44,13 @@ def evaluate_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
     from gan_experiments.tracking.score_records import keep_neighbours, record_scores
     from gan_experiments.training.device import resolve_device
 
+    # 1. Score the checkpoint.
     state = load_state(directory)
     networks = load_networks(state)
     data = OmegaConf.to_yaml(OmegaConf.create(state["config"]["data"]))
     evaluator = _evaluator(data, _plain(cfg.evaluate), cfg.device)
     scores = evaluator.score(networks.generator.to(resolve_device(cfg.device)), networks.latent_dim)
+    # 2. Write the scores down, in the folder and in the journal.
     _write(directory.path / RESULT, scores)
     try:
         with filelock.FileLock(directory.lock, timeout=0):
@@ -70,6 +72,7 @@ def evaluate_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
             journal.close()
     except filelock.Timeout as error:
         raise UserError(f"{directory.path}: this run is training; wait for its end") from error
+    # 3. Bring them to MLflow, where the run has one.
     if read_json(directory.run)["uri"] is not None:
         synchronise(directory)
     return scores
@@ -164,8 +167,8 @@ def _settings(options: argparse.Namespace, overrides: list[str]) -> DictConfig:
     from gan_experiments.configuration.validation import validate
 
     given = {"evaluate.samples": options.samples, "evaluate.features": options.features, "device": options.device}
-    mine = [write(key, value) for key, value in given.items() if value is not None]
-    cfg = compose(["evaluate=full", *overrides, *mine])
+    from_options = [write(key, value) for key, value in given.items() if value is not None]
+    cfg = compose(["evaluate=full", *overrides, *from_options])
     validate(cfg)
     return cfg
 
@@ -195,14 +198,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     with user_errors():
-        overrides = [each for each in options.what if "=" in each and not Path(each).exists()]
+        overrides = [argument for argument in options.what if "=" in argument and not Path(argument).exists()]
         cfg = _settings(options, overrides)
-        for each in (each for each in options.what if each not in overrides):
-            path = Path(each)
-            if not path.exists() and is_run_id(each):
-                path = folder_of_run(each, options.uri)
+        for reference in (argument for argument in options.what if argument not in overrides):
+            path = find_run(reference, options.uri)
             if not path.exists():
-                raise UserError(f"{each}: must be a run's folder or id, a folder of pictures, or an .npz file")
+                raise UserError(f"{reference}: must be a run's folder or id, a folder of pictures, or an .npz file")
             is_run = RunDirectory(path).journal.is_file()
             scores = evaluate_run(RunDirectory.of_a_run(path), cfg) if is_run else evaluate_samples(path, cfg)
             print(f"{path}\n{scores.table()}", flush=True)

@@ -40,13 +40,13 @@ def extractor_for(features: str, dataset: Dataset) -> Extractor | None:
         if channels not in (1, 3):
             raise UserError(f"evaluate.features=inception: judges grey and colour images, not {channels} channels")
         return Inception()
-    own = classifier.load(Path(features).expanduser())
-    if own.spec.channels not in (1, channels):
+    custom = classifier.load(Path(features).expanduser())
+    if custom.channels not in (1, channels):
         raise UserError(
-            f"evaluate.features={features}: judges images of {own.spec.channels} channels, and those of "
+            f"evaluate.features={features}: judges images of {custom.channels} channels, and those of "
             f"data={dataset.name} have {channels}"
         )
-    return own
+    return custom
 
 
 def missing(config: EvaluateConfig, dataset: Dataset) -> str | None:

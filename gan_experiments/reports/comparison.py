@@ -118,16 +118,18 @@ def compare(folder: Path, metric: str | None = None) -> Comparison:
     Raises:
         UserError: There are no runs, or none has the metric.
     """
-    found = records(folder)
-    if not found:
+    # 1. Read the runs.
+    runs = records(folder)
+    if not runs:
         raise UserError(f"{folder}: there is no run in it or below it")
     directory = SweepDirectory(folder)
     sweep = directory.content() if directory.sweep.is_file() else {}
-    chosen = choose(found, metric, [*goals_of(sweep).values()])
-    factors = find_factors(found, list(sweep.get("varied", ())))
-    settings = find_settings(found, factors)
+    # 2. Group them over their seeds.
+    factors = find_factors(runs, list(sweep.get("varied", ())))
+    settings = find_settings(runs, factors)
+    # 3. Rank the settings.
+    chosen = choose(runs, metric, list(goals_of(sweep).values()))
     ranked = rank(settings, chosen)
+    shares = importance(ranked, factors)
     title = sweep.get("name", folder.name)
-    return Comparison(
-        folder.absolute(), title, sweep, found, chosen, factors, settings, ranked, importance(ranked, factors)
-    )
+    return Comparison(folder.absolute(), title, sweep, runs, chosen, factors, settings, ranked, shares)
