@@ -91,10 +91,10 @@ class StepNoise:
             for site, (height, width) in enumerate(sites)
         ]
         self._words = _Words(torch.cat(counters), self._lead, device)
-        self._own_columns = None
+        self._inside = None
         if latent_dims is not None and min(latent_dims) < latent_dim:
-            own = torch.arange(latent_dim) < torch.tensor(latent_dims)[:, None, None]
-            self._own_columns = own.float().to(device)
+            inside = torch.arange(latent_dim) < torch.tensor(latent_dims)[:, None, None]
+            self._inside = inside.float().to(device)  # [K, 1, latent_dim]
         if masks:
             spread = [
                 torch.tensor(spec.p, dtype=torch.float64).unsqueeze(-1).expand(*self._lead, height * width)
@@ -117,8 +117,8 @@ class StepNoise:
         words = self._words(keys)
         size = prod(self._latents)
         latents = _normal(words[..., :size], words[..., size : 2 * size]).unflatten(-1, self._latents)
-        if self._own_columns is not None:
-            latents.mul_(self._own_columns)
+        if self._inside is not None:
+            latents.mul_(self._inside)
         if not self._masks:
             return latents, []
         halves = words[..., 2 * size :].view(torch.int16)

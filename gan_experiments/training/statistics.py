@@ -64,7 +64,7 @@ def fetch(first: int, steps: StepStatistics, members: int) -> list[Window]:
     losses = torch.stack((steps.discriminator_loss, steps.generator_loss), -1)
     logits = torch.stack((steps.real_logits, steps.fake_logits), -2)
     together = torch.cat((losses, logits.flatten(-2)), -1).float().cpu().view(len(losses), members, -1)
-    return [Window(first, own[:, :2], own[:, 2:].unflatten(1, (2, -1))) for own in together.unbind(1)]
+    return [Window(first, row[:, :2], row[:, 2:].unflatten(1, (2, -1))) for row in together.unbind(1)]
 
 
 class EpochStatistics:

@@ -174,7 +174,7 @@ class AdversarialStep:
                 *for_d, for_g = together.split(self._batch, dim)  # each [B, *sample_shape], or [K, B, ...]
                 return [*(Batch(x.detach()) for x in for_d), Batch(for_g)]
             pieces = zip(latents.split(self._batch, dim), *(m.split(self._batch, dim) for m in masks), strict=True)
-            *for_d, for_g = [(Batch(z), list(own)) for z, *own in pieces]
+            *for_d, for_g = [(Batch(z), pass_masks) for z, *pass_masks in pieces]
             with torch.no_grad():
                 detached = [Batch(self.generator(*inputs).float()) for inputs in for_d]
             return [*detached, Batch(self.generator(*for_g).float())]

@@ -15,7 +15,7 @@ from gan_experiments.models.networks import Networks
 from gan_experiments.models.stacking import UnstackableError
 from gan_experiments.runs.run import Run
 from gan_experiments.training.trainer import Trainer
-from tests.conftest import Command
+from tests.support.commands import Command
 
 GIGABYTE = 10**9
 
