@@ -1,1 +1,1 @@
-"""What a person can ask for: the schema, its ranges, validation and help. Only instantiate.py imports torch."""
+"""Everything that a user can ask for: schemas, ranges, validation and help. Nothing here imports torch."""

@@ -1,7 +1,7 @@
 """One setting of an experiment: what it means and which values it may take.
 
-Both are written once, beside the field in ``gan_experiments.configuration.schema``; validation, error messages
-and ``--help`` all read them from there.
+Both are written once, next to the field, in a schema (``configuration/schema.py``, or the file of a part);
+validation, error messages and ``--help`` read them from there. This module imports nothing of the package.
 """
 
 from __future__ import annotations
@@ -40,32 +40,32 @@ class Allowed:
 
 
 def at_least(low: float) -> Allowed:
-    """Numbers from ``low`` on."""
+    """Allow numbers from ``low`` on."""
     return Allowed(f"at least {low}", lambda value: value >= low)
 
 
 def at_most(high: float) -> Allowed:
-    """Numbers up to ``high``, which is one of them."""
+    """Allow numbers up to and including ``high``."""
     return Allowed(f"at most {high}", lambda value: value <= high)
 
 
 def seeds() -> Allowed:
-    """Seeds of the run, of the data or of a sampler."""
+    """Allow seeds of the run, of the data or of a sampler."""
     return at_least(0) & at_most(2**31 - 1)
 
 
 def above(low: float) -> Allowed:
-    """Numbers greater than ``low``."""
+    """Allow numbers greater than ``low``."""
     return Allowed(f"above {low}", lambda value: value > low)
 
 
 def below(high: float) -> Allowed:
-    """Numbers less than ``high``."""
+    """Allow numbers less than ``high``."""
     return Allowed(f"below {high}", lambda value: value < high)
 
 
 def each(allowed: Allowed, length: int | None = None) -> Allowed:
-    """Lists of ``length`` elements (of any number but 0, where it is None), all of them ``allowed``."""
+    """Allow lists of ``length`` elements (of at least one, where it is None), each of them ``allowed``."""
     return Allowed(
         f"{'not empty' if length is None else f'exactly {length} of them'}, each {allowed.words}",
         lambda values: (len(values) == length if length else len(values) > 0) and all(map(allowed.holds, values)),
@@ -73,20 +73,20 @@ def each(allowed: Allowed, length: int | None = None) -> Allowed:
 
 
 def one_of(*values: Any) -> Allowed:
-    """These values."""
+    """Allow these values."""
     *most, last = map(str, values)
     return Allowed(f"{', '.join(most)} or {last}", lambda value: value in values, complete=True)
 
 
 def any_of(*values: str) -> Allowed:
-    """Lists, perhaps empty, of some of these values."""
+    """Allow lists, perhaps empty, of some of these values."""
     return Allowed(
         f"a list of any of {', '.join(values)}", lambda given: all(value in values for value in given), complete=True
     )
 
 
 def matching(pattern: str, words: str) -> Allowed:
-    """Text that ``pattern`` matches as a whole; ``words`` say so to a person."""
+    """Allow text that ``pattern`` matches as a whole; ``words`` describe it in messages."""
     return Allowed(words, lambda value: re.fullmatch(pattern, value) is not None, complete=True)
 
 
@@ -110,10 +110,10 @@ def setting(
     *,
     shared: Literal["value", "length", "nothing"] = "value",
 ) -> Any:
-    """A field of a schema's dataclass.
+    """Make a field of a schema's dataclass.
 
     Args:
-        default: Its default, or ``omegaconf.MISSING`` where a group's YAML or the person has to give it.
+        default: Its default, or ``omegaconf.MISSING`` where a group's YAML or the user has to give it.
         meaning: What it is, with its unit; one phrase without a full stop.
         allowed: Its values, where the type does not say everything. None (null) is a matter of the type.
         shared: What runs must have in common of it to train stacked, as one program.
@@ -125,7 +125,7 @@ def setting(
 
 
 def describe(kind: Any, spec: Field[Any]) -> str:
-    """The values that a field may take, as words that complete "must be …".
+    """Return the values that a field may take, as words that complete "must be …".
 
     Args:
         kind: The field's type, resolved (``typing.get_type_hints``).
@@ -148,7 +148,7 @@ def describe(kind: Any, spec: Field[Any]) -> str:
 
 
 def is_allowed(value: Any, spec: Field[Any]) -> bool:
-    """Whether ``value``, of the field's type, is one that the field may take: every number finite, and in range."""
+    """Return whether the field may take ``value``, which has its type: every number finite and in range."""
     if value is None:
         return True
     numbers = value if isinstance(value, list) else [value]

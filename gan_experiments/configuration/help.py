@@ -1,4 +1,4 @@
-"""The answer to ``--help``, put together from the configuration's files and its schema."""
+"""The answer to ``--help``, put together from the YAML files, the schemas and the pages that exist."""
 
 from __future__ import annotations
 
@@ -42,10 +42,11 @@ gan_experiments/sweeps/README.md (resuming, search), gan_experiments/evaluation/
 gan_experiments/tracking/README.md (what a run records, shared servers), multirun/RESULTS.md (results).
 """
 _WIDTH = 118
+_PACKAGE = Path(__file__).parents[1]
 
 
 def text(overrides: Sequence[str]) -> str:
-    """The whole answer, with the values that ``overrides`` give as defaults.
+    """Return the whole answer, with the values that ``overrides`` give as defaults.
 
     Args:
         overrides: As on the command line.
@@ -56,11 +57,20 @@ def text(overrides: Sequence[str]) -> str:
     sections += [_options(CONFIG_DIR / name, cfg.hydra.runtime.choices) for name in GROUPS]
     sections += ["Keys, with their defaults:\n", "\n".join(_keys("", cfg, Config)) + "\n"]
     groups = ["\n".join(_keys(name, cfg[name], OmegaConf.get_type(cfg[name]))) for name in _groups(cfg)]
-    return "\n".join([*sections, *(f"{keys}\n" for keys in groups if keys), _TAIL])
+    return "\n".join([*sections, *(f"{keys}\n" for keys in groups if keys), _TAIL + _pages()])
 
 
 def _groups(cfg: DictConfig) -> list[str]:
     return [name for name in fields_of(Config) if isinstance(cfg.get(name), DictConfig)]
+
+
+def _pages() -> str:
+    """Return a paragraph with the paths of all pages: the first ones to read, then one for each folder."""
+    root = _PACKAGE.parent
+    first = [folder / "README.md" for folder in (root, CONFIG_DIR, _PACKAGE)]
+    pages = dict.fromkeys([*first, *sorted(_PACKAGE.glob("*/README.md"))])
+    paths = ", ".join(page.relative_to(root).as_posix() for page in pages if page.is_file())
+    return TextWrapper(_WIDTH, subsequent_indent="  ").fill(f"Pages to read: {paths}") + "\n"
 
 
 def _options(folder: Path, choices: Any) -> str:
@@ -73,13 +83,13 @@ def _options(folder: Path, choices: Any) -> str:
 
 
 def _first_comment(file: Path) -> str:
-    """The first comment of an option's file that is not an instruction to Hydra."""
+    """Return the first comment of an option's file that is not an instruction to Hydra."""
     comments = (line[1:].strip() for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("#"))
     return next((comment for comment in comments if not comment.startswith("@package")), "")
 
 
 def _keys(group: str, node: DictConfig, schema: type | None) -> Iterator[str]:
-    """The keys of one group; those of a user's own group have no meaning that is known here."""
+    """Yield a paragraph for each key of a group; the meaning of a custom group's keys is not known here."""
     known = fields_of(schema) if is_dataclass(schema) else {}
     for name, value in node.items_ex(resolve=False):
         metadata = known[name][1].metadata if name in known else {}

@@ -1,4 +1,4 @@
-"""The names of all settings: for finding one by its dotted key, and the nearest to a misspelt one."""
+"""The names of all settings: find one by its dotted key, or the nearest to a misspelt one."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from gan_experiments.configuration.store import SCHEMAS, schemas
 GROUPS = (*dict.fromkeys(group for group, _, _ in SCHEMAS), "experiment", "sweep")
 """The groups of options."""
 _FURTHER = ("experiment", "+sweep", "hydra", "hydra/launcher", "hydra/sweeper")
-"""What may stand left of "=" on the command line beside the schema's keys."""
+"""Words that may stand left of "=" on the command line, besides the schema's keys."""
 _ALIKE = 0.65
 """Least similarity of a suggestion (difflib's ratio); at its default, betas would be suggested for extra."""
 
 
 def words_for(key: str) -> str | None:
-    """Words that complete "must be …" for a dotted key, or None for a key that the schema does not know."""
+    """Return words that complete "must be …" for a dotted key, or None for a key that the schema does not know."""
     group, _, name = key.rpartition(".")
     for schema in [schema for of, schema in schemas() if of == group] if group else [Config]:
         kind, spec = fields_of(schema).get(name, (None, None))
@@ -28,7 +28,7 @@ def words_for(key: str) -> str | None:
 
 
 def unknown(assignment: str, parent: str, siblings: Iterable[str]) -> str:
-    """The line that refuses a key which does not exist.
+    """Return the line that refuses a key which does not exist.
 
     Args:
         assignment: As given: ``key=value``.
@@ -44,13 +44,13 @@ def unknown(assignment: str, parent: str, siblings: Iterable[str]) -> str:
 
 
 def _nearest(key: str, parent: str, siblings: list[str]) -> str | None:
-    """The key that is most likely meant: one beside it, one of that name elsewhere, or one spelt alike."""
+    """Return the key that is most likely meant: one in its group, one of that name elsewhere, or one spelt alike."""
     beside = [f"{parent}.{name}".lstrip(".") for name in siblings]
     known = [f"{group}.{name}" for group, schema in schemas() for name in fields_of(schema) if name[0] != "_"]
     everywhere = list(dict.fromkeys([*beside, *fields_of(Config), *known, *_FURTHER]))
     name = key.rpartition(".")[2]
     if key == f"{parent}.{name}".lstrip("."):
-        # The group is right: only names are compared, for dotted keys of one group all look alike.
+        # The group is right: only names are compared, because dotted keys of one group all look alike.
         alike = [
             f"{parent}.{other}".lstrip(".") for other in difflib.get_close_matches(name, siblings, n=1, cutoff=_ALIKE)
         ]

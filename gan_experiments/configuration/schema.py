@@ -27,7 +27,7 @@ from gan_experiments.configuration.fields import (
 
 @dataclass
 class TrainConfig:
-    """How the players are trained."""
+    """Length, batches, rates, engine and checkpoints of the training."""
 
     epochs: int = setting(100, "passes over the data", at_least(1))
     batch_size: int = setting(52, "samples a step; not more than the data set has", at_least(1))
@@ -71,35 +71,37 @@ class TrainConfig:
         any_of(*modules_in("evaluation/warning_lights")),
     )
     resume: str | None = setting(
-        None, "a run's folder, a checkpoint, an MLflow run id; or auto, to go on if there is a checkpoint"
+        None, "a run's folder, a checkpoint, an MLflow run id; or auto, to resume where there is a checkpoint"
     )
 
 
 @dataclass
 class EvaluateConfig:
-    """How good the generator is, measured while it trains and when it is through."""
+    """Scores of the generator, while it trains and at the end."""
 
     name: str = setting(MISSING, "off, quick or full")
     every: int | None = setting(None, "epochs between scores; null for the end of the run alone", at_least(1))
-    samples: int = setting(10_000, "generated samples that are scored; compare equal numbers alone", at_least(100))
+    samples: int = setting(
+        10_000, "generated samples that are scored; only scores of equal numbers are comparable", at_least(100)
+    )
     metrics: list[str] = setting(
         [],
         "what is measured, where it makes sense for the data; empty for nothing",
         any_of(*modules_in("evaluation/metrics")),
     )
     features: str = setting(
-        "classifier", "classifier (the one for digits that is shipped), inception, or the file of one of your own"
+        "classifier", "classifier (the shipped one, for digits), inception, or the file of a custom classifier"
     )
 
 
 @dataclass
 class TrackingConfig:
-    """Where runs are recorded. The run's folder always holds everything; a tracker gets a copy."""
+    """The place where runs are recorded. The run's folder always holds everything; a tracker gets a copy."""
 
     name: str = setting(MISSING, "local, server, tensorboard or off")
     uri: str | None = setting(MISSING, "MLflow tracking URI, or tensorboard:FOLDER; null for the run's folder alone")
     experiment: str = setting("gan", "the experiment that the run belongs to")
-    run_name: str | None = setting(None, "the run's name; null for one made of what is special about it")
+    run_name: str | None = setting(None, "the run's name; null for one made from the overrides")
     tags: dict[str, str] = setting({}, "further MLflow tags: +tracking.tags.KEY=VALUE")
     log_every: int = setting(100, "steps between logged losses", at_least(1))
     sample_every: int = setting(5, "epochs between sample grids", at_least(1))
@@ -110,14 +112,14 @@ class TrackingConfig:
 
 @dataclass
 class FusedConfig:
-    """How ``hydra/launcher=fused`` trains a sweep."""
+    """Settings of ``hydra/launcher=fused``, which trains a sweep as one program."""
 
     max_members: int = setting(64, "most runs that train as one program; fewer where memory is short", at_least(1))
 
 
 @dataclass
 class Config:
-    """A whole experiment. Data, model, objective and penalty are open to a user's own ``_target_``."""
+    """A whole experiment. Data, model, objective and penalty take a custom ``_target_``."""
 
     data: Any = MISSING
     model: Any = MISSING

@@ -1,4 +1,4 @@
-"""Whether a composed configuration makes sense: keys, types, ranges. Nothing is loaded, nothing is written."""
+"""Validation of a composed configuration: keys, types, ranges. Nothing is loaded, nothing is written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gan_experiments.errors import UserError
 
 
 def validate(cfg: DictConfig) -> None:
-    """Check every key and value that this machine's state has no part in.
+    """Check every key and value, without looking at files, data or devices.
 
     Hydra lets ``+`` add and ``~`` delete keys, and OmegaConf knows types but no ranges; both end here.
 
@@ -73,7 +73,7 @@ def _check_value(key: str, value: Any, kind: Any, spec: Any) -> None:
 
 
 def _resolved(cfg: DictConfig, name: str) -> Any:
-    """``cfg[name]`` as plain values with interpolations resolved and nothing missing."""
+    """Return ``cfg[name]`` as plain values with interpolations resolved and nothing missing."""
     try:
         node = cfg[name]
         if isinstance(node, DictConfig):

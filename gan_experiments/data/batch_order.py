@@ -1,4 +1,4 @@
-"""The order in which samples are seen: a function of the seed and the position, and of nothing else."""
+"""The order in which samples are seen, a function of the seed and the position alone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class BatchStream:
         self._permutation = lru_cache(maxsize=2)(partial(_permutation, size, seed))
 
     def indices(self, first: int, count: int) -> Tensor:
-        """Indices of the samples of ``count`` batches from batch ``first`` on: int64 ``[count, batch_size]``, CPU."""
+        """Return the indices of ``count`` batches, from batch ``first`` on: int64 ``[count, batch_size]``, CPU."""
         position, end = first * self._batch_size, (first + count) * self._batch_size
         order = torch.empty(end - position, dtype=torch.int64)
         filled = 0
@@ -48,7 +48,7 @@ class BatchStream:
 
 
 def _permutation(size: int, seed: int, epoch: int) -> Tensor:
-    """The order of epoch ``epoch`` (from 0): int64 ``[size]``."""
+    """Return the order of epoch ``epoch`` (from 0): int64 ``[size]``."""
     # SeedSequence mixes: neighbouring seeds and epochs share nothing, and (1, 2) is not (2, 1).
     mixed = int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0])
     return torch.randperm(size, generator=torch.Generator().manual_seed(mixed))

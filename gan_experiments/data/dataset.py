@@ -1,4 +1,4 @@
-"""What is learnt: a whole data set as one tensor."""
+"""A whole data set as one tensor."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ImageDataConfig:
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """Where points come from: equally likely, round Gaussians.
+    """The distribution that points come from: equally likely, round Gaussians.
 
     Attributes:
         means: float32 ``[K, D]``.
@@ -50,7 +50,7 @@ class Mixture:
 class Dataset:
     """A data set as one tensor, which moves to the device once.
 
-    A loader of a user's own is any function that returns one of these; ``data._target_`` names it, and the other
+    A custom loader is any function that returns one of these; ``data._target_`` names it, and the other
     keys of the ``data`` group are its arguments.
 
     Attributes:
@@ -130,5 +130,5 @@ class Dataset:
 
 
 def _describe(tensor: Tensor) -> str:
-    """Type and shape: ``uint8 [60000, 1, 28, 28]``."""
+    """Return type and shape: ``uint8 [60000, 1, 28, 28]``."""
     return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"

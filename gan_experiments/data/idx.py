@@ -98,8 +98,8 @@ RELEASES = {
 def load(name: str, root: str, image_size: int, download: bool, validation: int = 0) -> Dataset:
     """Load the training set of MNIST, Fashion-MNIST or KMNIST.
 
-    Read are ``ROOT/MNIST/raw/train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte``, or the same compressed
-    (``.gz``); likewise ``FashionMNIST`` and ``KMNIST``. Checked are magic number, dimensions, length and MD5; of
+    It reads ``ROOT/MNIST/raw/train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte``, or the same compressed
+    (``.gz``); ``FashionMNIST`` and ``KMNIST`` in the same way. It checks magic number, dimensions, length and MD5; of
     KMNIST's extracted files, whose MD5 nobody publishes, all but the last.
 
     Args:
@@ -139,7 +139,7 @@ def _load(
     files: tuple[str, str],
     shape: tuple[int, int, int],
 ) -> Dataset:
-    """The training or the test set, from its two files."""
+    """Load the training or the test set from its two files."""
     raw = Path(root).expanduser() / release.folder / "raw"
     missing = [file for file in files if _find(raw, file, release) is None]
     if missing and not download:
@@ -156,7 +156,7 @@ def _load(
 
 
 def _find(raw: Path, file: str, release: Release) -> Path | None:
-    """Where ``file`` lies, extracted or compressed; rather the one whose checksum is known."""
+    """Find ``file``, extracted or compressed; the one with a known checksum where both are there."""
     try:
         found = [path for path in (raw / file, raw / f"{file}.gz") if path.exists()]
     except OSError as error:
@@ -165,7 +165,7 @@ def _find(raw: Path, file: str, release: Release) -> Path | None:
 
 
 def _read(raw: Path, file: str, release: Release, shape: tuple[int, ...]) -> Tensor:
-    """The contents of an IDX file of unsigned bytes of this shape, verified: uint8 ``shape``."""
+    """Return the verified contents of an IDX file of unsigned bytes, uint8 of this shape."""
     path = _find(raw, file, release)
     assert path is not None
     try:

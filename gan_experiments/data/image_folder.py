@@ -28,10 +28,10 @@ CACHE = ".gan_experiments"
 """Folder in the folder of pictures that holds the tensors made of them; may be deleted at any time."""
 
 PROGRESS: dict[str, Any] = {"unit": "picture", "delay": 1, "leave": False, "disable": None}
-"""Bars are for people who wait: on a terminal, after a second."""
+"""Progress bars appear only on a terminal, after a second."""
 
 PREPARATION = 1
-"""Number of the way in which pictures become tensors; another way needs another number, or old caches answer."""
+"""Version of the way in which pictures become tensors; change it with the way, or old caches are used."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class ImageFolderDataConfig:
 
     _target_: str = setting("gan_experiments.data.image_folder.load", "function that loads the data")
     name: str = setting("image_folder", "the data set's name, as it appears in run names and in MLflow")
-    root: str = setting(MISSING, "the folder of pictures; a cache is kept beside them, keyed by their content")
+    root: str = setting(MISSING, "the folder of pictures; a cache is kept next to them, keyed by their content")
     image_size: int = setting(28, "pixels; the shorter side is resized to it and the centre cropped", at_least(1))
     channels: int = setting(3, "1 for grey, 3 for colour", one_of(1, 3))
     download: bool = setting(False, "without effect: a folder is never downloaded")
@@ -83,7 +83,7 @@ def load(name: str, root: str, image_size: int, channels: int, download: bool) -
 
 
 def _pictures(folder: Path, root: str) -> list[str]:
-    """Paths of the pictures relative to ``folder``, with slashes, sorted."""
+    """Return the paths of the pictures relative to ``folder``, with slashes, sorted."""
     Image.init()
     # Formats with an image type: the others are documents, films, and stubs that only some plug-in can read.
     formats = {key for key in Image.OPEN if Image.MIME.get(key, "").startswith("image/")}
@@ -116,7 +116,7 @@ def _labels(paths: list[str]) -> Tensor | None:
 
 
 def _key(folder: Path, paths: list[str], image_size: int, channels: int) -> str:
-    """Digest of the pictures' contents in their order, and of what is made of them."""
+    """Return a digest of the pictures' contents in their order, and of what is made of them."""
 
     def digest(path: str) -> bytes:
         try:

@@ -40,13 +40,13 @@ class MixtureDataConfig:
 
 
 def ring_means(modes: int, extent: float) -> Tensor:
-    """Means evenly spaced on a circle of radius ``extent``, the first at (extent, 0): float32 ``[modes, 2]``."""
+    """Return means at equal distances on a circle, the first at (extent, 0): float32 ``[modes, 2]``."""
     angle = torch.arange(modes, dtype=torch.float64) * (2 * pi / modes)
     return (torch.stack((angle.cos(), angle.sin()), 1) * extent).float()
 
 
 def grid_means(modes: int, extent: float) -> Tensor:
-    """Means on a square grid that spans [-extent, extent] in both coordinates: float32 ``[modes, 2]``.
+    """Return means on a square grid that spans [-extent, extent] in both coordinates: float32 ``[modes, 2]``.
 
     Raises:
         UserError: ``modes`` is not a square number.

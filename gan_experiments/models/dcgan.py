@@ -143,7 +143,7 @@ class ConvolutionalDiscriminator(nn.Module):
 
 @torch.no_grad()
 def _initialise(network: nn.Module) -> None:
-    """Weights from N(0, 0.02), as the paper has them, and biases at 0."""
+    """Draw weights from N(0, 0.02), as in the paper, and set biases to 0."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             layer.weight.normal_(0, 0.02)
@@ -161,11 +161,11 @@ def build(
     dropout: float,
     spectral_norm: bool = False,
 ) -> Networks:
-    """Both networks, initialised from torch's global generator.
+    """Build both networks, initialised from torch's global generator.
 
     Args:
         sample_shape: Shape of one sample of the data, ``[C, H, W]``.
-        name: The architecture's name; for people.
+        name: The architecture's name; for display.
         latent_dim: Dimension of z.
         generator_widths: Channels before each of the generator's transposed convolutions.
         discriminator_widths: Channels after each of the discriminator's convolutions.

@@ -124,11 +124,11 @@ def build(
     dropout: float,
     spectral_norm: bool = False,
 ) -> Networks:
-    """Both perceptrons, initialised as ``nn.Linear`` is, from torch's global generator.
+    """Build both perceptrons, initialised as ``nn.Linear`` is, from torch's global generator.
 
     Args:
         sample_shape: Shape of one sample of the data.
-        name: The architecture's name; for people.
+        name: The architecture's name; for display.
         latent_dim: Dimension of z.
         generator_widths: Hidden widths of the generator.
         discriminator_widths: Hidden widths of the discriminator.

@@ -56,8 +56,11 @@ def test_they_are_those_that_the_parts_define() -> None:
     defined = {}
     for folder in FOLDERS:
         for module in modules_in(folder):
-            members = vars(importlib.import_module(f"gan_experiments.{folder}.{module}"))
-            defined |= {name: value for name, value in members.items() if name.endswith("Config")}
+            part = importlib.import_module(f"gan_experiments.{folder}.{module}")
+            own = {
+                name: value for name, value in vars(part).items() if getattr(value, "__module__", "") == part.__name__
+            }
+            defined |= {name: value for name, value in own.items() if name.endswith("Config")}
     assert {schema.__name__: described(schema) for _, _, schema in PART_SCHEMAS} == {
         name: described(schema) for name, schema in defined.items()
     }
