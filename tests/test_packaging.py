@@ -110,4 +110,4 @@ def test_tab_completes_in_bash(installed: Path, tmp_path: Path) -> None:
     """
     programs = f"{installed / 'bin'}{os.pathsep}{os.environ['PATH']}"
     offered = _call("bash", "-c", script, cwd=tmp_path, path=installed, PATH=programs)
-    assert offered.split() == ["tracking=local", "tracking=off", "tracking=server"]
+    assert offered.split() == [f"tracking={option}" for option in ("local", "off", "server", "tensorboard")]
