@@ -1,4 +1,4 @@
-"""The command ``python -m gan_experiments.sample``: draws from a run's generator."""
+"""The command ``python -m gan_experiments.sample``: draws samples from a run's generator."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STEPS = 10
 
 
 def interpolate(ends: Tensor, steps: int) -> Tensor:
-    """Latents on great circles from each row of ``ends`` to the next one: ``[(n - 1) * steps, latent_dim]``.
+    """Return latents on great circles from each row of ``ends`` to the next: ``[(n - 1) * steps, latent_dim]``.
 
     Spherical interpolation (White, "Sampling Generative Networks", 2016): normal latents lie near a sphere, and
     the straight line between two of them leaves it.
@@ -65,10 +65,10 @@ def draw(directory: RunDirectory, count: int, seed: int, rows: bool, epoch: int 
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command.
+    """Run the command.
 
     Raises:
-        SystemExit: Status 2 for what the person can mend, after one line on stderr.
+        SystemExit: Status 2, after one line on stderr, for a mistake of the user.
     """
     parser = argparse.ArgumentParser(
         prog="python -m gan_experiments.sample", description="Draw samples from a run's generator into a picture."

@@ -1,4 +1,4 @@
-"""Delivers to MLflow what runs could not: ``python -m gan_experiments.sync RUN_DIR [RUN_DIR …]``."""
+"""The command ``python -m gan_experiments.sync``: delivers what runs could not deliver themselves."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from gan_experiments.tracking.synchronise import synchronise
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command.
+    """Run the command.
 
     Raises:
-        SystemExit: Status 2 for what the person can mend, 1 if the destination went away; after one line.
+        SystemExit: After one line: status 2 for a mistake of the user, 1 if the destination stopped answering.
     """
     parser = argparse.ArgumentParser(
         prog="python -m gan_experiments.sync",
-        description="Deliver to MLflow what runs could not, each value once. Safe to repeat.",
+        description="Deliver to MLflow or TensorBoard what runs could not, each value once. Safe to repeat.",
     )
     parser.add_argument(
         "run_dirs", metavar="RUN_DIR", nargs="+", help="a run's folder, such as outputs/2026-01-31/12-00-00"
     )
-    parser.add_argument("--uri", help="another destination than the runs' own")
+    parser.add_argument("--uri", help="deliver there instead, such as sqlite:///mlflow.db or tensorboard:FOLDER")
     options = parser.parse_args(arguments)
     with user_errors():
         for directory in [RunDirectory.of_a_run(path) for path in options.run_dirs]:

@@ -1,6 +1,6 @@
-"""The background processes of training: they draw the pictures and deliver to MLflow while it goes on.
+"""The background processes of training: they render pictures and deliver to the tracker while it trains.
 
-Processes rather than threads, because drawing, importing MLflow and migrating its database are Python code that
+Processes rather than threads, because rendering, importing MLflow and migrating its database are Python code that
 would take the interpreter lock from the training loop, and because a hanging server cannot hold up an exit.
 """
 
@@ -24,16 +24,16 @@ UNDELIVERED = 3
 _NOTICES = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """A queue gives notice to all processes of a job; it is for training, which then ends the run in good order."""
 _CORES_A_PROCESS = 4
-"""A stack of many runs has many pictures to draw; where there are cores to spare, several processes share them."""
+"""A stack of many runs has many pictures to render; where there are cores to spare, several processes share them."""
 
 
 class Background:
-    """Starts the background processes of runs that train together, and sees them out.
+    """Starts the background processes of runs that train together, and waits for their ends.
 
     Args:
         directories: The runs' folders, each with its run.json.
         uri: Where the runs are delivered, or None.
-        say: Shows a line to the person.
+        say: Shows a line to the user.
     """
 
     def __init__(self, directories: Sequence[RunDirectory], uri: str | None, say: Callable[[str], None]) -> None:
@@ -41,7 +41,7 @@ class Background:
         self._processes = [_Process(directories[i::count], uri, say) for i in range(count)]
 
     def finish(self) -> list[str]:
-        """Wait until everything is drawn and delivered; no longer than the person grants a silent server.
+        """Wait until everything is rendered and delivered, on a silent server no longer than ``tracking.timeout``.
 
         Returns:
             Lines saying what is missing and how to complete it.
@@ -52,7 +52,7 @@ class Background:
 
 
 class _Process:
-    """Starts at once, and ends by itself when this process does, however that comes about."""
+    """One background process: starts at once, and ends by itself after this process, however this one ends."""
 
     def __init__(self, directories: Sequence[RunDirectory], uri: str | None, say: Callable[[str], None]) -> None:
         self._directories, self._uri, self._say = directories, uri, say
@@ -85,12 +85,12 @@ class _Process:
         self._process.stdin.close()
 
     def wait(self) -> list[str]:
-        """Wait for its end; lines saying what is missing."""
+        """Wait for its end, and return lines saying what is missing."""
         status = self._process.wait()
         self._reader.join()
         if status == 0:
             return []
-        # A process that broke off may have done so after its last delivery; pictures are then still to draw.
+        # A process that broke off may have done so after its last delivery; pictures are then still to be rendered.
         uri = self._uri
         missing = [d for d in self._directories if uri is None or not d.is_delivered(uri)] or self._directories
         log = self._directories[0].log
@@ -100,7 +100,7 @@ class _Process:
 
 @contextmanager
 def _blocked(*signals: signal.Signals) -> Iterator[None]:
-    """A process that is started within never sees these signals."""
+    """Block signals for the processes that are started within."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
@@ -109,7 +109,7 @@ def _blocked(*signals: signal.Signals) -> Iterator[None]:
 
 
 def environment() -> dict[str, str]:
-    """Variables for a process that imports what this one can import, and computes little."""
+    """Return variables for a process that can import all that this one can, and computes little."""
     # This package first: a model loaded through MLflow puts a part of it on the path.
     path = [str(Path(gan_experiments.__file__).parent.parent), *map(os.path.abspath, sys.path)]
     # Its threads would only take turns with those of training.
@@ -117,5 +117,5 @@ def environment() -> dict[str, str]:
 
 
 def sync_command(*run_directories: Path) -> str:
-    """The command that completes runs' pictures and delivery."""
+    """Return the command that completes runs' pictures and delivery."""
     return shlex.join(["python", "-m", "gan_experiments.sync", *map(str, run_directories)])

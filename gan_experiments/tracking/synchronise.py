@@ -42,7 +42,7 @@ def synchronise(directory: RunDirectory, uri: str | None = None) -> str | None:
             try:
                 return tracker(directory, run, destination, gallery).complete()
             except tracker.failures() as error:
-                message = f"{destination} stopped answering ({brief(error)}); the same command goes on from there"
+                message = f"{destination} stopped answering ({brief(error)}); the same command continues from there"
                 raise RunFailedError(message) from error
     except filelock.Timeout as error:
         raise UserError(f"{directory.path}: this run is training or being delivered; it needs no help") from error

@@ -29,7 +29,7 @@ _NICENESS = 10
 
 
 def main() -> None:
-    """Draw and deliver the runs named as arguments until standard input ends, and what is left then."""
+    """Render and deliver the runs named as arguments until standard input ends, and then what is left."""
     os.nice(_NICENESS)
     directories = [RunDirectory(path) for path in sys.argv[1:]]
     over = threading.Event()
@@ -41,13 +41,13 @@ def main() -> None:
 
 
 def _watch(over: threading.Event) -> None:
-    """The training process holds the other end; however it ends, this returns."""
+    """Wait until the training process, which holds the other end, ends in whatever way."""
     sys.stdin.buffer.read()
     over.set()
 
 
 class Followed:
-    """A run in the making, of which everything is drawn and delivered.
+    """A run in progress, of which everything is rendered and delivered.
 
     Args:
         directory: The run's folder.
@@ -68,18 +68,18 @@ class Followed:
         self._session, _ = last_session(directory.journal)
 
     def advance(self, *, over: bool = False) -> None:
-        """Draw what is new; ``over`` says that nothing will be."""
+        """Render what is new; ``over`` says that nothing more will come."""
         self._gallery.advance()
         if over and self.tracker is None and not last_session(self._directory.journal)[1]:
             self._gallery.finish()
 
     def drain(self) -> None:
-        """Deliver what is drawn."""
+        """Deliver what is rendered."""
         while self.tracker is not None and self.tracker.send():
             pass
 
     def end_abandoned(self) -> None:
-        """Mark a run as killed whose process died without a word; unless, resumed, it is already training again."""
+        """Mark a run as killed if its process died without a word and it is not already training again."""
         if self.tracker is not None and last_session(self._directory.journal) == (self._session, False):
             self.tracker.end_abandoned()
 
@@ -90,7 +90,7 @@ class Followed:
 
 
 class Worker:
-    """Draws and delivers runs that train together.
+    """Renders and delivers runs that train together.
 
     Args:
         runs: The runs, which share a destination.
@@ -102,7 +102,7 @@ class Worker:
         self._lost = False
 
     def work(self) -> None:
-        """Follow the journals to their ends; then give the destination what time it is granted."""
+        """Follow the journals to their ends; then give the destination ``tracking.timeout`` to take the rest."""
         backoff = 0.0
         while not self._over.is_set():
             backoff = 0.0 if self._follow() else min(_LONGEST_BACKOFF, 2 * backoff + 1)
@@ -119,7 +119,7 @@ class Worker:
                     time.sleep(1.0)
 
     def _follow(self) -> bool:
-        """Draw and deliver what is new, up to the first run that the destination does not take."""
+        """Render and deliver what is new, up to the first run that the destination does not take."""
         for run in self._runs:
             if self._over.is_set():
                 break
@@ -135,7 +135,7 @@ class Worker:
         except Exception as error:
             if not self._lost:
                 run.note(error)
-                self._say(f"{self._place()} is lost ({brief(error)}); training goes on, and is delivered later")
+                self._say(f"{self._place()} is lost ({brief(error)}); training continues, and is delivered later")
             self._lost = True
             return False
         if self._lost:
@@ -148,7 +148,7 @@ class Worker:
         return f"{tracker_of(self._uri).title} at {self._uri}"
 
     def _give_up(self, local: bool) -> None:
-        """End this process when the destination has not answered for as long as the user grants it."""
+        """End this process when the destination has not answered for ``tracking.timeout`` seconds."""
         trackers = [run.tracker for run in self._runs if run.tracker is not None]
         since = time.monotonic()
         while True:

@@ -1,1 +1,1 @@
-"""All that speaks to MLflow."""
+"""What talks to MLflow: its client, its URIs, its models, and its private formats."""

@@ -1,8 +1,8 @@
-"""One run in MLflow: made, found again, and told things, each of which may be told again without harm.
+"""One run in MLflow: created, found again, and logged to; anything may be logged again without harm.
 
 MLflow keeps one of equal values of a metric (same key, time, step and value), parameters and tags replace
 themselves, files replace files of the same name: so whatever may have been lost on the way is simply sent again.
-Only ``MlflowClient`` is used; ``mlflow``'s functions of the same names would share state with the person's program.
+Only ``MlflowClient`` is used; ``mlflow``'s functions of the same names would share state with the user's program.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PARAMS_A_BATCH, _METRICS_A_BATCH = 100, 1000
 
 
 def connect(uri: str) -> MlflowClient:
-    """A client for a destination, its database's tables there."""
+    """Return a client for a destination whose database has its tables."""
     load(uri)
     from mlflow import MlflowClient
 
@@ -44,7 +44,7 @@ def connect(uri: str) -> MlflowClient:
 
 
 def load(uri: str) -> None:
-    """Import what talks to a destination: seconds of processor time, for which it is not to blame."""
+    """Import MLflow now, so that the import does not count against the server's timeout."""
     _prepare_environment(uri)
     import mlflow
 
@@ -53,7 +53,7 @@ def load(uri: str) -> None:
 
 
 def _prepare_environment(uri: str) -> None:
-    """Settings of MLflow for this process, before it is imported; those that a person made stay.
+    """Set MLflow's environment variables for this process, before it is imported; those that the user set stay.
 
     MLflow's own patience with a dead server, minutes, would hide that it is back.
     """
@@ -74,7 +74,7 @@ def _prepare_environment(uri: str) -> None:
 
 @contextmanager
 def _alone(uri: str) -> Iterator[None]:
-    """Lets one process of this machine at a time create a database's tables: two at once would ruin it."""
+    """Let one process of this machine at a time create a database's tables: two at once would ruin it."""
     if uri.startswith("http"):
         yield
         return
@@ -84,7 +84,7 @@ def _alone(uri: str) -> Iterator[None]:
 
 
 def find_or_create_experiment(client: MlflowClient, name: str) -> str:
-    """The experiment's id. Another process may be creating it at the same time."""
+    """Return the experiment's id. Another process may be creating it at the same time."""
     from mlflow.exceptions import MlflowException
 
     experiment = client.get_experiment_by_name(name)
@@ -100,18 +100,18 @@ def find_or_create_experiment(client: MlflowClient, name: str) -> str:
 
 
 def find_run(client: MlflowClient, experiment_id: str, nonce: str) -> str | None:
-    """The id of the run with a nonce, or None."""
+    """Return the id of the run with a nonce, or None."""
     found = client.search_runs([experiment_id], f"tags.{NONCE_TAG} = '{nonce}'", max_results=1)
     return found[0].info.run_id if found else None
 
 
 def create_run(client: MlflowClient, experiment_id: str, *, name: str, nonce: str, time: int) -> str:
-    """A new run's id; ``time`` is when it started, in milliseconds since 1970."""
+    """Create a run and return its id; ``time`` is when it started, in milliseconds since 1970."""
     return client.create_run(experiment_id, time, {NONCE_TAG: nonce}, name).info.run_id
 
 
 def log_metrics(client: MlflowClient, run_id: str, lines: list[Line]) -> None:
-    """All values of the journal's lines of metrics, with the times of the journal."""
+    """Log all values of the journal's lines of metrics, with the times of the journal."""
     from mlflow.entities import Metric
 
     metrics = [
@@ -122,9 +122,9 @@ def log_metrics(client: MlflowClient, run_id: str, lines: list[Line]) -> None:
 
 
 def log_params(client: MlflowClient, run_id: str, values: dict[str, str]) -> None:
-    """Parameters, cut where they are longer than MLflow takes.
+    """Log parameters, cut where they are longer than MLflow takes.
 
-    Those that the run has stay: MLflow lets nobody change them, and a run that goes on may have other epochs.
+    Those that the run has stay: MLflow lets nobody change them, and a resumed run may have other epochs.
     """
     from mlflow.entities import Param
 
@@ -135,14 +135,14 @@ def log_params(client: MlflowClient, run_id: str, values: dict[str, str]) -> Non
 
 
 def log_tags(client: MlflowClient, run_id: str, values: dict[str, str]) -> None:
-    """Tags, cut where they are longer than MLflow takes."""
+    """Log tags, cut where they are longer than MLflow takes."""
     from mlflow.entities import RunTag
 
     client.log_batch(run_id, tags=[RunTag(name, _cut(value, _LONGEST_TAG)) for name, value in values.items()])
 
 
 def log_dataset(client: MlflowClient, run_id: str, data: dict[str, Any]) -> None:
-    """The data set, described as ``metadata.describe`` does, as the run's input."""
+    """Log the data set, described as ``metadata.describe`` does, as the run's input."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     dataset = Dataset(
@@ -157,13 +157,13 @@ def log_dataset(client: MlflowClient, run_id: str, data: dict[str, Any]) -> None
 
 
 def log_file(client: MlflowClient, run_id: str, folder: Path, name: str) -> None:
-    """The file ``name`` below ``folder`` as the artifact of the same name."""
+    """Log the file ``name`` below ``folder`` as the artifact of the same name."""
     parent = Path(name).parent.as_posix()
     client.log_artifact(run_id, str(folder / name), None if parent == "." else parent)
 
 
 def describe_run(client: MlflowClient, run_id: str, figures: list[str]) -> None:
-    """Show figures, which are artifacts, on the run's page; unless somebody has described it already."""
+    """Show figures, which are artifacts, on the run's page, unless the user has described the run already."""
     images = [f"![](get-artifact?{urlencode({'path': name, 'run_uuid': run_id})})" for name in figures]
     known = client.get_run(run_id).data.tags.get(NOTE, "")
     if set(known.split("\n\n")) <= {*images, ""}:  # a run that was stopped and resumed has more to show
@@ -171,7 +171,7 @@ def describe_run(client: MlflowClient, run_id: str, figures: list[str]) -> None:
 
 
 def end_run(client: MlflowClient, run_id: str, status: str, reason: str, time: int | None = None) -> None:
-    """Status ``FINISHED``, ``FAILED`` or ``KILLED``, why, and when in milliseconds since 1970 (None for now)."""
+    """End a run: ``FINISHED``, ``FAILED`` or ``KILLED``, why, and when in milliseconds since 1970 (None: now)."""
     client.set_tag(run_id, "status_reason", _cut(reason, _LONGEST_TAG))
     client.set_terminated(run_id, status, time)
 

@@ -1,4 +1,4 @@
-"""The folder of a run that only MLflow's id of it names."""
+"""Find a run's folder by its MLflow id."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from gan_experiments.tracking.mlflow.uri import check_uri
 
 
 def is_run_id(text: str) -> bool:
-    """Whether ``text`` has the form of an MLflow run id: 32 hexadecimal digits."""
+    """Return whether ``text`` has the form of an MLflow run id: 32 hexadecimal digits."""
     return re.fullmatch(r"[0-9a-f]{32}", text) is not None
 
 
 def folder_of_run(run_id: str, uri: str | None) -> Path:
-    """The folder that the run's tag ``run_directory`` names.
+    """Return the folder that the run's tag ``run_directory`` names.
 
     Args:
         run_id: MLflow's id.

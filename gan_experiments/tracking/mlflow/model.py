@@ -90,7 +90,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _own_code(config: dict[str, Any]) -> list[str]:
-    """Modules and packages of the person's own that a model's configuration names, installed ones aside."""
+    """Return the user's modules and packages that a model's configuration names, without installed ones."""
     installed = [Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib", "stdlib")]
     own = set()
     for name in {target.partition(".")[0] for target in _targets(config)} - {gan_experiments.__name__}:
@@ -117,7 +117,7 @@ def _signature(description: dict[str, Any]) -> ModelSignature:
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    # An architecture of a person's own may name its latent size otherwise; then any is taken.
+    # A custom architecture may name its latent size otherwise; then any is taken.
     latents = TensorSpec(np.dtype(np.float32), (-1, description["model"].get("latent_dim", -1)))
     kind = np.dtype(np.uint8 if description["is_image"] else np.float32)
     return ModelSignature(Schema([latents]), Schema([TensorSpec(kind, (-1, *description["sample_shape"]))]))

@@ -29,14 +29,14 @@ class ServedGenerator:
         self.latent_dim = networks.latent_dim
 
     def predict(self, latents: np.ndarray, params: object = None) -> np.ndarray:
-        """float32 ``[N, latent_dim]`` -> uint8 ``[N, C, H, W]`` or float32 ``[N, D]``."""
+        """Generate samples: float32 ``[N, latent_dim]`` -> uint8 ``[N, C, H, W]`` or float32 ``[N, D]``."""
         with torch.inference_mode():
             samples = self._generator(torch.from_numpy(np.ascontiguousarray(latents)))
             return self._space.denormalise(samples).numpy()
 
 
 def load_generator(path: Path) -> ServedGenerator:
-    """A run's final generator, from the folder where it keeps it. The weights are read without code."""
+    """Load a run's final generator from the folder where the run keeps it. The weights are read without code."""
     description = json.loads((path / "generator.json").read_text(encoding="utf-8"))
     space = SampleSpace.from_description(description)
     networks: Networks = instantiate(description["model"], sample_shape=space.shape)
@@ -45,5 +45,5 @@ def load_generator(path: Path) -> ServedGenerator:
 
 
 def _load_pyfunc(folder: str) -> ServedGenerator:
-    """MLflow's hook: a generator from the folder that ``model.save`` filled."""
+    """Load a generator from the folder that ``model.log_model`` filled: MLflow's hook."""
     return load_generator(Path(folder))

@@ -1,4 +1,4 @@
-"""Whether a tracking URI can be opened, found out before anything is created and without importing mlflow."""
+"""Check that a tracking URI can be opened, before anything is created and without importing mlflow."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _names_database(uri: str) -> bool:
 
 
 def database_folder(uri: str) -> Path | None:
-    """The folder of an absolute ``sqlite:///`` URI's file; None for every other URI."""
+    """Return the folder of an absolute ``sqlite:///`` URI's file; None for every other URI."""
     return Path(uri.removeprefix(_SQLITE).partition("?")[0]).parent if uri.startswith(_SQLITE) else None
 
 

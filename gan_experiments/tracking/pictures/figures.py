@@ -1,4 +1,4 @@
-"""The figures: each a function of arrays, drawn without any global state of matplotlib's."""
+"""The figures: each a function of arrays, rendered without any global state of matplotlib's."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _tidy(axes: Axes) -> None:
 
 
 def loss_curves(losses: np.ndarray) -> Figure:
-    """Both losses over the steps: a moving mean, and faintly the range that single steps took.
+    """Plot both losses over the steps: a moving mean, and faintly the range of single steps.
 
     Args:
         losses: Of D and of G at every step, ``[S, 2]``.
@@ -66,13 +66,13 @@ def loss_curves(losses: np.ndarray) -> Figure:
 
 
 def _moving_mean(values: np.ndarray, width: int) -> np.ndarray:
-    """Centred mean over ``width`` values, over fewer at the ends."""
+    """Return the centred mean over ``width`` values, over fewer at the ends."""
     kernel = np.ones(width)
     return np.convolve(values, kernel, "same") / np.convolve(np.ones_like(values), kernel, "same")
 
 
 def probability_bars(real: np.ndarray, fake: np.ndarray, epoch: float) -> Figure:
-    """D's probability for each sample of a real and of a generated batch: green from 0.5 on, red below.
+    """Plot D's probability for each sample of a real and of a generated batch: green from 0.5 on, red below.
 
     Args:
         real: D(x) of each real sample, ``[B]``.
@@ -96,7 +96,7 @@ def probability_bars(real: np.ndarray, fake: np.ndarray, epoch: float) -> Figure
 
 
 class HistogramFigure:
-    """How D(x) and D(G(z)) were spread over an epoch; bins and axes are the same in every such picture.
+    """Histograms of D(x) and D(G(z)) over an epoch; bins and axes are the same in every such picture.
 
     A run has many of these pictures, so what they share is drawn once.
     """
@@ -122,12 +122,12 @@ class HistogramFigure:
         self._background = self._canvas.copy_from_bbox(figure.bbox)
         self._title = axes.set_title("", color=_INK, fontsize=13)
 
-    def draw(self, real: np.ndarray, fake: np.ndarray, epoch: float) -> np.ndarray:
-        """The picture of an epoch, RGBA ``[H, W, 4]``.
+    def render(self, real: np.ndarray, fake: np.ndarray, epoch: float) -> np.ndarray:
+        """Return the picture of an epoch, RGBA ``[H, W, 4]``.
 
         Args:
             real: Counts of D(x) in equal bins of [0, 1], ``[bins]``.
-            fake: Counts of D(G(z)), likewise.
+            fake: Counts of D(G(z)), of the same shape.
             epoch: The epoch.
         """
         axes, edges = self._axes, np.linspace(0, 1, len(real) + 1)
@@ -155,11 +155,11 @@ def _mean(counts: np.ndarray) -> float:
 
 
 def histograms_over_time(real: np.ndarray, fake: np.ndarray, epochs: Sequence[float]) -> Figure:
-    """The distributions of D(x) and of D(G(z)) over the whole run, the means drawn in.
+    """Plot the distributions of D(x) and of D(G(z)) over the whole run, with their means.
 
     Args:
         real: Counts of D(x), a row an epoch, ``[T, bins]``.
-        fake: Counts of D(G(z)), likewise.
+        fake: Counts of D(G(z)), of the same shape.
         epochs: The rows' epochs.
     """
     figure = _figure(8, 3.8)
@@ -187,7 +187,7 @@ def histograms_over_time(real: np.ndarray, fake: np.ndarray, epochs: Sequence[fl
 
 
 def scatter(samples: np.ndarray, real: np.ndarray, epoch: float) -> Figure:
-    """Generated points over real ones; the axes belong to the real ones and stay.
+    """Plot generated points over real ones; the axes are chosen for the real ones and stay.
 
     Args:
         samples: Generated points, ``[n, D]``; their first two coordinates are shown.

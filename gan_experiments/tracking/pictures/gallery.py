@@ -1,4 +1,4 @@
-"""Draws what the journal tells into the run's artifacts."""
+"""Render what the journal tells into the run's artifacts."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from gan_experiments.tracking.run_directory import RunDirectory, write_atomicall
 
 
 class Gallery:
-    """Follows a run's journal and draws each picture once.
+    """Follows a run's journal and renders each picture once.
 
     Args:
         directory: The run's folder.
         run: Its run.json.
 
     Attributes:
-        position: Byte of the journal up to which everything is drawn.
+        position: Byte of the journal up to which everything is rendered.
     """
 
     def __init__(self, directory: RunDirectory, run: dict[str, Any]) -> None:
@@ -36,7 +36,7 @@ class Gallery:
         self.position = 0
 
     def advance(self) -> None:
-        """Draw what the journal has told since the last call; the run as a whole, once it has ended."""
+        """Render what the journal has told since the last call, and the run as a whole once it has ended."""
         news = list(read(self._directory.journal, self.position))
         for line, _ in news:
             if line["kind"] == "histograms":
@@ -54,7 +54,7 @@ class Gallery:
             self.position = end
 
     def names(self, line: Line) -> tuple[str, ...]:
-        """The image files, below artifacts/, that belong to a line of the journal."""
+        """Return the image files, below artifacts/, that belong to a line of the journal: the PNG first."""
         if line["kind"] not in ("samples", "probabilities") and not self._is_shown(line):
             return ()
         # MLflow's pages open every series of images at step 0, where the first epoch's histograms begin.
@@ -62,7 +62,7 @@ class Gallery:
         return stepped_names(line["kind"], step, line["time"], self._run["nonce"])
 
     def _is_shown(self, line: Line) -> bool:
-        """Whether a line is of histograms, and of an epoch whose histograms get a picture."""
+        """Return whether a line is of histograms, and of an epoch whose histograms get a picture."""
         epoch = line["epoch"]
         return line["kind"] == "histograms" and (
             epoch in (1, self._run["epochs"]) or epoch % self._run["sample_every"] == 0
@@ -73,12 +73,12 @@ class Gallery:
         return figures.HistogramFigure()
 
     def _write_stepped(self, line: Line) -> None:
-        image = self._draw(line)
+        image = self._render(line)
         original, copy = self.names(line)
         self._write(original, images.png(image))
         self._write(copy, images.webp(image))
 
-    def _draw(self, line: Line) -> Image.Image:
+    def _render(self, line: Line) -> Image.Image:
         if line["kind"] == "samples":
             samples = np.load(self._directory.samples / line["file"])
             if self._run["is_image"]:
@@ -87,11 +87,11 @@ class Gallery:
             return images.rasterise(figures.scatter(samples, real, line["epoch"]))
         real, fake = np.array(line["real"]), np.array(line["fake"])
         if line["kind"] == "histograms":
-            return Image.fromarray(self._histogram.draw(real, fake, line["epoch"])).convert("RGB")
+            return Image.fromarray(self._histogram.render(real, fake, line["epoch"])).convert("RGB")
         return images.rasterise(figures.probability_bars(real, fake, line["epoch"]))
 
     def finish(self) -> None:
-        """Draw what shows the run as a whole, and lay its numbers beside it."""
+        """Render the pictures of the run as a whole, and write their numbers next to them."""
         losses = np.fromfile(self._directory.losses, dtype="<f4").reshape(-1, 2)
         if len(losses):
             self._write("figures/losses.png", images.png(images.rasterise(figures.loss_curves(losses))))
@@ -111,14 +111,14 @@ class Gallery:
             self._write("figures/probabilities.png", images.png(self._image(self._probabilities)))
 
     def whole(self) -> list[str]:
-        """The artifact files, below artifacts/, that show the run as a whole."""
+        """Return the artifact files, below artifacts/, that show the run as a whole."""
         names = (
             p.relative_to(self._directory.artifacts) for p in self._directory.artifacts.rglob("*") if p.is_file()
         )
         return sorted(str(name) for name in names if name.parts[0] not in ("images", "model", "config"))
 
     def _image(self, line: Line) -> Image.Image:
-        """The picture of a line, as it was drawn."""
+        """Return the picture of a line as it was rendered."""
         content = (self._directory.artifacts / self.names(line)[0]).read_bytes()
         return Image.open(io.BytesIO(content))
 
@@ -133,6 +133,6 @@ class Gallery:
 
 
 def _table(losses: np.ndarray) -> bytes:
-    """Every step's losses as comma-separated values, exact to the last bit of float32."""
+    """Return every step's losses as comma-separated values, exact to the last bit of float32."""
     rows = (f"{step},{d!s},{g!s}\n" for step, (d, g) in enumerate(losses, 1))
     return ("step,discriminator,generator\n" + "".join(rows)).encode()

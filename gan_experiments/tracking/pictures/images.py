@@ -23,7 +23,7 @@ _CAPTION = 22
 
 
 def sample_grid(samples: np.ndarray, columns: int | None = None) -> Image.Image:
-    """Images side by side, each pixel enlarged by a whole number.
+    """Return images side by side, each pixel enlarged by a whole number.
 
     Args:
         samples: uint8 ``[n, C, H, W]``; of channels that are neither grey nor colour the first is shown.
@@ -44,7 +44,7 @@ def sample_grid(samples: np.ndarray, columns: int | None = None) -> Image.Image:
 
 
 def rasterise(figure: Figure) -> Image.Image:
-    """A figure as an image."""
+    """Return a figure as an image."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
@@ -53,21 +53,21 @@ def rasterise(figure: Figure) -> Image.Image:
 
 
 def png(image: Image.Image) -> bytes:
-    """An image as a PNG file."""
+    """Return an image as a PNG file."""
     content = io.BytesIO()
     image.save(content, "PNG")
     return content.getvalue()
 
 
 def webp(image: Image.Image) -> bytes:
-    """An image as a WebP file, without loss: what MLflow's pages show, as large as it is."""
+    """Return an image as a lossless WebP file, which MLflow's pages show at its own size."""
     content = io.BytesIO()
     image.save(content, "WEBP", lossless=True, method=0)
     return content.getvalue()
 
 
 def animation(frames: Sequence[Image.Image], captions: Sequence[str]) -> bytes:
-    """Images of one size as a GIF that repeats, each with a caption above it."""
+    """Return images of one size as a GIF that repeats, each with a caption above it."""
     last = len(frames) - 1
     chosen = {round(last * i / (_MOST_FRAMES - 1)) for i in range(_MOST_FRAMES)}
     pictures = [_with_caption(frames[i], captions[i]) for i in sorted(chosen)]

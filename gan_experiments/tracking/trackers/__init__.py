@@ -1,1 +1,1 @@
-"""Where runs are shown besides their folders: one module a tracker, behind the interface of tracker.py."""
+"""Trackers, which show runs to users: one module each, behind the interface of tracker.py."""

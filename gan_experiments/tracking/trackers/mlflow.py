@@ -83,7 +83,7 @@ class MLflow(Tracker):
             self._send_line(line)
 
     def _send_line(self, line: Line) -> None:
-        """Send all that a line says besides metrics."""
+        """Send what a line has apart from metrics."""
         client, run_id = self._client, self._run_id
         self._send_files(self._gallery.names(line))
         match line["kind"]:

@@ -28,7 +28,7 @@ class Tracker(ABC):
         directory: The run's folder.
         run: Its run.json.
         uri: The destination, as ``check`` returned it.
-        gallery: Draws the pictures; nothing is delivered before it is drawn.
+        gallery: Renders the pictures; no line is delivered before its pictures are.
 
     Attributes:
         answered: When the destination last took something that it had not taken before, on the monotonic clock.
@@ -82,7 +82,7 @@ class Tracker(ABC):
     # One run, for those who deliver it.
 
     def send(self) -> bool:
-        """Send the next lines of the journal whose pictures are drawn; raise whatever the tracker raises.
+        """Send the next lines of the journal whose pictures are rendered; raise whatever the tracker raises.
 
         Returns:
             Whether there was anything to send.
@@ -129,7 +129,7 @@ class Tracker(ABC):
         """
 
     def _end_abandoned(self) -> None:  # noqa: B027
-        """Mark the run as killed, if the tracker shows such a thing; the pictures of the whole run are drawn."""
+        """Mark the run as killed, if the tracker shows such a thing; the pictures of the whole run are rendered."""
 
     def _remember(self, **changes: Any) -> None:
         """Keep changes of ``_state`` in the run's folder."""

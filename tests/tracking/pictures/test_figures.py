@@ -55,7 +55,7 @@ def test_histograms_differ_where_their_counts_do_and_nowhere_on_the_axes() -> No
     figure, empty = figures.HistogramFigure(), np.zeros(50, int)
     low, high = empty.copy(), empty.copy()
     low[0], high[-1] = 100, 100
-    a, b, c = figure.draw(low, high, 1), figure.draw(high, low, 1), figure.draw(low, high, 1)
+    a, b, c = figure.render(low, high, 1), figure.render(high, low, 1), figure.render(low, high, 1)
     assert np.array_equal(a, c)  # nothing is left over of the picture between
     assert not np.array_equal(a, b)
     axes_area = slice(0, 70)  # left of the plot: label and ticks

@@ -17,7 +17,10 @@ from tests.support.hand_made import HandMadeRun
 from tests.support.mlflow_pages import Browser, expect_loaded, opened
 from tests.support.tensorboard_pages import served
 
-pytestmark = pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the program chromium")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the program chromium"),
+    pytest.mark.slow,
+]
 
 
 @pytest.fixture
