@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.hand_made import until
+from tests.support.waiting import until
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def served(logs: Path, folder: Path) -> Iterator[str]:
         return found[1] if found else None
 
     try:
-        until(lambda: address() is not None)
+        until(lambda: address() is not None, "the address of TensorBoard")
         yield address() or ""
     finally:
         os.killpg(server.pid, signal.SIGKILL)

@@ -18,8 +18,8 @@ from gan_experiments.tracking.run_directory import read_json, write_json
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 from gan_experiments.tracking.synchronise import synchronise
 from gan_experiments.tracking.trackers import tensorboard
-from tests.conftest import Command
 from tests.support import hand_made
+from tests.support.commands import Command
 from tests.support.hand_made import STEPS, HandMadeRun
 from tests.support.real_runs import lines
 
