@@ -15,7 +15,7 @@ from gan_experiments.training.trainer import Trainer
 class Checkpoints:
     """Writes ``checkpoint.pt``, ``generators/epoch-NNNN.pt`` and, when a run is complete, ``generator/``.
 
-    This must be the last consumer: on resume, everything before a checkpoint counts as recorded.
+    This consumer must come after the journal: on resume, everything before a checkpoint counts as recorded.
 
     Args:
         runs: The runs.
