@@ -50,7 +50,7 @@ class Override:
 
     @property
     def is_option(self) -> bool:
-        """Whether it chooses an option of a group (``model=mlp``) rather than a value (``train.lr=1e-3``)."""
+        """True for an option of a group (``model=mlp``) rather than a value (``train.lr=1e-3``)."""
         return self.name in GROUPS or "/" in self.name
 
     @property

@@ -1,1 +1,1 @@
-"""What is learnt: each data set as one tensor, and the order in which its samples are seen."""
+"""Data sets, each as one tensor, and the order in which samples are seen."""

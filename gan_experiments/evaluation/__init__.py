@@ -1,1 +1,1 @@
-"""How good a generator is: one file a metric."""
+"""Scores of a generator, one file a metric, and warning lights, one file each."""

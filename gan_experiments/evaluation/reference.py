@@ -89,7 +89,7 @@ class Reference:
 
     @property
     def has_test_set(self) -> bool:
-        """Whether samples are compared with images that were never learnt."""
+        """True if samples are compared with images that training never saw."""
         return self.dataset.test is not None
 
     @cached_property

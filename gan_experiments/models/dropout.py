@@ -21,7 +21,7 @@ class Dropout(nn.Module):
     """
 
     mask: Tensor | None
-    """Where the trainer puts the multiplier for the duration of a pass."""
+    """The slot into which the trainer puts the multiplier for the duration of a pass."""
 
     def __init__(self, p: float) -> None:
         super().__init__()

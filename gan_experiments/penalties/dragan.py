@@ -20,6 +20,6 @@ class Dragan(OneCentred):
         return 1 + size
 
     def points(self, real: Tensor, generated: Tensor, uniform: Tensor) -> Tensor:
-        """A point near each real sample."""
+        """Return a point near each real sample."""
         displacement = 0.5 * real.std(correction=0) * uniform[:, :1] * uniform[:, 1:]
         return real + displacement.view(real.shape)

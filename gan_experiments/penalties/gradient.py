@@ -21,5 +21,5 @@ class Gradient(OneCentred):
         return 1
 
     def points(self, real: Tensor, generated: Tensor, uniform: Tensor) -> Tensor:
-        """A point on the line between each real sample and a generated one."""
+        """Return a point on the line between each real sample and a generated one."""
         return torch.lerp(generated, real, uniform.view(-1, *(1,) * (real.dim() - 1)))

@@ -15,5 +15,5 @@ class R1(ZeroCentred):
     """
 
     def points(self, real: Tensor, generated: Tensor, uniform: Tensor) -> Tensor:
-        """The real samples."""
+        """Return the real samples."""
         return real

@@ -16,9 +16,9 @@ class R1R2(ZeroCentred):
     """
 
     def points(self, real: Tensor, generated: Tensor, uniform: Tensor) -> Tensor:
-        """The real samples, then the generated ones."""
+        """Return the real samples, then the generated ones."""
         return torch.cat((real, generated))  # [2 B, *sample_shape]
 
     def value(self, gradient: Tensor) -> Tensor:
-        """The sum of two means: twice the mean over both halves."""
+        """Return the sum of two means: twice the mean over both halves."""
         return 2 * super().value(gradient)

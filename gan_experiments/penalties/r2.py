@@ -14,5 +14,5 @@ class R2(ZeroCentred):
     """
 
     def points(self, real: Tensor, generated: Tensor, uniform: Tensor) -> Tensor:
-        """The generated samples."""
+        """Return the generated samples."""
         return generated

@@ -11,7 +11,7 @@ from gan_experiments.tracking.sweep_directory import SweepDirectory
 _KEY = "sweep.resume"
 _FREE = ("device", "tracking.timeout", "hydra.sweeper.n_trials")
 _FREE_BELOW = ("hydra/launcher", "hydra.launcher.")
-"""What may change when a sweep is resumed: where its runs train, and how long a search is, but not the runs."""
+"""Keys that may change when a sweep is resumed: where its runs train, and how long a search is, but not the runs."""
 
 
 def continued(arguments: Namespace) -> Namespace:

@@ -1,1 +1,1 @@
-"""What happened: the run's folder first, then the progress bar, then MLflow. Never changes a result."""
+"""Records of runs: the run's folder first, then progress, then trackers. Tracking never changes a result."""

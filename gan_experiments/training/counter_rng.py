@@ -22,7 +22,7 @@ from torch import Tensor
 _PLACES = 64
 """Tensors that a step's counters have room for, so that one more or less moves none of the others."""
 _FIELDS = 2**31
-"""Where the counters of fields start: the other half of what 32 bits can count."""
+"""The start of the counters of fields: the other half of what 32 bits can count."""
 _GOLDEN = -1640531527  # 2**32 / golden ratio, odd: spreads consecutive counters
 _MULTIPLIERS = (2146121005, 0x846CA68B - 2**32)
 

@@ -1,4 +1,4 @@
-"""What an epoch's steps measured, gathered window by window on the host."""
+"""Measurements of an epoch's steps, gathered window by window on the host."""
 
 from __future__ import annotations
 

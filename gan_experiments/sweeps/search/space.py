@@ -16,7 +16,7 @@ from gan_experiments.errors import UserError
 _SEED = "seed"
 _LOG = "log"
 _INSIDE = 0.382
-"""Where to probe an interval: not at a round number, which might happen to be a whole one."""
+"""The place at which an interval is probed: not a round number, which might happen to be a whole one."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""What talks to MLflow: its client, its URIs, its models, and its private formats."""
+"""The code that talks to MLflow: its client, its URIs, its models, and its private formats."""

@@ -39,7 +39,7 @@ _CODE = (
     "tracking/mlflow/__init__.py",
     _LOADER,
 )
-"""What loading a generator takes of this package."""
+"""The part of this package that loading a generator takes."""
 
 
 def log_model(directory: RunDirectory, client: MlflowClient, experiment_id: str, run_id: str, step: int) -> None:

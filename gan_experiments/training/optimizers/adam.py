@@ -22,7 +22,7 @@ class Adam(Optimizer):
     """
 
     decoupled: ClassVar[bool] = False
-    """Whether weight decay shrinks the weights themselves, instead of joining the gradient."""
+    """True if weight decay shrinks the weights themselves, instead of joining the gradient."""
 
     @staticmethod
     def state_names(rates: Sequence[Rates[float]]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What an optimiser is: it updates all members at once, with settings that the device reads."""
+"""The contract of an optimiser: it updates all members at once, with settings that the device reads."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Optimizer(ABC):
     """
 
     uses_momentum: ClassVar[bool] = False
-    """Whether ``train.momentum`` has a meaning."""
+    """True if ``train.momentum`` applies."""
 
     def __init__(self, parameters: Tensor, rates: Sequence[Rates[float]]) -> None:
         device = parameters.device

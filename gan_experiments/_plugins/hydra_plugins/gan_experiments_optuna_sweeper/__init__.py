@@ -1,1 +1,1 @@
-"""Where Hydra looks for sweepers."""
+"""A sweeper, in the namespace in which Hydra looks for them."""

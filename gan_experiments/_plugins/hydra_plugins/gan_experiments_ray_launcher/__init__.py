@@ -1,1 +1,1 @@
-"""Where Hydra looks for launchers."""
+"""A launcher, in the namespace in which Hydra looks for them."""
