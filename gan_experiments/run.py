@@ -18,8 +18,8 @@ from gan_experiments.sweeps import resume as sweep_resume
 from gan_experiments.sweeps.task import TrainRun
 
 _SPIN = {"GOMP_SPINCOUNT": "10000"}
-"""The time for which torch's OpenMP threads wait actively for each other: about 0.3 ms. By default they use whole time
-slices, and two processes on the same cores then slow each other 30-fold; alone, a step takes as long as before."""
+"""The time for which torch's OpenMP threads wait actively for each other: about 0.3 ms. By default they use whole
+time slices, and two processes on the same cores then slow each other 30-fold; alone, a step is as fast as before."""
 
 
 def main() -> None:

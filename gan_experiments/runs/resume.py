@@ -33,8 +33,8 @@ _FREE = (
     "device",
     "data.download",
 )
-"""Keys that may change when a run is resumed: how long it trains, on what, how it is judged and recorded, but not what
-it learns."""
+"""Keys that may change when a run is resumed: how long it trains, on what, how it is judged and recorded, but not
+what it learns."""
 
 
 def continued(arguments: Namespace) -> Namespace:

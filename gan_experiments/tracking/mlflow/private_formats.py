@@ -1,4 +1,4 @@
-"""Everything that this project writes in MLflow's own formats by itself: the file to check after an upgrade of MLflow.
+"""Data that this project writes itself in MLflow's own formats: the file to check after an upgrade of MLflow.
 
 A run is recorded in its folder while MLflow may be out of reach, so the folder holds some things as MLflow would
 have written them itself. Some of these formats are documented, others can change with any version:
