@@ -25,6 +25,7 @@ def rows_of(path):
         return {(row["part"], row["name"], int(row["members"])): row for row in csv.DictReader(file)}
 
 
+@pytest.mark.slow
 def test_it_writes_table_csv_and_picture(small, tmp_path, capsys):
     main([*QUICK, "--members", "2", "--only", "article,hand,eager,graph,tf32,floor,sweep", "--out", str(tmp_path)])
     rows = rows_of(tmp_path / "benchmark.csv")
@@ -43,6 +44,7 @@ def test_it_writes_table_csv_and_picture(small, tmp_path, capsys):
     assert "the article's loop" in (tmp_path / "benchmark.txt").read_text()
 
 
+@pytest.mark.slow
 def test_what_would_take_too_long_is_not_measured_and_said(small, tmp_path):
     main([*QUICK, "--members", "2", "--max-seconds", "1e-9", "--only", "sweep", "--out", str(tmp_path)])
     rows = rows_of(tmp_path / "benchmark.csv")
@@ -50,6 +52,7 @@ def test_what_would_take_too_long_is_not_measured_and_said(small, tmp_path):
     assert "--max-seconds" in rows["sweep", "fused", 2]["note"]
 
 
+@pytest.mark.slow
 def test_a_command_that_fails_is_no_measurement(tmp_path):
     plan = Plan(("tracking",), "digits", "data", "abacus", 1, 1, 1.0, 1, "fp32", 1.0, 1, tmp_path)
     with pytest.raises(RunFailedError, match=r"gan_experiments\.run data=digits .* ended with status 2: .*abacus"):

@@ -47,6 +47,7 @@ def test_against_the_test_set_where_there_is_one(mnist: Dataset, bundled: Datase
     assert evaluator(bundled).score_samples(few_epochs(bundled)).reference == "digits's training set (1797)"
 
 
+@pytest.mark.slow
 def test_the_log_likelihood_of_real_digits(mnist: Dataset) -> None:
     """The notes of others on the 2014 protocol agree: ten thousand real training images score about 241."""
     judge = evaluator(mnist, 10_000, ["parzen"])
