@@ -9,7 +9,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,6 @@ from gan_experiments.training.events import (
     SamplesDrawn,
     StepsFinished,
 )
-from tests.support import waiting
 
 STEPS = 7
 """Steps of an epoch."""
@@ -166,11 +165,6 @@ def stored_metrics(uri: str) -> dict[str, list[tuple[int, float]]]:
     for key, step, value in rows:
         stored.setdefault(key, []).append((step, value))
     return stored
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait as ``waiting.until`` does, which says what it waits for; use that."""
-    waiting.until(condition, "a condition")
 
 
 if __name__ == "__main__":
