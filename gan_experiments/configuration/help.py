@@ -36,10 +36,6 @@ Examples:
 _TAIL = """\
 --cfg job shows the configuration that a command line gives, and --hydra-help Hydra's own flags.
 Tab completion, for the same command under a shorter name: eval "$(gan-experiments -sc install=bash)"
-Pages, in the project's folder: README.md, conf/README.md (objectives, penalties, your own parts),
-gan_experiments/README.md (the architecture), gan_experiments/launchers/README.md (one program, SLURM, Ray),
-gan_experiments/sweeps/README.md (resuming, search), gan_experiments/evaluation/README.md (scores, warning lights),
-gan_experiments/tracking/README.md (what a run records, shared servers), multirun/RESULTS.md (results).
 """
 _WIDTH = 118
 _PACKAGE = Path(__file__).parents[1]

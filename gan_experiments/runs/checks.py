@@ -37,7 +37,7 @@ def check(cfg: DictConfig, here: bool = True) -> None:
     dataset, batch = load_data(cfg.data), cfg.train.batch_size
     if batch > len(dataset):
         most = len(dataset)
-        raise UserError(f"train.batch_size={batch}: the data set has only {most} samples")
+        raise UserError(f"train.batch_size={batch}: must be at most {most}; the data set has no more samples")
     if cfg.evaluate.metrics:
         from gan_experiments.evaluation.evaluator import Evaluator
 

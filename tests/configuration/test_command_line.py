@@ -292,6 +292,8 @@ def test_help_shows_every_group_option_and_key(command: Command) -> None:
         assert re.search(rf"^ +{re.escape(key)} +{re.escape(default)} +\S", answer.out, re.MULTILINE)
     assert "(exactly 2 of them, each at least 0 and below 1)" in " ".join(answer.out.split())
     assert "train.resume=RUN_DIR" in answer.out
+    for page in ("README.md", "conf/README.md", "gan_experiments/README.md", "gan_experiments/objectives/README.md"):
+        assert re.search(rf"(?<![\w/]){re.escape(page)}\b", answer.out)
     assert "schema" not in answer.out
     assert max(map(len, answer.out.splitlines())) <= 120
 

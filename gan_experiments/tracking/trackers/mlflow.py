@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from gan_experiments.tracking.journal import Line, read
 from gan_experiments.tracking.mlflow import api
-from gan_experiments.tracking.mlflow.model import log_model
 from gan_experiments.tracking.mlflow.private_formats import SHOWS_IMAGES
 from gan_experiments.tracking.mlflow.uri import check_uri, database_folder
 from gan_experiments.tracking.trackers.tracker import Tracker
@@ -101,6 +100,8 @@ class MLflow(Tracker):
             case "status":
                 self._send_whole()
                 if line["status"] == "FINISHED" and self._directory.generator.exists():
+                    from gan_experiments.tracking.mlflow.model import log_model  # imports numpy, see tracker.py
+
                     log_model(self._directory, client, self._state["experiment_id"], run_id, line["step"])
                 api.end_run(client, run_id, line["status"], line["reason"], line["time"])
             case _:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gan_experiments.tracking.journal import Line, last_session, read
-from gan_experiments.tracking.pictures.gallery import Gallery
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
+
+if TYPE_CHECKING:
+    from gan_experiments.tracking.pictures.gallery import Gallery  # imports numpy, which --help must not wait for
 
 _LINES_A_BATCH = 300
 
