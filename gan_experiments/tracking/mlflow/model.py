@@ -33,6 +33,7 @@ _CODE = (
     "configuration/__init__.py",
     "configuration/fields.py",
     "data/__init__.py",
+    "data/dataset.py",
     "data/sample_space.py",
     "models",
     "tracking/__init__.py",
