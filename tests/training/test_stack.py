@@ -106,11 +106,13 @@ def test_padding_stays_exactly_zero(dataset):
 def test_a_member_that_diverges_is_reported_and_the_others_do_not_notice(dataset):
     specs = [{}, {"seed": 5, "lr": 1e12}, {"seed": 6}]
     _, stacked = train(dataset, [member(**spec) for spec in specs])
-    _, without = train(dataset, [member(**spec) for spec in (specs[0], specs[2])])
+    # A stack of the same size: in which order a batched product sums may depend on how many it computes at once.
+    _, healthy = train(dataset, [member(**spec) for spec in (specs[0], {"seed": 5}, specs[2])])
     assert isinstance(stacked[1][-1], Diverged)
     assert [e.step for e in of(CheckpointDue, stacked[1])] == [0]
-    np.testing.assert_array_equal(losses(stacked[0]), losses(without[0]))
-    np.testing.assert_array_equal(losses(stacked[2]), losses(without[1]))
+    assert not isinstance(healthy[1][-1], Diverged)
+    np.testing.assert_array_equal(losses(stacked[0]), losses(healthy[0]))
+    np.testing.assert_array_equal(losses(stacked[2]), losses(healthy[2]))
 
 
 @pytest.mark.parametrize("averaged", [False, True])
