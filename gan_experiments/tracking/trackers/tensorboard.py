@@ -64,28 +64,30 @@ class TensorBoard(Tracker):
         return run_id
 
     def _send(self, lines: list[Line]) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto import event_pb2
         from tensorboard.summary.writer.record_writer import RecordWriter
 
+        proto: Any = event_pb2  # its classes are made when it is imported
         size = self._state["size"]
         with self._file.open("r+b") as file:
             file.truncate(size)
             file.seek(size)
             writer = RecordWriter(file)
             if size == 0:
-                writer.write(Event(file_version="brain.Event:2").SerializeToString())
+                writer.write(proto.Event(file_version="brain.Event:2").SerializeToString())
             for line in lines:
-                event = Event(wall_time=line["time"] / 1000, step=line["step"], summary=self._show(line))
+                event = proto.Event(wall_time=line["time"] / 1000, step=line["step"], summary=self._show(line))
                 writer.write(event.SerializeToString())
             self._state["size"] = file.tell()
         self._note_answer()
 
     def _show(self, line: Line) -> Any:
         """Return what TensorBoard shows of a line of the journal, as its ``Summary``."""
-        from tensorboard.compat.proto.summary_pb2 import HistogramProto, Summary
+        from tensorboard.compat.proto import summary_pb2
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
-        shown = Summary()
+        proto: Any = summary_pb2
+        shown = proto.Summary()
         match line["kind"]:
             case "metrics" | "system":
                 for tag, value in line["values"].items():
@@ -93,13 +95,16 @@ class TensorBoard(Tracker):
             case "histograms":
                 limits = np.linspace(0, 1, len(line["real"]) + 1)[1:]
                 for side in ("real", "fake"):
-                    histogram = HistogramProto(max=1, num=sum(line[side]), bucket_limit=limits, bucket=line[side])
+                    histogram = proto.HistogramProto(
+                        max=1, num=sum(line[side]), bucket_limit=limits, bucket=line[side]
+                    )
                     shown.value.add(tag=f"histograms/{side}", histo=histogram)
             case "samples" | "probabilities" | "figure":
-                file = self._directory.artifacts / (*self._gallery.names(line), line.get("file"))[0]
+                name = next(iter(self._gallery.names(line)), None) or line["file"]
+                file = self._directory.artifacts / name
                 with Image.open(file) as image:
                     size = {"width": image.width, "height": image.height, "colorspace": 3}
-                picture = Summary.Image(encoded_image_string=file.read_bytes(), **size)
+                picture = proto.Summary.Image(encoded_image_string=file.read_bytes(), **size)
                 shown.value.add(tag=f"pictures/{file.stem.partition('+')[0]}", image=picture)
             case "params":
                 known = ((key, text) for key, text in line["values"].items() if not is_silent(key) and text != "null")
