@@ -136,9 +136,10 @@ def test_a_run_that_diverges_takes_nobody_along(tmp_path: Path) -> None:
     first, lost, last = members(tmp_path / "three")
     ((status, reason),) = [(line["status"], line["reason"]) for line in lines(lost, "status")]
     assert status == "FAILED"
-    assert reason == "the generator's loss is inf at step 1"
+    # Sums of numbers that large are inf or nan, depending on the order in which a machine adds them up.
+    assert re.fullmatch(r"the generator's loss is (inf|nan) at step 1", reason)
     assert any(re.search(r"lr=1e\+30.* failed: .*; 2 still training", line) for line in ended.err)
-    assert ended.err[-1] == "failed    lr=1e+30: the generator's loss is inf at step 1"
+    assert ended.err[-1] == f"failed    lr=1e+30: {reason}"
     for run, same in zip((first, last), members(tmp_path / "two"), strict=True):
         assert [line["status"] for line in lines(run, "status")] == ["FINISHED"]
         np.testing.assert_allclose(losses(run), losses(same), rtol=1e-3, atol=1e-3)
