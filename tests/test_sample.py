@@ -13,6 +13,8 @@ from gan_experiments import sample
 from gan_experiments.runs import saved_networks
 from tests.support.commands import Command
 
+pytestmark = pytest.mark.slow  # each trains a run first
+
 TINY = ("model=mlp_small", "train.epochs=2", "train.checkpoint_every=1", "tracking=off", "train.ema=0.9")
 
 
