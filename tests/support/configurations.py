@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from gan_experiments.configuration.compose import compose
+from gan_experiments.tracking.metadata import flatten
 
 
 def plain(*overrides: str) -> dict[str, Any]:
@@ -14,3 +16,12 @@ def plain(*overrides: str) -> dict[str, Any]:
     values = OmegaConf.to_container(compose(overrides), resolve=True)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
+
+
+def neutral(key: str, *overrides: str) -> str:
+    """The default of a key of the composed configuration in its schema, as ``flatten`` writes it."""
+    group, _, name = key.rpartition(".")
+    schema = OmegaConf.get_type(OmegaConf.select(compose(overrides), group))
+    assert is_dataclass(schema)
+    assert isinstance(schema, type)
+    return flatten({name: getattr(schema(), name)})[name]
