@@ -1,7 +1,7 @@
 """Published recipes stay what they are: an experiment composes to the values that it had when it was published.
 
-``compositions/NAME.yaml`` is what ``python -m gan_experiments.run experiment=NAME --cfg job --resolve`` printed then. A
-key that has joined since has its schema's default, with which training is what it was without the key.
+``compositions/NAME.yaml`` is what ``python -m gan_experiments.run experiment=NAME --cfg job --resolve`` printed then.
+A key that has joined since has its schema's default, with which training is what it was without the key.
 """
 
 from __future__ import annotations
