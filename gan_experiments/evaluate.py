@@ -4,78 +4,22 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-
-import filelock
+from typing import TYPE_CHECKING, Any
 
 from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
-from gan_experiments.evaluation.protocol import group_of
 from gan_experiments.tracking.find_run import find_run
-from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
-from gan_experiments.tracking.synchronise import synchronise
+from gan_experiments.tracking.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
     from torch import Tensor
 
     from gan_experiments.data.dataset import Dataset
-    from gan_experiments.evaluation.evaluator import Evaluator
     from gan_experiments.evaluation.scores import Scores
 
-RESULT = "scores.json"
-"""The file of scores in a run's folder; for a folder or a file of samples, ``NAME.scores.json`` next to it."""
 _LEAST = 100
-
-
-def evaluate_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
-    """Score a run's last checkpoint on the run's own data; write the scores to its folder and its MLflow run.
-
-    Raises:
-        UserError: The run has no checkpoint, is training, or its data cannot be had.
-        RunFailedError: Its MLflow stopped answering; the scores are in the folder anyway.
-    """
-    from omegaconf import OmegaConf
-
-    from gan_experiments.runs.saved_networks import load_networks, load_state
-    from gan_experiments.tracking.journal import Journal, read
-    from gan_experiments.tracking.score_records import keep_neighbours, record_scores
-    from gan_experiments.training.device import resolve_device
-
-    # 1. Score the checkpoint.
-    state = load_state(directory)
-    networks = load_networks(state)
-    data = OmegaConf.to_yaml(OmegaConf.create(state["config"]["data"]))
-    evaluator = _evaluator(data, _plain(cfg.evaluate), cfg.device)
-    scores = evaluator.score(networks.generator.to(resolve_device(cfg.device)), networks.latent_dim)
-    # 2. Write the scores down, in the folder and in the journal.
-    _write(directory.path / RESULT, scores)
-    try:
-        with filelock.FileLock(directory.lock, timeout=0):
-            journal = Journal(directory.journal)
-            step = state["step"]
-            epoch = max(line["epoch"] for line, _ in read(directory.journal) if line["step"] <= step)
-            group = group_of(scores.samples)
-            record_scores(
-                journal,
-                key=f"{group} {scores.features}",
-                step=step,
-                epoch=epoch,
-                metrics=scores.metrics(group),
-                tags=scores.tags(group),
-                details=scores.as_dict(),
-            )
-            if scores.neighbours is not None:
-                keep_neighbours(journal, directory, step, epoch, scores.neighbours)
-            journal.close()
-    except filelock.Timeout as error:
-        raise UserError(f"{directory.path}: this run is training; wait for its end") from error
-    # 3. Bring them to MLflow, where the run has one.
-    if read_json(directory.run)["uri"] is not None:
-        synchronise(directory)
-    return scores
 
 
 def evaluate_samples(path: Path, cfg: DictConfig) -> Scores:
@@ -84,12 +28,14 @@ def evaluate_samples(path: Path, cfg: DictConfig) -> Scores:
     Raises:
         UserError: There are no such samples, or they do not fit the data.
     """
-    evaluator = _evaluator(_plain(cfg.data), _plain(cfg.evaluate), cfg.device)
+    from gan_experiments.runs.scoring import RESULT, evaluator_for, write_scores
+
+    evaluator = evaluator_for(cfg.data, cfg)
     samples = load_samples(path, evaluator.dataset)[: cfg.evaluate.samples]
     if len(samples) < _LEAST:
         raise UserError(f"{path}: has {len(samples)} samples; scores need at least {_LEAST}")
     scores = evaluator.score_samples(samples)
-    _write(path.with_name(f"{path.name}.{RESULT}"), scores)
+    write_scores(path.with_name(f"{path.name}.{RESULT}"), scores)
     return scores
 
 
@@ -128,49 +74,14 @@ def load_samples(path: Path, dataset: Dataset) -> Tensor:
     return dataset.normalise(torch.from_numpy(array if dataset.is_image else array.astype(np.float32)))
 
 
-def _plain(node: DictConfig) -> str:
-    from omegaconf import OmegaConf
-
-    return OmegaConf.to_yaml(node, resolve=True)
-
-
-@lru_cache(maxsize=1)
-def _evaluator(data: str, evaluate: str, device: str) -> Evaluator:
-    """Return the evaluator for a data group and an evaluate group, as YAML; runs on the same data share one."""
-    from omegaconf import DictConfig, OmegaConf
-
-    from gan_experiments.configuration.schema import EvaluateConfig
-    from gan_experiments.data.load import load_data
-    from gan_experiments.evaluation.evaluator import Evaluator
-    from gan_experiments.training.device import resolve_device
-
-    dataset = load_data(cast(DictConfig, OmegaConf.create(data)))
-    settings = EvaluateConfig(**cast(Any, OmegaConf.to_container(OmegaConf.create(evaluate))))
-    evaluator = Evaluator(settings, dataset, resolve_device(device))
-    if not evaluator.metrics:
-        raise UserError(f"data={dataset.name}: none of evaluate.metrics={settings.metrics} can be measured")
-    evaluator.check()
-    return evaluator
-
-
-def _write(path: Path, scores: Scores) -> None:
-    try:
-        write_json(path, scores.as_dict())
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
-
-
 def _settings(options: argparse.Namespace, overrides: list[str]) -> DictConfig:
     """Compose ``evaluate=full`` and the data with the user's overrides and options."""
-    from gan_experiments.configuration.compose import compose
     from gan_experiments.configuration.override import write
-    from gan_experiments.configuration.validation import validate
+    from gan_experiments.runs.scoring import scoring_settings
 
     given = {"evaluate.samples": options.samples, "evaluate.features": options.features, "device": options.device}
     from_options = [write(key, value) for key, value in given.items() if value is not None]
-    cfg = compose(["evaluate=full", *overrides, *from_options])
-    validate(cfg)
-    return cfg
+    return scoring_settings([*overrides, *from_options])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -198,6 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     with user_errors():
+        from gan_experiments.runs.scoring import score_run
+
         overrides = [argument for argument in options.what if "=" in argument and not Path(argument).exists()]
         cfg = _settings(options, overrides)
         for reference in (argument for argument in options.what if argument not in overrides):
@@ -205,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if not path.exists():
                 raise UserError(f"{reference}: must be a run's folder or id, a folder of pictures, or an .npz file")
             is_run = RunDirectory(path).journal.is_file()
-            scores = evaluate_run(RunDirectory.of_a_run(path), cfg) if is_run else evaluate_samples(path, cfg)
+            scores = score_run(RunDirectory.of_a_run(path), cfg) if is_run else evaluate_samples(path, cfg)
             print(f"{path}\n{scores.table()}", flush=True)
 
 

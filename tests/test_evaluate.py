@@ -12,6 +12,7 @@ from PIL import Image
 
 from gan_experiments import evaluate
 from gan_experiments.data import digits
+from gan_experiments.runs import scoring
 from gan_experiments.tracking.run_directory import RunDirectory
 from tests.support.commands import Command
 from tests.support.hand_made import stored_metrics
@@ -55,7 +56,7 @@ def test_twice_the_same(command: Command, capfd: pytest.CaptureFixture[str]) -> 
     assert command(*RUN, "tracking=off", "hydra.run.dir=out").status == 0
     answers = []
     for _ in range(2):
-        evaluate._evaluator.cache_clear()
+        scoring._evaluator.cache_clear()
         evaluate.main(["out", *SMALL])
         answers.append((capfd.readouterr().out, Path("out/scores.json").read_text()))
     assert answers[0] == answers[1]

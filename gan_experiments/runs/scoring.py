@@ -1,0 +1,114 @@
+"""Score a run that has trained, on its own data: for its folder, its tracker and whoever asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+import filelock
+from omegaconf import DictConfig, OmegaConf
+
+from gan_experiments.configuration.compose import compose
+from gan_experiments.configuration.schema import EvaluateConfig
+from gan_experiments.configuration.validation import validate
+from gan_experiments.data.load import load_data
+from gan_experiments.errors import UserError
+from gan_experiments.evaluation.evaluator import Evaluator
+from gan_experiments.evaluation.protocol import group_of
+from gan_experiments.evaluation.scores import Scores
+from gan_experiments.runs.saved_networks import load_networks, load_state
+from gan_experiments.tracking.journal import Journal, read
+from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
+from gan_experiments.tracking.score_records import keep_neighbours, record_scores
+from gan_experiments.tracking.synchronise import synchronise
+from gan_experiments.training.device import resolve_device
+
+RESULT = "scores.json"
+"""The file of scores in a run's folder; for a folder or a file of samples, ``NAME.scores.json`` next to it."""
+
+
+def scoring_settings(overrides: Iterable[str]) -> DictConfig:
+    """Compose ``evaluate=full`` and the data with the user's overrides.
+
+    Raises:
+        UserError: A value is out of range, or of no key.
+    """
+    cfg = compose(["evaluate=full", *overrides])
+    validate(cfg)
+    return cfg
+
+
+def score_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
+    """Score a run's last checkpoint on the run's own data; write the scores to its folder and its MLflow run.
+
+    Raises:
+        UserError: The run has no checkpoint, is training, or its data cannot be had.
+        RunFailedError: Its MLflow stopped answering; the scores are in the folder anyway.
+    """
+    # 1. Score the checkpoint.
+    state = load_state(directory)
+    networks = load_networks(state)
+    evaluator = evaluator_for(OmegaConf.create(state["config"]["data"]), cfg)
+    scores = evaluator.score(networks.generator.to(resolve_device(cfg.device)), networks.latent_dim)
+    # 2. Write the scores down, in the folder and in the journal.
+    write_scores(directory.path / RESULT, scores)
+    try:
+        with filelock.FileLock(directory.lock, timeout=0):
+            journal = Journal(directory.journal)
+            step = state["step"]
+            epoch = max(line["epoch"] for line, _ in read(directory.journal) if line["step"] <= step)
+            group = group_of(scores.samples)
+            record_scores(
+                journal,
+                key=f"{group} {scores.features}",
+                step=step,
+                epoch=epoch,
+                metrics=scores.metrics(group),
+                tags=scores.tags(group),
+                details=scores.as_dict(),
+            )
+            if scores.neighbours is not None:
+                keep_neighbours(journal, directory, step, epoch, scores.neighbours)
+            journal.close()
+    except filelock.Timeout as error:
+        raise UserError(f"{directory.path}: this run is training; wait for its end") from error
+    # 3. Bring them to MLflow, where the run has one.
+    if read_json(directory.run)["uri"] is not None:
+        synchronise(directory)
+    return scores
+
+
+def evaluator_for(data: DictConfig, cfg: DictConfig) -> Evaluator:
+    """Return the evaluator for a data group and the settings of ``cfg``; whoever asks for the latest again shares it.
+
+    Raises:
+        UserError: The data or the features cannot be had, or nothing can be measured on them.
+    """
+    return _evaluator(
+        OmegaConf.to_yaml(data, resolve=True), OmegaConf.to_yaml(cfg.evaluate, resolve=True), cfg.device
+    )
+
+
+@lru_cache(maxsize=1)
+def _evaluator(data: str, evaluate: str, device: str) -> Evaluator:
+    dataset = load_data(cast(DictConfig, OmegaConf.create(data)))
+    settings = EvaluateConfig(**cast(Any, OmegaConf.to_container(OmegaConf.create(evaluate))))
+    evaluator = Evaluator(settings, dataset, resolve_device(device))
+    if not evaluator.metrics:
+        raise UserError(f"data={dataset.name}: none of evaluate.metrics={settings.metrics} can be measured")
+    evaluator.check()
+    return evaluator
+
+
+def write_scores(path: Path, scores: Scores) -> None:
+    """Write scores to a JSON file.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    try:
+        write_json(path, scores.as_dict())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
