@@ -22,6 +22,7 @@ from gan_experiments.sweeps.search.plan import first_jobs, is_optuna
 from gan_experiments.sweeps.task import TrainRun
 from gan_experiments.tracking.run_directory import write_json
 from gan_experiments.tracking.sweep_directory import JobDirectory
+from gan_experiments.tracking.terminal import busy
 
 
 class Preflight(Callback):
@@ -36,9 +37,10 @@ class Preflight(Callback):
             if "sweep" in config.hydra.runtime.choices:
                 raise UserError(f"+sweep={config.hydra.runtime.choices.sweep}: needs -m, which makes a sweep of it")
             cfg = plan.without_hydra(config)
-            check(cfg)
-            check_folder("hydra.run.dir", config.hydra.run.dir)
-            self._state = state_to_resume(cfg, Path(config.hydra.run.dir))
+            with busy(f"checking the run and data={config.hydra.runtime.choices.data}"):
+                check(cfg)
+                check_folder("hydra.run.dir", config.hydra.run.dir)
+                self._state = state_to_resume(cfg, Path(config.hydra.run.dir))
 
     def on_job_start(self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any) -> None:
         """Hand on the checkpoint that a single run resumes from, so that it is read once."""
@@ -51,10 +53,12 @@ class Preflight(Callback):
         with not_swallowed(), user_errors():
             availability.check(config.hydra)
             here = availability.trains_here(config.hydra)
-            for cfg in plan.compose(config, first_jobs(config)):
-                check(cfg, here)
-                if cfg.train.resume not in (None, "auto"):
-                    raise UserError(f"train.resume={cfg.train.resume}: must be auto or null in a sweep")
+            jobs = first_jobs(config)
+            with busy(f"checking the sweep's {len(jobs)} runs" if len(jobs) > 1 else "checking the sweep"):
+                for cfg in plan.compose(config, jobs):
+                    check(cfg, here)
+                    if cfg.train.resume not in (None, "auto"):
+                        raise UserError(f"train.resume={cfg.train.resume}: must be auto or null in a sweep")
             check_folder("hydra.sweep.dir", config.hydra.sweep.dir)
             if is_optuna(config):
                 from gan_experiments.sweeps.search.checks import check as check_search

@@ -12,7 +12,9 @@ from gan_experiments.errors import UserError
 from gan_experiments.runs.checks import check_folder
 from gan_experiments.sweeps.mlflow_summary import deliver
 from gan_experiments.tracking.find_run import find_run
+from gan_experiments.tracking.hyperlink import clickable
 from gan_experiments.tracking.sweep_directory import SweepDirectory
+from gan_experiments.tracking.terminal import busy
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -47,17 +49,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder, directory = _find(options.sweep, options.uri)
         out: Path = options.out or SweepDirectory(folder).report
         check_folder("--out", str(out))
-        # Imported after the checks, which are fast without it.
-        from gan_experiments.reports.comparison import compare
-        from gan_experiments.reports.write import write
+        with busy(f"comparing the runs in {options.sweep}"):
+            # Imported after the checks, which are fast without it.
+            from gan_experiments.reports.comparison import compare
+            from gan_experiments.reports.write import write
 
-        comparison = compare(folder, options.metric)
-        page = write(comparison, out.absolute())
+            comparison = compare(folder, options.metric)
+        with busy("writing the report"):
+            page = write(comparison, out.absolute())
     print(comparison.headline)
-    print(f"report    {page}")
+    print(f"report    {clickable(page, sys.stdout)}")
     if directory is not None and options.out is None:
         directory.end_abandoned()
-        complaint = deliver(directory)
+        with busy("bringing the report to the sweep's summary"):
+            complaint = deliver(directory)
         if complaint is not None:
             sys.stderr.write(f"{complaint}\n")
             raise SystemExit(1)

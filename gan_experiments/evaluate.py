@@ -11,6 +11,7 @@ from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.find_run import find_run
 from gan_experiments.tracking.run_directory import RunDirectory
+from gan_experiments.tracking.terminal import busy
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -109,16 +110,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     with user_errors():
-        from gan_experiments.runs.scoring import score_run
-
         overrides = [argument for argument in options.what if "=" in argument and not Path(argument).exists()]
-        cfg = _settings(options, overrides)
+        with busy("starting"):
+            from gan_experiments.runs.scoring import score_run
+
+            cfg = _settings(options, overrides)
         for reference in (argument for argument in options.what if argument not in overrides):
             path = find_run(reference, options.uri)
             if not path.exists():
                 raise UserError(f"{reference}: must be a run's folder or id, a folder of pictures, or an .npz file")
             is_run = RunDirectory(path).journal.is_file()
-            scores = score_run(RunDirectory.of_a_run(path), cfg) if is_run else evaluate_samples(path, cfg)
+            with busy(f"scoring {reference}"):
+                scores = score_run(RunDirectory.of_a_run(path), cfg) if is_run else evaluate_samples(path, cfg)
             print(f"{path}\n{scores.table()}", flush=True)
 
 

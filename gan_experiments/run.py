@@ -6,6 +6,7 @@ completion answer at once.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 
@@ -16,6 +17,7 @@ from gan_experiments.configuration.hydra_internals import run_hydra
 from gan_experiments.sweeps import lifecycle
 from gan_experiments.sweeps import resume as sweep_resume
 from gan_experiments.sweeps.task import TrainRun
+from gan_experiments.tracking.terminal import busy
 
 _SPIN = {"GOMP_SPINCOUNT": "10000"}
 """The time for which torch's OpenMP threads wait actively for each other: about 0.3 ms. By default they use whole
@@ -53,8 +55,13 @@ def main() -> None:
 
         # 3. Let Hydra compose, and call the callbacks (callbacks.py) and the task. Only Hydra knows whether this is a
         #    sweep: `hydra.mode` says so as well as `-m`.
-        with lifecycle.closing_on_exit():
+        with lifecycle.closing_on_exit(), busy("" if _only_shows(arguments) else "starting", preliminary=True):
             run_hydra(TrainRun(), arguments, store.CONFIG_DIR)
+
+
+def _only_shows(arguments: argparse.Namespace) -> bool:
+    """Return whether a command line asks Hydra to print something instead of running anything."""
+    return any(getattr(arguments, flag) for flag in ("cfg", "info", "hydra_help", "shell_completion"))
 
 
 if __name__ == "__main__":

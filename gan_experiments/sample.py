@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.find_run import find_run
+from gan_experiments.tracking.hyperlink import clickable
 from gan_experiments.tracking.run_directory import RunDirectory
+from gan_experiments.tracking.terminal import busy
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,8 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = find_run(options.run, options.uri)
         _check_output(options.out)
         directory = RunDirectory.of_a_run(folder)
-        draw(directory, options.count, options.seed, options.interpolate, options.epoch, options.out)
-    print(options.out)
+        with busy("drawing samples"):
+            draw(directory, options.count, options.seed, options.interpolate, options.epoch, options.out)
+    print(clickable(options.out, sys.stdout))
 
 
 def _check_output(out: Path) -> None:

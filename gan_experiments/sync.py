@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from gan_experiments.configuration.command_line import user_errors
+from gan_experiments.tracking.hyperlink import clickable
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.tracking.synchronise import synchronise
+from gan_experiments.tracking.terminal import busy
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -27,8 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with user_errors():
         for directory in [RunDirectory.of_a_run(path) for path in options.run_dirs]:
-            run_id = synchronise(directory, options.uri)
-            print(f"pictures  {directory.artifacts}")
+            with busy(f"drawing and delivering {directory.path}"):
+                run_id = synchronise(directory, options.uri)
+            print(f"pictures  {clickable(directory.artifacts, sys.stdout)}")
             print(f"run       {run_id or 'tracked nowhere; --uri says where to deliver it'}", flush=True)
 
 

@@ -7,6 +7,7 @@ import fcntl
 import itertools
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -259,19 +260,37 @@ def test_the_logged_model_draws_as_the_run_s_generator(finished_runs: FinishedRu
 
 
 def test_the_last_lines_say_where_everything_is(finished_runs: FinishedRuns, directory: RunDirectory) -> None:
-    score, shown, identity, browse = finished_runs.ended[0].out
-    value = lines(directory, "metrics", "eval")[-1]["values"]["eval/frechet_classifier_distance"]
-    assert score.split() == ["score", "frechet", "classifier", "distance", f"{value:.4g}"]
-    assert shown.split() == ["pictures", str(directory.artifacts)]
+    score, trained, shown, identity, browse, page, others = finished_runs.ended[0].out
+    stored = lines(directory, "metrics", "eval")[-1]["values"]["eval/frechet_classifier_distance"]
+    real = next(line["values"] for line in lines(directory, "tags") if "evaluate.samples" in line["values"])
+    floor = float(real["evaluate.floor.frechet_classifier_distance"])
+    meaning = f"Fréchet classifier distance {stored:.4g} (lower is better; real data {floor:.3g})"
+    assert score == f"score     {meaning}"
+    assert re.fullmatch(rf"trained   {EPOCHS} epochs in \d+ s", trained)
+    assert shown.split() == ["pictures", str(directory.artifacts / "figures" / "samples.png")]
     assert identity.split()[:2] == ["run", run_id(directory)]
     assert NAME in identity
-    assert shlex.split(browse) == ["browse", "mlflow", "ui", "--backend-store-uri", finished_runs.uri]
+    command = shlex.split(browse)
+    assert command[:-1] == ["browse", "mlflow", "ui", "--backend-store-uri", finished_runs.uri, "--port"]
+    experiment = f"http://127.0.0.1:{command[-1]}/#/experiments/1/runs"
+    assert page.split() == ["page", f"{experiment}/{run_id(directory)}"]
+    assert others.split() == ["all", "runs", f"{experiment}?workflowType=machine_learning"]
 
 
 def test_away_from_a_terminal_progress_is_plain_lines(finished_runs: FinishedRuns) -> None:
     for ended in finished_runs.ended:
-        assert len(ended.err) == EPOCHS
-        assert all(line.startswith("epoch ") and "\r" not in line and "\033" not in line for line in ended.err)
+        start, *progress = (line for line in ended.err if not line.startswith("time      about "))
+        assert start.startswith("start     ")
+        assert len(progress) == EPOCHS
+        assert all(line.startswith("epoch ") and "\r" not in line and "\033" not in line for line in progress)
+
+
+def test_the_log_of_a_run_holds_what_was_said(finished_runs: FinishedRuns, directory: RunDirectory) -> None:
+    logged = [line.partition(" - ")[2] for line in directory.run_log.read_text().splitlines()]
+    ended = finished_runs.ended[0]
+    scores = [line for line in logged if line.startswith("score ") and line not in ended.out]
+    assert [line for line in logged if line not in scores] == [*ended.err, *ended.out]
+    assert scores[-1].endswith(f" after epoch {EPOCHS}")
 
 
 def test_without_mlflow_everything_is_on_disk(tmp_path: Path) -> None:
@@ -283,8 +302,9 @@ def test_without_mlflow_everything_is_on_disk(tmp_path: Path) -> None:
     assert checkpoint.load(directory.checkpoint)["step"] == ENDS[1]
     assert (directory.artifacts / "figures" / "losses.png").exists()
     assert list(pictures(directory, "samples")) == [0, ENDS[1]]
-    assert ended.out[1].split() == ["pictures", str(directory.artifacts)]
-    assert "not tracked" in ended.out[2]
+    _, _, shown, identity = ended.out
+    assert shown.split() == ["pictures", str(directory.artifacts / "figures" / "samples.png")]
+    assert "not tracked" in identity
     assert directory.log.read_text() == ""
 
 
@@ -305,11 +325,12 @@ def test_on_a_terminal_progress_is_a_live_bar(tmp_path: Path) -> None:
         shown += part
     os.close(ours)
     assert process.wait() == 0
-    bars = shown.decode().split("\r")
-    last = next(bar for bar in reversed(bars) if bar.strip())
-    for part in ("epoch 3/3", "100%", "step", "loss D", "D(x)", "D(G(z))", "00:00"):
-        assert part in last
-    assert any("  0%|" in bar for bar in bars)  # drawn before the first step; how often since is a matter of speed
+    drawn = [line.strip() for line in shown.decode().replace("\033[J", "").split("\r") if line.strip()]
+    assert drawn[0] == "starting …"
+    for part in ("epoch 3/3", "0:00 left", "loss D", "D(x)", "D(G(z))"):
+        assert part in drawn[-1]
+    assert any(line.startswith("start     ") for line in drawn)
+    assert max(map(len, drawn)) < 120
 
 
 def test_a_run_that_diverges_has_failed_and_says_why(workplace: Path) -> None:
@@ -320,7 +341,8 @@ def test_a_run_that_diverges_has_failed_and_says_why(workplace: Path) -> None:
     assert error.startswith("error: the run failed: ")
     assert " is nan at step " in error
     assert str(directory.checkpoint) in error
-    assert all(line.startswith("epoch ") for line in ended.err[:-1])
+    assert all(line.startswith(("start ", "time ", "epoch ")) for line in ended.err[:-1])
+    assert f"[ERROR] - failed    {' '.join(error.split()[4:12])}" in directory.run_log.read_text()
     stored = client(database(workplace)).get_run(run_id(directory))
     assert stored.info.status == "FAILED"
     assert stored.data.tags["status_reason"] in error
@@ -338,7 +360,7 @@ def test_a_run_that_is_stopped_is_resumed_by_what_it_prints(workplace: Path) -> 
         os.killpg(process.pid, number)  # as a terminal does with Ctrl-C
         ended = end(process)
         assert ended.status == status
-        assert all(line.startswith("epoch ") for line in ended.err)
+        assert all(line.startswith(("start ", "time ", "epoch ")) for line in ended.err)
         step = checkpoint.load(directory.checkpoint)["step"]
         epoch = max(line["epoch"] for line in lines(directory, "metrics", "epoch"))
         assert 3 * IMAGES <= epoch * IMAGES <= step * BATCH

@@ -16,6 +16,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from gan_experiments.tracking.terminal import busy
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -72,9 +74,10 @@ class SweepLauncher(Launcher):
         setup_globals()
         configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
         Path(self._config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
-        return self.run(
-            [(number, list(overrides)) for number, overrides in enumerate(job_overrides, initial_job_idx)]
-        )
+        with busy(""):  # the jobs tell of themselves
+            return self.run(
+                [(number, list(overrides)) for number, overrides in enumerate(job_overrides, initial_job_idx)]
+            )
 
     @abstractmethod
     def run(self, jobs: Sequence[tuple[int, list[str]]]) -> Sequence[JobReturn]:

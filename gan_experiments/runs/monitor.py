@@ -11,6 +11,7 @@ from gan_experiments.runs.run import Run
 from gan_experiments.tracking.journal import Line
 from gan_experiments.tracking.naming import in_words
 from gan_experiments.tracking.run_events import Headline, Publish, RunEvent, Scored, StoppedEarly, WarningsChanged
+from gan_experiments.tracking.terminal import busy
 from gan_experiments.training.events import EpochFinished
 from gan_experiments.training.trainer import Trainer
 
@@ -71,8 +72,10 @@ class RunMonitor:
             self._publish(k, StoppedEarly(event.step, event.epoch, reason))
 
     def _score(self, k: int, event: EpochFinished) -> Scored:
-        scores = self._evaluator.score(self._trainer.generator(k), self._runs[k].member.networks.latent_dim)
+        with busy("scoring the generator" if len(self._runs) == 1 else f"scoring {self._runs[k].name}"):
+            scores = self._evaluator.score(self._trainer.generator(k), self._runs[k].member.networks.latent_dim)
         best = headline(scores.values)
+        real = scores.floors.get(best) if best is not None else None
         return Scored(
             event.step,
             event.epoch,
@@ -80,7 +83,9 @@ class RunMonitor:
             tags=scores.tags(),
             details=scores.as_dict(),
             neighbours=scores.neighbours,
-            headline=Headline(best, scores.values[best].value, larger_is_better(best)) if best is not None else None,
+            headline=None
+            if best is None
+            else Headline(best, scores.values[best].value, larger_is_better(best), real.value if real else None),
         )
 
     def _hopeless(self, k: int) -> str | None:

@@ -23,6 +23,7 @@ from gan_experiments.tracking.journal import Journal, read
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
 from gan_experiments.tracking.score_records import keep_neighbours, record_scores
 from gan_experiments.tracking.synchronise import synchronise
+from gan_experiments.tracking.terminal import busy
 from gan_experiments.training.device import resolve_device
 
 RESULT = "scores.json"
@@ -76,7 +77,8 @@ def score_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
         raise UserError(f"{directory.path}: this run is training; wait for its end") from error
     # 3. Bring them to MLflow, where the run has one.
     if read_json(directory.run)["uri"] is not None:
-        synchronise(directory)
+        with busy(f"delivering the scores of {directory.path.name}"):
+            synchronise(directory)
     return scores
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import shlex
 import signal
 import sys
@@ -23,7 +25,9 @@ from gan_experiments.tracking.last_lines import LastLines
 from gan_experiments.tracking.progress import progress_of
 from gan_experiments.tracking.recorder import Recorder
 from gan_experiments.tracking.run_events import ALL_EPOCHS, Consumer, RunEvent
+from gan_experiments.tracking.run_log import RunLogs
 from gan_experiments.tracking.stack_recorder import StackRecorder
+from gan_experiments.tracking.terminal import busy
 from gan_experiments.training.trainer import Trainer
 
 
@@ -63,16 +67,18 @@ def train_runs(runs: Sequence[Run]) -> list[float | RunFailedError]:
     first = runs[0]
 
     # 1. Load the data set. The runs of a stack learn the same one, on the same device.
-    dataset, device, tracking = first.dataset, first.device, first.tracking
+    with busy("loading the data"):
+        dataset, device, tracking = first.dataset, first.device, first.tracking
 
     # 2. Build the networks, each run's from its own seed, and the step that trains them all.
-    trainer = Trainer(
-        [run.member for run in runs],
-        dataset,
-        device=device,
-        samples=tracking.samples,
-        sample_every=tracking.sample_every,
-    )
+    with busy("building the networks"):
+        trainer = Trainer(
+            [run.member for run in runs],
+            dataset,
+            device=device,
+            samples=tracking.samples,
+            sample_every=tracking.sample_every,
+        )
     total_steps, epochs = trainer.schedule.total_steps, trainer.schedule.epochs
 
     # 3. Resume from the checkpoints, where there are any.
@@ -83,9 +89,11 @@ def train_runs(runs: Sequence[Run]) -> list[float | RunFailedError]:
 
     # 4. Prepare the evaluation: the evaluator keeps the real samples and features that scores compare with.
     evaluate = cast(EvaluateConfig, OmegaConf.to_object(first.cfg.evaluate))
+    names, directories = [run.name for run in runs], [run.directory for run in runs]
+    logs = RunLogs(directories)
     evaluator = Evaluator(evaluate, dataset, device)
     if notice := missing(evaluate, dataset):
-        print(notice, file=sys.stderr)
+        logs.say(notice)
 
     failure: BaseException | None = None
     with stop_on_signals(trainer) as signals:
@@ -93,6 +101,7 @@ def train_runs(runs: Sequence[Run]) -> list[float | RunFailedError]:
         recorders = [Recorder(run.directory, run.description(total_steps), trainer.step) for run in runs]
         records = StackRecorder(recorders)
         records.open()
+        logs.say(f"start     {_what_starts(runs, epochs, trainer.step, total_steps)}")
 
         # 6. Train. Every event goes to all consumers in this order: recorded first, and saved last, because on resume
         #    everything before a checkpoint counts as recorded. Consumers publish events too: scores, warnings, ends.
@@ -100,8 +109,7 @@ def train_runs(runs: Sequence[Run]) -> list[float | RunFailedError]:
             for consumer in consumers:
                 consumer.on(k, event)
 
-        names, directories = [run.name for run in runs], [run.directory for run in runs]
-        progress = progress_of(names, total_steps, epochs, trainer.step)
+        progress = progress_of(names, directories, total_steps, epochs, trainer.step)
         monitor = RunMonitor(runs, trainer, evaluator, publish)
         checkpoints, endings = Checkpoints(runs, trainer), Endings(directories, publish)
         last_lines = LastLines(names, directories, tracking)
@@ -126,10 +134,11 @@ def train_runs(runs: Sequence[Run]) -> list[float | RunFailedError]:
     records.stop_measuring()  # before the ends: runs that end together all get the last measurement
     endings.end_together(status, reason)
     progress.close()
-    complaints = records.finish()
+    with busy("drawing the last pictures" if tracking.uri is None else "drawing the last pictures and delivering"):
+        complaints = records.finish()
     last_lines.print()
     for complaint in complaints:
-        print(complaint, file=sys.stderr)
+        logs.say(complaint, level=logging.WARNING)
     consumers.clear()  # they hold `publish`, and it holds them: without this the networks would stay in memory
     if failure is not None:
         try:
@@ -137,15 +146,22 @@ def train_runs(runs: Sequence[Run]) -> list[float | RunFailedError]:
         finally:
             del failure  # its traceback holds this frame, which would hold it in turn
     if status == "KILLED":
-        _say_how_to_resume(runs, reason.removeprefix("stopped "))
+        _say_how_to_resume(runs, logs, reason.removeprefix("stopped "))
         exit_after_signal(signals[0])
     return endings.results
 
 
-def _say_how_to_resume(runs: Sequence[Run], stopped: str) -> None:
+def _what_starts(runs: Sequence[Run], epochs: int, step: int, total_steps: int) -> str:
+    what = runs[0].name if len(runs) == 1 else f"{len(runs)} runs as one"
+    done = f" from step {step:,}" if step else ""
+    data, device = runs[0].dataset, runs[0].device
+    return f"{what}: {data.name} on {device}, {epochs} epochs of {math.ceil(total_steps / epochs)} steps{done}"
+
+
+def _say_how_to_resume(runs: Sequence[Run], logs: RunLogs, stopped: str) -> None:
     if len(runs) > 1:
-        print(f"stopped   {len(runs)} runs {stopped}", flush=True)  # the launcher says how to resume its sweep
+        logs.say(f"stopped   {len(runs)} runs {stopped}", sys.stdout)  # the launcher says how to resume its sweep
         return
     folder = shlex.quote(str(runs[0].directory.path))
-    print(f"stopped   {stopped}; to continue:")
-    print(f"resume    python -m gan_experiments.run train.resume={folder}", flush=True)
+    logs.say(f"stopped   {stopped}; to continue:", sys.stdout)
+    logs.say(f"resume    python -m gan_experiments.run train.resume={folder}", sys.stdout)

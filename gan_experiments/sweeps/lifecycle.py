@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import signal
 import sys
@@ -25,10 +26,13 @@ from gan_experiments.errors import UserError
 from gan_experiments.sweeps import plan
 from gan_experiments.sweeps.mlflow_summary import deliver
 from gan_experiments.sweeps.search.plan import first_jobs, is_optuna, space
-from gan_experiments.tracking.destination import check_uri
+from gan_experiments.tracking.destination import check_uri, tracker_of
+from gan_experiments.tracking.hyperlink import clickable
 from gan_experiments.tracking.naming import shortest
 from gan_experiments.tracking.run_directory import write_json
+from gan_experiments.tracking.run_log import note
 from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
+from gan_experiments.tracking.terminal import busy, say
 
 _SINGLE = {
     "tracking": "because a sweep is recorded in one place",
@@ -81,7 +85,8 @@ def start(config: DictConfig, resume: bool) -> None:
     directory.remember(status="RUNNING")
 
     # 5. Bring it to MLflow; if MLflow does not take it, leave the folder as it was.
-    complaint = deliver(directory)
+    with busy("opening the sweep's record"):
+        complaint = deliver(directory)
     if complaint is not None:
         if fresh:
             directory.remove()
@@ -97,7 +102,8 @@ def keep_failure(run: JobDirectory, job_return: JobReturn) -> None:
     reason = command_line.describe(error) or f"{type(error).__name__}: {error}".splitlines()[0]
     trace = "".join(traceback.format_exception(error))
     write_json(run.failure, {"reason": reason, "traceback": trace, "time": time.time_ns() // 1_000_000})
-    sys.stderr.write(f"error: {reason}\n")
+    note(run, f"error: {reason}", logging.ERROR)
+    say(f"error: {reason}")
 
 
 def close() -> None:
@@ -111,8 +117,8 @@ def close() -> None:
     lock.release()
     if missing:
         for line in missing:
-            sys.stderr.write(f"{line}\n")
-        print(f"resume    {_resume_command(directory)}", flush=True)
+            say(line)
+        say(f"resume    {_resume_command(directory)}", sys.stdout)
         raise SystemExit(1)
 
 
@@ -133,7 +139,7 @@ def closing_on_exit() -> Iterator[None]:
     except Exception as error:
         if not _open:
             raise
-        sys.stderr.write(_message(error))
+        say(_message(error))
         close()
         raise SystemExit(1) from None
     finally:
@@ -142,7 +148,7 @@ def closing_on_exit() -> Iterator[None]:
 
 def _message(error: Exception) -> str:
     line = command_line.describe(error)
-    return f"error: {line}\n" if line else "".join(traceback.format_exception(error))
+    return f"error: {line}" if line else "".join(traceback.format_exception(error)).rstrip()
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
@@ -153,10 +159,11 @@ def _stop() -> None:
     """Leave a sweep that a signal stopped as it is, and print how to resume it."""
     directory, lock = _open.pop()
     directory.end("KILLED", "stopped by a signal")
-    deliver(directory)
+    with busy("closing the sweep's record"):
+        deliver(directory)
     lock.release()
-    print(f"stopped   sweep {directory.content()['name']}; to continue:")
-    print(f"resume    {_resume_command(directory)}", flush=True)
+    say(f"stopped   sweep {directory.content()['name']}; to continue:", sys.stdout)
+    say(f"resume    {_resume_command(directory)}", sys.stdout)
 
 
 def _finish(directory: SweepDirectory) -> list[str]:
@@ -165,22 +172,27 @@ def _finish(directory: SweepDirectory) -> list[str]:
     Returns:
         A line for each run that has not finished: which, and why.
     """
-    from gan_experiments.reports.comparison import compare
-    from gan_experiments.reports.write import write
+    with busy("comparing the sweep's runs"):
+        from gan_experiments.reports.comparison import compare
+        from gan_experiments.reports.write import write
 
-    found = compare(directory.path)
-    page = write(found, directory.report)
+        found = compare(directory.path)
+    with busy("writing the report"):
+        page = write(found, directory.report)
     missing = [f"{run.outcome.state:<9} {run.name}: {run.outcome.reason}" for run in found.unfinished]
     done = len(found.records) - len(missing)
     reason = f"{done} of {len(found.records)} runs have finished"
     directory.end("FAILED" if missing else "FINISHED", reason)
-    complaint = deliver(directory)
+    with busy("bringing the report to the sweep's record"):
+        complaint = deliver(directory)
     sweep = directory.content()
-    print(f"sweep     {found.title}: {reason}")
-    print(f"result    {found.headline}")
-    print(f"report    {page}")
+    lines = [("sweep", f"{found.title}: {reason}"), ("result", found.headline)]
+    lines.append(("report", clickable(page, sys.stdout)))
     if sweep["run_id"] is not None:
-        print(f"summary   {sweep['run_id']} (experiment {sweep['experiment']}, tag sweep)")
+        lines.append(("summary", f"{sweep['run_id']} (experiment {sweep['experiment']}, tag sweep)"))
+        lines += tracker_of(sweep["uri"]).links(sweep["uri"], [sweep])
+    for label, text in lines:
+        say(f"{label:<9} {clickable(text, sys.stdout) if text.startswith('http') else text}", sys.stdout)
     if complaint is not None:
         again = f"python -m gan_experiments.compare {shlex.quote(str(directory.path))}"
         missing.insert(0, f"{complaint}; to complete it: {again}")

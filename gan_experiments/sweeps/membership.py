@@ -18,6 +18,7 @@ from gan_experiments.tracking.naming import run_name
 from gan_experiments.tracking.run_directory import read_json
 from gan_experiments.tracking.run_outcome import outcome, result
 from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
+from gan_experiments.tracking.terminal import busy, say
 
 SWEEP_TAG, SUMMARY_TAG, SETTING_TAG, ROLE_TAG = "sweep", "summary_run", "setting", "role"
 
@@ -68,7 +69,7 @@ def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Swee
     wait(run)
     finished = outcome(run).finished
     if finished:
-        print(f"finished  {run.path}, before; not run again", flush=True)
+        say(f"finished  {run.path}, before; not run again", sys.stdout)
         uri = read_json(run.run)["uri"]
         if uri is not None and not run.is_delivered(uri):
             deliver(run)
@@ -82,8 +83,8 @@ def wait(run: JobDirectory) -> None:
     Jobs of a cluster outlive the command that started them, and meet those of the command that resumes the sweep.
     """
     if outcome(run).state == "running":
-        print(f"waiting   {run.path}: another process is still training there", flush=True)
-        with filelock.FileLock(run.lock):
+        say(f"waiting   {run.path}: another process is still training there", sys.stdout)
+        with busy("waiting for another process"), filelock.FileLock(run.lock):
             pass
 
 

@@ -46,7 +46,27 @@ def shortest(keys: Sequence[str]) -> list[str]:
 
 def in_words(name: str) -> str:
     """Return the name of a score or a warning light as people write it."""
-    return name.replace("_", " ")
+    return name.replace("_", " ").replace("frechet", "Fréchet")
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it: ``45 s``, ``1 min 10 s``, ``2 h 5 min``, ``3 days 4 h``."""
+    whole = max(1, round(seconds))
+    for size, unit, smaller, name in ((86400, "day", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            many, rest = divmod(round(whole / smaller) * smaller, size)
+            plural = "s" if unit == "day" and many != 1 else ""
+            return f"{many} {unit}{plural}" + (f" {rest // smaller} {name}" if rest else "")
+    return f"{whole} s"
+
+
+def clock(seconds: float) -> str:
+    """Return a time as clocks show it: ``0:45``, ``1:02:05``; from a hundred hours on in days."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 100:
+        return f"{hours / 24:.0f} days"
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def plain(value: str) -> str:

@@ -1,61 +1,81 @@
-"""Shows how far runs are: a live bar on a terminal, plain lines elsewhere."""
+"""Shows how far runs are: a live line on a terminal, plain lines elsewhere and in the runs' logs."""
 
 from __future__ import annotations
 
-import os
+import logging
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 
-from tqdm import tqdm
-
-from gan_experiments.tracking.naming import in_words
+from gan_experiments.tracking import progress_parts as parts
+from gan_experiments.tracking.line_parts import Part, fit
+from gan_experiments.tracking.naming import duration, in_words
+from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.tracking.run_events import Headline, RunEvent, Scored, StoppedEarly, WarningsChanged
+from gan_experiments.tracking.run_log import RunLogs
+from gan_experiments.tracking.terminal import busy, is_live, redraw, say, show, width
 from gan_experiments.training.events import LOSSES, PROBABILITIES, Diverged, EpochFinished, StepsFinished
 
 _LINES = 20
 """About how many plain lines a whole run prints."""
+_MEASURE = 1.0
+"""Seconds of training from which its length is foretold."""
 
 
-def progress_of(names: Sequence[str], total_steps: int, epochs: int, step: int = 0) -> Progress:
-    """Return the progress display of runs that train together; arguments as those of ``StackProgress``."""
-    if len(names) == 1:
-        return Progress(total_steps, epochs, step)
-    return StackProgress(names, total_steps, epochs, step)
+@dataclass
+class _Member:
+    """What is known of one run.
+
+    Attributes:
+        name: The run's name.
+        loss: G's mean loss over the last epoch, or None before the first.
+        score: The last score, or None before the first.
+        lights: The warning lights that are on.
+    """
+
+    name: str
+    loss: float | None = None
+    score: Headline | None = None
+    lights: frozenset[str] = field(default_factory=frozenset)
 
 
-def write_line(line: str) -> None:
-    """Print a line on stderr without breaking a bar."""
-    tqdm.write(line, file=sys.stderr)
-    sys.stderr.flush()
+def progress_of(
+    names: Sequence[str], directories: Sequence[RunDirectory], total_steps: int, epochs: int, step: int = 0
+) -> Progress:
+    """Return the progress display of runs that train together; arguments as those of ``Progress``."""
+    kind = Progress if len(names) == 1 else StackProgress
+    return kind(names, directories, total_steps, epochs, step)
 
 
 class Progress:
-    """Shows epoch, rate, losses, D(x), D(G(z)) and the time left of one run on stderr.
+    """Shows the epoch, the time left, losses, D(x), D(G(z)), score and warning lights of one run.
+
+    It shows them on stderr, and adds plain lines to the run's log.
 
     Args:
-        total_steps: Steps of the whole run.
-        epochs: Epochs of the whole run.
+        names: Names of the runs.
+        directories: Their folders.
+        total_steps: Steps of each.
+        epochs: Epochs of each.
         step: Steps already done when this process started.
     """
 
-    def __init__(self, total_steps: int, epochs: int, step: int = 0) -> None:
-        self._total, self._epochs, self._first = total_steps, epochs, step
-        self._started = time.monotonic()
-        self._printed = -1
-        self._warnings = self._score = ""
-        self._bar = (
-            tqdm(
-                total=total_steps,
-                initial=step,
-                unit=" steps",
-                dynamic_ncols=True,
-                bar_format="{desc} {percentage:3.0f}%|{bar:20}| {rate_noinv_fmt}{postfix}, {remaining} left",
-            )
-            if _is_terminal()
-            else None
-        )
+    def __init__(
+        self, names: Sequence[str], directories: Sequence[RunDirectory], total_steps: int, epochs: int, step: int = 0
+    ) -> None:
+        self._names, self._logs = names, RunLogs(directories)
+        self._total, self._epochs, self._begun = total_steps, epochs, step
+        self._members = {k: _Member(name) for k, name in enumerate(names)}
+        self._printed: dict[int, int] = {}
+        self._steps: StepsFinished | None = None
+        self._started = self._came = self._first_came = time.monotonic()
+        self._first_step = step
+        self._foretold = False
+        self._shown = ExitStack()
+        if step < total_steps:
+            self._shown.enter_context(busy("training the first steps"))
 
     def on(self, k: int, event: RunEvent) -> None:
         """Show an event of run ``k``."""
@@ -65,7 +85,8 @@ class Progress:
             case EpochFinished():
                 self._show_epoch(k, event)
             case Scored(headline=best) if best is not None:
-                self._show_score(k, best)
+                self._members[k].score = best
+                self._logs.note(k, f"score     {in_words(best.name)} {best.value:.4g} after epoch {event.epoch}")
             case WarningsChanged():
                 self._show_warnings(k, event)
             case Diverged():
@@ -73,144 +94,128 @@ class Progress:
             case StoppedEarly():
                 self._leave(k, f"ended: {event.reason}")
 
+    def close(self) -> None:
+        """Leave the last state of the live line where it was, as a plain one."""
+        self._shown.close()
+        if self._steps is not None and is_live(sys.stderr):
+            say(self._text(width(sys.stderr)))
+
+    # Steps: the live line, and how long it will take.
+
     def _show_steps(self, event: StepsFinished) -> None:
-        if self._bar is None or event.step == self._bar.n:
+        if self._steps is not None and event.step == self._steps.step:
+            return  # another member's
+        self._came = time.monotonic()
+        before, self._steps = self._steps, event
+        if before is None:
+            # The first steps also compile, capture and fill caches: time counts from their end.
+            self._first_came, self._first_step = self._came, event.step
+            self._shown.close()
+            self._shown.enter_context(show(lambda columns, _: self._text(columns)))
+        self._foretell(event)
+        redraw()
+
+    def _text(self, columns: int) -> str:
+        """Return the live line or, where a log is silent for long, one that says that there is more to come."""
+        assert self._steps is not None
+        step = self._steps
+        means = [
+            float(v.mean()) for v in (step.discriminator_loss, step.generator_loss, step.prob_real, step.prob_fake)
+        ]
+        line = self._line(columns, step.epoch, step.steps_per_second, means)
+        return line if columns < sys.maxsize else f"{line} …"
+
+    def _line(self, columns: int, epoch: float, rate: float, means: Sequence[float]) -> str:
+        (member,) = self._members.values()
+        return self._line_of(member, columns, epoch, rate, means)
+
+    def _line_of(self, member: _Member, columns: int, epoch: float, rate: float, means: Sequence[float]) -> str:
+        said: list[Part] = [
+            parts.epochs_done(epoch, self._epochs),
+            parts.time_left(self._left()),
+            parts.losses(*means[:2]),
+            parts.probabilities(*means[2:]),
+            parts.score(member.score),
+            parts.lights(member.lights),
+        ]
+        # A light's name says more than a third digit.
+        return fit(said, columns, longer=(5, 4, 0), extras=[parts.rate(rate), *self._bar(columns)])
+
+    def _bar(self, columns: int) -> list[Part]:
+        """Return a bar for the live line, and none for a plain one."""
+        return [parts.bar(self._steps.step / self._total)] if self._steps and columns < sys.maxsize else []
+
+    def _foretell(self, event: StepsFinished) -> None:
+        """Say how long training will take, as soon as enough was measured."""
+        measured = self._came - self._first_came
+        slow = len(event.generator_loss) / event.steps_per_second >= 5 * _MEASURE
+        if self._foretold or event.step == self._total or (measured < _MEASURE and not slow):
             return
-        self._bar.set_description_str(self._epoch_of(event.epoch), refresh=False)
-        self._bar.set_postfix_str(self._facts_of_steps(event) + self._score + self._warnings, refresh=False)
-        self._bar.update(event.step - self._bar.n)
+        self._foretold = True
+        if self._begun == 0:
+            whole, epochs = self._left() + self._came - self._started, f"{self._epochs} epochs"
+        else:
+            left = (self._total - self._begun) * self._epochs / self._total
+            whole, epochs = self._left(), f"the {left:.0f} epochs that are left"
+        runs = f"{len(self._members)} runs of " if len(self._names) > 1 else ""
+        self._logs.say(f"time      about {duration(whole)} for {runs}{epochs}")
+
+    def _left(self) -> float:
+        """Return how many seconds training will take from now."""
+        if self._steps is None:
+            return 0.0
+        done = self._steps.step - self._first_step
+        rate = done / max(self._came - self._first_came, 1e-9) if done else self._steps.steps_per_second
+        return max(0.0, (self._total - self._steps.step) / rate - (time.monotonic() - self._came))
+
+    # Epochs: plain lines.
 
     def _show_epoch(self, k: int, event: EpochFinished) -> None:
-        if self._bar is not None:
-            return
+        member = self._members[k]
+        member.loss = event.metrics["loss/generator"]
         part = event.epoch * _LINES // self._epochs
-        if part == self._printed:
+        if part == self._printed.get(k):
             return
-        self._printed = part
-        left = (time.monotonic() - self._started) * (self._total - event.step) / max(event.step - self._first, 1)
-        rate = f"{event.metrics['speed/steps_per_second']:.0f} steps/s"
-        more = f"{self._score}, {tqdm.format_interval(left)} left{self._warnings}"
-        write_line(f"{self._epoch_of(event.epoch)}, {rate}, {self._facts_of_epoch(event)}{more}")
-
-    def _epoch_of(self, epoch: float) -> str:
-        return f"epoch {int(epoch):{len(str(self._epochs))}d}/{self._epochs}"
-
-    def _facts_of_steps(self, event: StepsFinished) -> str:
-        values = (event.discriminator_loss, event.generator_loss, event.prob_real, event.prob_fake)
-        return _facts(*(float(value.mean()) for value in values))
-
-    def _facts_of_epoch(self, event: EpochFinished) -> str:
-        return _facts(*(event.metrics[name] for name in (*LOSSES, *PROBABILITIES)))
-
-    def _show_score(self, k: int, best: Headline) -> None:
-        self._score = f", {in_words(best.name)} {best.value:.4g}"
+        self._printed[k] = part
+        rate = event.metrics["speed/steps_per_second"]
+        means = [event.metrics.get(name, float("nan")) for name in (*LOSSES, *PROBABILITIES)]
+        self._logs.note(k, self._line_of(member, sys.maxsize, event.epoch, rate, means))
+        if not is_live(sys.stderr) and k == max(self._members):  # the others have finished the epoch too
+            say(self._line(sys.maxsize, event.epoch, rate, means))
 
     def _show_warnings(self, k: int, event: WarningsChanged) -> None:
-        self._warnings = "".join(f", ! {in_words(light)}" for light in sorted(event.on))
-        self._announce(event.new)
-
-    def _announce(self, new: Sequence[str], whose: str = "") -> None:
-        """Print new warnings, where no bar shows them."""
-        if self._bar is None:
-            for light in new:
-                write_line(f"warning   {in_words(light)}{whose}")
+        member = self._members[k]
+        member.lights = frozenset(event.on)
+        for light in event.new:
+            line = f"warning   {in_words(light)}, since epoch {event.epoch}"
+            self._logs.note(k, line, logging.WARNING)
+            say(line if len(self._names) == 1 else f"{line}: {member.name}")
 
     def _leave(self, k: int, how: str) -> None:
         """Say how a run ended before the others; of a single run its last lines do."""
-
-    def close(self) -> None:
-        """Leave the bar as it stands."""
-        if self._bar is not None:
-            self._bar.close()
-
-
-@dataclass
-class _Member:
-    """The part of the display that belongs to one member of a stack.
-
-    Attributes:
-        name: The run's name.
-        loss: G's mean loss over the last epoch, or None before the first.
-        score: The last score, or None before the first.
-        warned: Whether a warning light is on.
-    """
-
-    name: str
-    loss: float | None = None
-    score: Headline | None = None
-    warned: bool = False
 
 
 class StackProgress(Progress):
     """Shows the members of a stack as one: how many train, their rates, and the best so far.
 
     The best member is the one with the best score or, before there are scores, the one with the lowest loss of G.
-
-    Args:
-        names: Names of the runs.
-        total_steps: Steps of each.
-        epochs: Epochs of each.
-        step: Steps already done when this process started.
+    Each member's log has the lines that it would have alone.
     """
 
-    def __init__(self, names: Sequence[str], total_steps: int, epochs: int, step: int = 0) -> None:
-        super().__init__(total_steps, epochs, step)
-        self._names = names
-        self._members = {k: _Member(name) for k, name in enumerate(names)}
-
-    def _show_epoch(self, k: int, event: EpochFinished) -> None:
-        self._members[k].loss = event.metrics["loss/generator"]
-        if k == max(self._members):  # the others have finished the epoch too
-            super()._show_epoch(k, event)
-
-    def _show_score(self, k: int, best: Headline) -> None:
-        self._members[k].score = best
-
-    def _show_warnings(self, k: int, event: WarningsChanged) -> None:
-        self._members[k].warned = bool(event.on)
-        self._count_warned()
-        self._announce(event.new, f": {self._members[k].name}")
-
-    def _count_warned(self) -> None:
-        warned = sum(member.warned for member in self._members.values())
-        self._warnings = f", ! {warned} with warnings" if warned else ""
+    def _line(self, columns: int, epoch: float, rate: float, means: Sequence[float]) -> str:
+        members = self._members.values()
+        scores = [(member.score, member.name) for member in members if member.score is not None]
+        found = [(member.loss, member.name) for member in members if member.loss is not None]
+        said: list[Part] = [
+            parts.epochs_done(epoch, self._epochs),
+            parts.members(len(members)),
+            parts.time_left(self._left()),
+            parts.best_score(scores) if scores else parts.lowest_loss(found),
+            parts.warned(sum(bool(member.lights) for member in members)),
+        ]
+        extras = [parts.rate(rate, len(members)), *self._bar(columns)]
+        return fit(said, columns, longer=(3,), extras=extras)
 
     def _leave(self, k: int, how: str) -> None:
         self._members.pop(k, None)  # it has left already if it diverged in its last checkpoint
-        self._count_warned()
-        write_line(f"{self._names[k]} {how}; {len(self._members)} still training")
-
-    def _facts_of_steps(self, event: StepsFinished) -> str:
-        # The rate that the bar shows next to it, once it has one.
-        rate = self._bar.format_dict["rate"] if self._bar is not None else None
-        return self._facts_of_members(rate or event.steps_per_second)
-
-    def _facts_of_epoch(self, event: EpochFinished) -> str:
-        return self._facts_of_members(event.metrics["speed/steps_per_second"])
-
-    def _facts_of_members(self, rate: float) -> str:
-        count = len(self._members)
-        facts = f"{count * rate:.0f} member-steps/s, {count} member{'' if count == 1 else 's'}"
-        scores = [(member.score, member.name) for member in self._members.values() if member.score is not None]
-        if scores:
-            best, name = min(scores, key=lambda score: _rank(score[0]))
-            return f"{facts}, best {in_words(best.name)} {best.value:.4g}: {name}"
-        losses = [(member.loss, member.name) for member in self._members.values() if member.loss is not None]
-        if losses:
-            loss, name = min(losses, key=lambda loss: loss[0])
-            return f"{facts}, lowest loss G {loss:.3f}: {name}"
-        return facts
-
-
-def _rank(score: Headline) -> float:
-    """Return a number that is smaller for a better score."""
-    return -score.value if score.larger_is_better else score.value
-
-
-def _is_terminal() -> bool:
-    """Tell whether a bar can be drawn: a terminal without a size, as some programs provide, shows none."""
-    return sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns > 0
-
-
-def _facts(discriminator_loss: float, generator_loss: float, real: float, fake: float) -> str:
-    return f"loss D {discriminator_loss:.3f} G {generator_loss:.3f}, D(x) {real:.2f} D(G(z)) {fake:.2f}"
+        say(f"{self._names[k]} {how}; {len(self._members)} still training")

@@ -29,6 +29,7 @@ class RunDirectory:
         run: The run's identity: name, experiment, destination.
         delivered: How far delivery to each destination has come.
         log: Messages of the background process; empty unless something went wrong.
+        run_log: Hydra's log of the run, with every line that was said about it.
         lock: Held by the process that trains.
         delivery_lock: Held by the process that delivers.
     """
@@ -46,6 +47,7 @@ class RunDirectory:
         self.run = self.path / "run.json"
         self.delivered = self.path / "delivered.json"
         self.log = self.path / "tracking.log"
+        self.run_log = self.path / "run.log"
         self.lock = self.path / ".lock"
         self.delivery_lock = self.path / ".delivery.lock"
 
@@ -64,9 +66,15 @@ class RunDirectory:
 
     def run_id(self) -> str | None:
         """Return MLflow's id of the run at its own destination, or None where it has none yet."""
+        delivery = self.delivery()
+        return None if delivery is None else delivery["run_id"]
+
+    def delivery(self) -> dict[str, Any] | None:
+        """Return what the tracker remembers of the run at its own destination; None where it has no id there yet."""
         if not self.run.is_file() or not self.delivered.is_file():
             return None
-        return read_json(self.delivered).get(read_json(self.run)["uri"], {}).get("run_id")
+        found = read_json(self.delivered).get(read_json(self.run)["uri"], {})
+        return found if "run_id" in found else None
 
     def is_delivered(self, uri: str) -> bool:
         """Tell whether everything that the journal has so far has reached a destination."""

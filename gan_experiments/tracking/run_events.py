@@ -22,11 +22,13 @@ class Headline:
         name: Name of the score.
         value: Its value.
         larger_is_better: Whether more of it is better.
+        real_data: What real data score in the generator's place, or None where it is unknown.
     """
 
     name: str
     value: float
     larger_is_better: bool
+    real_data: float | None = None
 
 
 @dataclass(frozen=True)

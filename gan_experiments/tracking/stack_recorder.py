@@ -7,9 +7,9 @@ from contextlib import ExitStack
 
 from gan_experiments.tracking.background import Background
 from gan_experiments.tracking.journal import Line
-from gan_experiments.tracking.progress import write_line
 from gan_experiments.tracking.recorder import Recorder
 from gan_experiments.tracking.run_events import Ended, RunEvent
+from gan_experiments.tracking.run_log import RunLogs
 from gan_experiments.tracking.system_metrics import SystemMonitor
 
 
@@ -40,7 +40,7 @@ class StackRecorder:
             recorder.open(members=len(self._recorders))
         tracking = self._recorders[0].run.tracking
         directories = [recorder.directory for recorder in self._recorders]
-        self._background = Background(directories, tracking.uri, write_line)
+        self._background = Background(directories, tracking.uri, RunLogs(directories).say)
         if tracking.system_metrics:
             self._system = SystemMonitor(self._record_system_metrics)
             self._system.start()

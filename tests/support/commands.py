@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gan_experiments import run
+from tests.support.real_runs import without_waiting
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 1
         out, err = capfd.readouterr()
-        return Answer(status, out, err, sorted(str(path.relative_to(folder)) for path in folder.rglob("*")))
+        return Answer(
+            status, out, without_waiting(err), sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+        )
 
     return call

@@ -138,7 +138,9 @@ class HandMadeRecorder:
 
     def open(self) -> None:
         self._records.open()
-        self._progress = Progress(self._run.epochs * STEPS, self._run.epochs, self._resumed_from)
+        self._progress = Progress(
+            ["lr=0.1"], [self._run.directory], self._run.epochs * STEPS, self._run.epochs, self._resumed_from
+        )
         self._last_lines = LastLines(["lr=0.1"], [self._run.directory], self._run.tracking)
 
     def record(self, event: RunEvent) -> None:

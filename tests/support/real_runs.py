@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import warnings
@@ -48,7 +49,12 @@ def start(folder: Path, *overrides: str, inside: Sequence[str] = ()) -> subproce
 def end(process: subprocess.Popen[str]) -> Ended:
     """Wait for a process."""
     out, err = process.communicate()
-    return Ended(process.returncode, out.splitlines(), err.splitlines())
+    return Ended(process.returncode, out.splitlines(), without_waiting(err).splitlines())
+
+
+def without_waiting(err: str) -> str:
+    """Leave out the lines that only a busy machine has: they tell of what takes more than some seconds."""
+    return re.sub(r"^.* …( \d+ s)?\n", "", err, flags=re.MULTILINE)
 
 
 def call(folder: Path, *overrides: str) -> Ended:

@@ -1,11 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
-import termios
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +10,7 @@ from PIL import Image
 
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.journal import read
-from gan_experiments.tracking.progress import StackProgress
 from gan_experiments.tracking.run_directory import RunDirectory
-from gan_experiments.tracking.run_events import Headline, Scored
-from gan_experiments.training.events import Diverged, EpochFinished, StepsFinished
 from tests.support.hand_made import STEPS, HandMadeRun
 
 
@@ -118,67 +110,6 @@ def test_two_processes_cannot_train_in_one_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="another process is training in"):
         run.recorder().open()
     recorder.close("KILLED", "test over")
-
-
-def test_progress_is_plain_lines_where_there_is_no_terminal(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    HandMadeRun(tmp_path / "run", None).record()
-    out, err = capsys.readouterr()
-    lines = err.splitlines()
-    assert len(lines) == 6
-    assert lines[-1].startswith("epoch 6/6")
-    assert "steps/s" in lines[0]
-    assert "loss D 1.000 G 1.100, D(x) 1.20 D(G(z)) 1.30" in lines[0]
-    assert lines[0].endswith("left")
-    assert f"pictures  {tmp_path / 'run' / 'artifacts'}" in out
-
-
-def test_progress_is_one_live_line_on_a_terminal() -> None:
-    program = (
-        "from gan_experiments.tracking.progress import Progress; import numpy as np;"
-        "from gan_experiments.training.events import StepsFinished; half = np.full(50, 0.5);"
-        "bar = Progress(100, 10); bar.on(0, StepsFinished(50, 5.0, half, 2 * half, half, half, 9.0)); bar.close()"
-    )
-    leader, follower = pty.openpty()
-    os.set_blocking(leader, False)
-    termios.tcsetwinsize(follower, (40, 120))
-    subprocess.run([sys.executable, "-c", program], stderr=follower, check=True, cwd=Path(__file__).parents[2])
-    shown = os.read(leader, 100_000).decode()
-    os.close(leader)
-    os.close(follower)
-    last = shown.split("\r")[-2].strip()
-    assert last.startswith("epoch  5/10  50%|")
-    assert "steps/s, loss D 0.500 G 1.000, D(x) 0.50 D(G(z)) 0.50" in last
-    assert last.endswith("left")
-
-
-def _window(step: int, rate: float) -> StepsFinished:
-    half = np.full(50, 0.5)
-    return StepsFinished(step, step / 10, half, half, half, half, rate)
-
-
-def test_progress_of_a_group_tells_of_its_members_together(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = StackProgress(["lr=0.1", "lr=0.2", "lr=0.3"], 150, 3)
-    losses = ((0.5, 0.9), (0.4, 0.8), (0.3, 0.7))
-    counts = np.zeros(50)
-    for epoch in (1, 2):
-        for k in (0, 1, 2):
-            if (epoch, k) == (2, 2):
-                progress.on(2, Diverged(51, 1, "the generator's loss is nan at step 51"))
-                continue
-            values = {"loss/generator": losses[k][epoch - 1], "speed/steps_per_second": 10.0}
-            progress.on(k, _window(50 * epoch, 10.0))
-            progress.on(k, EpochFinished(50 * epoch, epoch, values, counts, counts))
-    for k, value in ((0, 0.5), (1, 0.7)):
-        progress.on(k, Scored(100, 2, {}, {}, {}, None, Headline("precision", value, larger_is_better=True)))
-    values = {"loss/generator": 0.1, "speed/steps_per_second": 10.0}
-    progress.on(1, EpochFinished(150, 3, values, counts, counts))
-    progress.close()
-    first, failed, *_, last = capsys.readouterr().err.splitlines()
-    assert last.startswith("epoch 3/3, 10 steps/s, 20 member-steps/s, 2 members, best precision 0.7: lr=0.2, ")
-    assert first.startswith("epoch 1/3, 10 steps/s, 30 member-steps/s, 3 members, lowest loss G 0.300: lr=0.3, ")
-    assert failed == "lr=0.3 failed: the generator's loss is nan at step 51; 2 still training"
 
 
 def test_system_metrics_have_the_names_that_mlflows_page_expects(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from ray import exceptions
 
 from gan_experiments.errors import UserError
 from gan_experiments.launchers.cluster.job import ClusterJob
+from gan_experiments.tracking.terminal import say
 
 # Hydra's configuration only shows its own loggers to the user.
 log = logging.getLogger("hydra.launcher.ray")
@@ -100,7 +102,7 @@ def _result(job: ClusterJob, ended: ray.ObjectRef) -> JobReturn:
 
 def _end(waiting: Sequence[ray.ObjectRef]) -> None:
     """End the jobs when the launching process is asked to end; those that train write a checkpoint first."""
-    print(f"ending    {len(waiting)} of Ray's tasks; those that train write a checkpoint first", flush=True)
+    say(f"ending    {len(waiting)} of Ray's tasks; those that train write a checkpoint first", sys.stdout)
     for job in waiting:
         ray.cancel(job)
     ray.wait(list(waiting), num_returns=len(waiting), timeout=_END_S)

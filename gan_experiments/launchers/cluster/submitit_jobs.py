@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from submitit.core.utils import FailedJobError, UncompletedJobError
 from gan_experiments.errors import UserError
 from gan_experiments.launchers.cluster import slurm
 from gan_experiments.launchers.cluster.submitit_job import SubmititJob
+from gan_experiments.tracking.terminal import busy, say
 
 # Hydra's configuration only shows its own loggers to the user.
 log = logging.getLogger("hydra.launcher.submitit")
@@ -55,7 +57,8 @@ def run(jobs: Sequence[SubmititJob], cluster: str, parameters: dict[str, Any]) -
     log.info(f"submitted {len(submitted)} jobs ({cluster} {names}); their output is in {executor.folder}")
     returned: dict[int, JobReturn] = {}
     try:
-        _wait(jobs, submitted, cluster, returned)
+        with busy(f"{len(jobs)} jobs are at work"):
+            _wait(jobs, submitted, cluster, returned)
     except BaseException:
         _end([job for k, job in enumerate(submitted) if k not in returned], cluster)
         raise
@@ -125,9 +128,9 @@ def _end(submitted: Sequence[submitit.Job[JobReturn]], cluster: str) -> None:
     waiting = [job.job_id for job in submitted]
     if cluster == "slurm":
         slurm.cancel(waiting)
-        print(f"cancelled {len(waiting)} of SLURM's jobs; those that train write a checkpoint first", flush=True)
+        say(f"cancelled {len(waiting)} of SLURM's jobs; those that train write a checkpoint first", sys.stdout)
         return
-    print(f"ending    {len(waiting)} of submitit's jobs; those that train write a checkpoint first", flush=True)
+    say(f"ending    {len(waiting)} of submitit's jobs; those that train write a checkpoint first", sys.stdout)
     controllers = [psutil.Process(int(name)) for name in waiting if psutil.pid_exists(int(name))]
     tasks = [task for controller in controllers for task in controller.children()]
     for controller in controllers:

@@ -21,6 +21,7 @@ from gan_experiments.runs.train import train_runs
 from gan_experiments.sweeps.membership import join, wait
 from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory
+from gan_experiments.tracking.terminal import busy
 
 # Hydra's configuration only shows its own loggers to the user.
 log = logging.getLogger("hydra.launcher.fused")
@@ -49,10 +50,11 @@ class FusedJobs:
         return [job.returned for job in jobs if job.returned is not None]
 
     def _run_group(self, jobs: Sequence[ComposedJob]) -> None:
-        for job in jobs:
-            wait(JobDirectory(job.directory))
-        new = [job for job in jobs if not outcome(JobDirectory(job.directory)).finished]
-        ready = [job for job in new if len(new) > 1 and self._prepare(job) is None]
+        with busy(f"preparing {count(jobs)}"):
+            for job in jobs:
+                wait(JobDirectory(job.directory))
+            new = [job for job in jobs if not outcome(JobDirectory(job.directory)).finished]
+            ready = [job for job in new if len(new) > 1 and self._prepare(job) is None]
         self._run_alone([job for job in jobs if job not in ready])
         if len(ready) > 1:
             self._run_ready(ready)
@@ -62,7 +64,8 @@ class FusedJobs:
     def _run_ready(self, jobs: Sequence[ComposedJob]) -> None:
         runs = [job.run for job in jobs if job.run is not None]
         try:
-            fit = members_that_fit(runs)
+            with busy("measuring how many runs fit into the memory"):
+                fit = members_that_fit(runs)
         except UnstackableError as error:
             log.info(f"{count(jobs)} train one after another: {error}")
             self._run_alone(jobs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from gan_experiments.sweeps.search.space import chosen
 from gan_experiments.sweeps.search.trials import count_ended, of_sweep
 from gan_experiments.tracking.run_directory import write_atomically
 from gan_experiments.tracking.sweep_directory import SweepDirectory
+from gan_experiments.tracking.terminal import say
 
 
 def best(study: Study) -> list[FrozenTrial]:
@@ -56,9 +58,9 @@ def write(study: Study, directory: SweepDirectory) -> None:
         search=search | {"best": [trial | {"in_words": words} for trial, words in zip(found, said, strict=True)]}
     )
     aims = ", ".join(f"{way} {name}" for name, way in zip(search["metrics"], search["directions"], strict=True))
-    print(f"search    {count_ended(study)} trials, {len(_scored(study))} with a score; {aims}")
+    say(f"search    {count_ended(study)} trials, {len(_scored(study))} with a score; {aims}", sys.stdout)
     for words in said:
-        print(f"{'best' if len(study.directions) == 1 else 'front':<9} {words}")
+        say(f"{'best' if len(study.directions) == 1 else 'front':<9} {words}", sys.stdout)
 
 
 def _in_words(metrics: Iterable[str], trial: Mapping[str, Any]) -> str:

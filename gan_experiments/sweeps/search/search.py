@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 
 from hydra.plugins.launcher import Launcher
@@ -16,6 +17,7 @@ from gan_experiments.sweeps.search.storage import open_study
 from gan_experiments.sweeps.search.trials import TrialRuns
 from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import SweepDirectory
+from gan_experiments.tracking.terminal import say
 
 
 class Search:
@@ -69,4 +71,5 @@ class Search:
             runs = [folders[number] for number in tried.numbers if number in folders]
             trials.tell(self._study, tried, trials.values_of(runs, self._goals.values()))
         ended = trials.count_ended(self._study)
-        print(f"search    {ended} of {self._settings.n_trials} trials: {results.so_far(self._study, self._goals)}")
+        found = results.so_far(self._study, self._goals)
+        say(f"search    {ended} of {self._settings.n_trials} trials: {found}", sys.stdout)

@@ -6,12 +6,11 @@ file replaces the one of the same name.
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from gan_experiments.tracking.journal import Line, read
-from gan_experiments.tracking.mlflow import api
+from gan_experiments.tracking.mlflow import api, pages
 from gan_experiments.tracking.mlflow.private_formats import SHOWS_IMAGES
 from gan_experiments.tracking.mlflow.uri import check_uri, database_folder
 from gan_experiments.tracking.trackers.tracker import Tracker
@@ -34,9 +33,9 @@ class MLflow(Tracker):
         return check_uri(uri)
 
     @classmethod
-    def browse(cls, uri: str) -> str:
-        """Return a server's own address, or the command that serves a database's pages."""
-        return uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
+    def links(cls, uri: str, delivered: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+        """Return the pages of the runs and, for a database, the command that serves them."""
+        return pages.links(uri, delivered)
 
     @classmethod
     def load(cls, uri: str) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from PIL import Image
@@ -16,6 +18,8 @@ from gan_experiments.errors import UserError
 from gan_experiments.tracking.journal import Line, read
 from gan_experiments.tracking.naming import is_silent
 from gan_experiments.tracking.trackers.tracker import Tracker
+
+_PORT = 6006
 
 
 class TensorBoard(Tracker):
@@ -39,9 +43,14 @@ class TensorBoard(Tracker):
         return f"tensorboard:{folder}"
 
     @classmethod
-    def browse(cls, uri: str) -> str:
-        """Return the command that serves the log directory's pages."""
-        return f"tensorboard --logdir {shlex.quote(str(_folder(uri)))}"
+    def links(cls, uri: str, delivered: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+        """Return the command that serves the log directory's pages, and the page of a run that is alone."""
+        command = ("browse", f"tensorboard --logdir {shlex.quote(str(_folder(uri)))} --port {_PORT}")
+        address = f"http://localhost:{_PORT}/"
+        if len(delivered) != 1:
+            return [command, ("page", address)]
+        shown = quote(f"^{re.escape(delivered[0]['run_id'])}$")  # of all runs, the page draws those that match
+        return [command, ("page", f"{address}?runFilter={shown}#timeseries")]
 
     def _open(self) -> None:
         if "run_id" not in self._state:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gan_experiments.tracking.journal import Line, last_session, read
@@ -19,7 +20,7 @@ class Tracker(ABC):
     """Delivers one run to one destination, from where it was left.
 
     A tracker is a module of this folder that names its subclass ``TRACKER``. It serves the destinations
-    ``MODULE:…``; those of no other tracker are MLflow's. It defines ``title``, ``check``, ``browse``, ``_open``
+    ``MODULE:…``; those of no other tracker are MLflow's. It defines ``title``, ``check``, ``links``, ``_open``
     and ``_send``, and overrides the rest where it has more to say.
 
     The run's delivered.json has, for each destination, the byte of the journal up to which everything arrived, and
@@ -64,8 +65,16 @@ class Tracker(ABC):
 
     @classmethod
     @abstractmethod
-    def browse(cls, uri: str) -> str:
-        """Return how users look at a destination: a command, or an address."""
+    def links(cls, uri: str, delivered: Sequence[Mapping[str, Any]]) -> Sequence[tuple[str, str]]:
+        """Return how people look at runs, whatever folder they are in: commands and addresses.
+
+        Args:
+            uri: The destination.
+            delivered: What the tracker remembers of each run, ``run_id`` at least.
+
+        Returns:
+            Lines, each as a label of at most nine letters and a text.
+        """
 
     @classmethod  # noqa: B027
     def load(cls, uri: str) -> None:

@@ -123,8 +123,8 @@ def test_a_person_sees_the_group(both: tuple[Path, Ended]) -> None:
     assert "training 8 runs (#0, #1, #2, #3, #4, #5, #6, #7) as one" in told
     assert told.count("\nrun       ") == 8
     progress = next(line for line in ended.err if line.startswith("epoch 4/4"))
-    best = r"best frechet classifier distance \d+\.\d: \S.*"
-    assert re.search(rf"\d+ steps/s, \d+ member-steps/s, 8 members, {best} left$", progress)
+    best = r"best Fréchet classifier distance \d+\.\d: \S.*"
+    assert re.search(rf"8 members, \d:\d\d left, {best}, \d+ steps/s, \d+ member-steps/s$", progress)
 
 
 def test_a_run_that_diverges_takes_nobody_along(tmp_path: Path) -> None:

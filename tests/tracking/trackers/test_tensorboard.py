@@ -172,4 +172,5 @@ def test_a_sweep_has_a_folder_of_its_runs_and_no_summary(command: Command) -> No
 
 
 def test_the_pages_are_served_by_a_command_that_a_shell_understands() -> None:
-    assert tensorboard.TRACKER.browse("tensorboard:/it's here") == "tensorboard --logdir '/it'\"'\"'s here'"
+    ((label, command),) = tensorboard.TRACKER.links("tensorboard:/it's here", [])[:1]
+    assert (label, command) == ("browse", "tensorboard --logdir '/it'\"'\"'s here' --port 6006")

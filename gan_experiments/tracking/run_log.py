@@ -1,0 +1,67 @@
+"""``run.log`` in a run's folder: Hydra's log of the run, which also gets every line that was said about it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TextIO
+
+from gan_experiments.tracking.run_directory import RunDirectory
+from gan_experiments.tracking.terminal import say
+
+_FORMAT = logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s")
+"""Hydra's own, so that what libraries log stands between our lines as one text."""
+
+
+class LogFile(logging.FileHandler):
+    """Hydra's handler of the file, made when there is something to log; one that cannot be written ends nothing."""
+
+    def __init__(self, filename: str) -> None:
+        super().__init__(filename, encoding="utf-8", delay=True)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Do without the line."""
+
+
+class Console(logging.StreamHandler[TextIO]):
+    """Hydra's handler of the console, which leaves the live line whole."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record."""
+        try:
+            say(self.format(record), self.stream)
+        except (OSError, ValueError):
+            self.handleError(record)
+
+
+def note(directory: RunDirectory, line: str, level: int = logging.INFO) -> None:
+    """Add a line to a run's log, if that can be written.
+
+    The file is opened for each line: members of a stack have one each, in one process, and many runs train in one
+    after another.
+    """
+    record = logging.LogRecord("gan_experiments", level, "", 0, line, None, None)
+    with suppress(OSError), directory.run_log.open("a", encoding="utf-8", errors="backslashreplace") as log:
+        log.write(f"{_FORMAT.format(record)}\n")
+
+
+class RunLogs:
+    """The logs of runs that train together.
+
+    Args:
+        directories: Their folders.
+    """
+
+    def __init__(self, directories: Sequence[RunDirectory]) -> None:
+        self._directories = directories
+
+    def say(self, line: str, stream: TextIO | None = None, level: int = logging.INFO) -> None:
+        """Print a line about all runs, on stderr by default, and add it to their logs."""
+        say(line, stream)
+        for directory in self._directories:
+            note(directory, line, level)
+
+    def note(self, k: int, line: str, level: int = logging.INFO) -> None:
+        """Add a line to the log of run ``k`` alone."""
+        note(self._directories[k], line, level)
