@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,8 @@ from omegaconf import DictConfig
 from gan_experiments.configuration import command_line
 from gan_experiments.configuration.override import listed
 from gan_experiments.configuration.validation import validate
+from gan_experiments.tracking.run_directory import RunDirectory
+from gan_experiments.tracking.run_log import note
 
 
 class TrainRun:
@@ -32,8 +38,8 @@ class TrainRun:
         """Train the run that Hydra has composed; return what it is judged by, G's mean loss over the last epoch."""
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             return self._train_job(cfg)
-        with command_line.user_errors():  # in a single run Hydra has nothing to add
-            return self._train_run(cfg)
+        with command_line.user_errors(), _noted(RunDirectory(HydraConfig.get().runtime.output_dir)):
+            return self._train_run(cfg)  # in a single run Hydra has nothing to add
 
     def _train_run(self, cfg: DictConfig) -> float:
         from gan_experiments.runs.run import Run
@@ -58,3 +64,14 @@ class TrainRun:
             return place.result
         cfg.train.resume = "auto"  # a queue may start a job again, and a sweep may be resumed
         return train_run(Run(cfg, folder, overrides, place.name, place.tags))
+
+
+@contextmanager
+def _noted(directory: RunDirectory) -> Iterator[None]:
+    """Add an error to the log of the run that it ends."""
+    try:
+        yield
+    except Exception as error:
+        line = command_line.describe(error)
+        note(directory, f"error: {line}" if line else traceback.format_exc().rstrip(), logging.ERROR)
+        raise

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from gan_experiments.tracking.line_parts import fit
 
-_SILENCE = 2.5
+_SILENCE = 2.0
 """Seconds after which something must be said again."""
 _BEAT = 0.5
 """Seconds between drawings of the live line while nothing new comes."""
@@ -61,10 +61,14 @@ class _LiveLine(tqdm):
     @staticmethod
     def status_printer(file: TextIO) -> Callable[[str], None]:
         """Return a function that draws a text in the row."""
+        shown = ""
 
         def draw(text: str) -> None:
-            file.write(f"\r\033[J{text}\r")
-            file.flush()
+            nonlocal shown
+            if text or shown:  # there may be lines of other processes
+                file.write(f"\r\033[J{text}\r")
+                file.flush()
+            shown = text
 
         return draw
 
@@ -73,7 +77,7 @@ _lock = threading.RLock()
 _activities: list[_Activity] = []
 _line: _LiveLine | None = None
 _beating: threading.Thread | None = None
-_said = time.monotonic()
+_said = 0.0
 
 
 def say(line: str, stream: TextIO | None = None) -> None:
@@ -162,8 +166,10 @@ def width(stream: TextIO) -> int:
 
 
 def _begin(activity: _Activity) -> None:
-    global _line, _beating
+    global _line, _beating, _said
     with _lock:
+        if not _activities:
+            _said = time.monotonic()
         for outer in _activities:
             if outer.preliminary:
                 outer.text = _nothing
