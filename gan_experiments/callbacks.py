@@ -37,7 +37,7 @@ class Preflight(Callback):
             if "sweep" in config.hydra.runtime.choices:
                 raise UserError(f"+sweep={config.hydra.runtime.choices.sweep}: needs -m, which makes a sweep of it")
             cfg = plan.without_hydra(config)
-            with busy(f"checking the run and data={config.hydra.runtime.choices.data}"):
+            with busy("checking the run and loading its data"):
                 check(cfg)
                 check_folder("hydra.run.dir", config.hydra.run.dir)
                 self._state = state_to_resume(cfg, Path(config.hydra.run.dir))
