@@ -20,7 +20,7 @@ from gan_experiments.training.events import LOSSES, PROBABILITIES, Diverged, Epo
 
 _LINES = 20
 """About how many plain lines a whole run prints."""
-_MEASURE = 1.0
+_MEASURE = 2.0
 """Seconds of training from which its length is foretold."""
 
 
@@ -148,7 +148,7 @@ class Progress:
     def _foretell(self, event: StepsFinished) -> None:
         """Say how long training will take, as soon as enough was measured."""
         measured = self._came - self._first_came
-        slow = len(event.generator_loss) / event.steps_per_second >= 5 * _MEASURE
+        slow = len(event.generator_loss) / event.steps_per_second >= 2 * _MEASURE
         if self._foretold or event.step == self._total or (measured < _MEASURE and not slow):
             return
         self._foretold = True
