@@ -20,6 +20,11 @@ class LogFile(logging.FileHandler):
     def __init__(self, filename: str) -> None:
         super().__init__(filename, encoding="utf-8", delay=True)
 
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, if the file can be opened."""
+        with suppress(OSError):
+            super().emit(record)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Do without the line."""
 
