@@ -135,7 +135,7 @@ def describe(kind: Any, spec: Field[Any]) -> str:
     kind = next(option for option in options if option is not type(None))
     allowed: Allowed | None = spec.metadata["allowed"]
     if get_origin(kind) is dict:
-        noun = "a mapping of names to text"
+        noun = f"a mapping of names to {_PLURALS[get_args(kind)[1]].removeprefix('a list of ')}"
     elif get_origin(kind) is list:
         noun = _PLURALS[get_args(kind)[0]]
     else:
@@ -151,7 +151,7 @@ def is_allowed(value: Any, spec: Field[Any]) -> bool:
     """Return whether the field may take ``value``, which has its type: every number finite and in range."""
     if value is None:
         return True
-    numbers = value if isinstance(value, list) else [value]
+    numbers = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else [value]
     if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
         return False
     allowed: Allowed | None = spec.metadata["allowed"]

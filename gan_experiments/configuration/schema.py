@@ -70,6 +70,16 @@ class TrainConfig:
         "warning lights that end the run if they are on when an epoch ends; empty for none",
         any_of(*modules_in("evaluation/warning_lights")),
     )
+    stop_at: dict[str, float] = setting(
+        {}, "scores that end the run once all are reached: +train.stop_at.frechet_classifier_distance=20"
+    )
+    keep_best: bool = setting(False, "whether the generator with the best score is kept as the run's, not the last")
+    keep_checkpoints: int | None = setting(
+        None, "generators of earlier epochs that are kept, the newest ones; null keeps all", at_least(0)
+    )
+    start_from: str | None = setting(
+        None, "a run's folder, a checkpoint or an MLflow run id, whose weights a new run starts from"
+    )
     resume: str | None = setting(
         None, "a run's folder, a checkpoint, an MLflow run id; or auto, to resume where there is a checkpoint"
     )

@@ -38,10 +38,32 @@ def check(cfg: DictConfig, here: bool = True) -> None:
     if batch > len(dataset):
         most = len(dataset)
         raise UserError(f"train.batch_size={batch}: must be at most {most}; the data set has no more samples")
+    measured: list[str] = []
     if cfg.evaluate.metrics:
         from gan_experiments.evaluation.evaluator import Evaluator
 
-        Evaluator(cast(EvaluateConfig, OmegaConf.to_object(cfg.evaluate)), dataset, device).check()
+        evaluator = Evaluator(cast(EvaluateConfig, OmegaConf.to_object(cfg.evaluate)), dataset, device)
+        evaluator.check()
+        measured = evaluator.names
+    _check_scores(cfg.train, measured)
+    if cfg.train.start_from is not None and cfg.train.resume is None:
+        from gan_experiments.runs.start_from import new_networks, origin_of
+
+        new_networks(cfg, dataset, origin_of(cfg))
+
+
+def _check_scores(train: DictConfig, measured: list[str]) -> None:
+    """Make sure that what training waits for is measured."""
+    allowed = (
+        f"one of {', '.join(measured)}"
+        if measured
+        else "measured, and evaluate.metrics names no metric for this data"
+    )
+    for name, goal in train.stop_at.items():
+        if name not in measured:
+            raise UserError(f"train.stop_at.{name}={goal}: the score must be {allowed}")
+    if train.keep_best and not measured:
+        raise UserError(f"train.keep_best=true: the score must be {allowed}")
 
 
 @lru_cache

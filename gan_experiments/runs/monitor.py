@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from gan_experiments.evaluation.evaluator import Evaluator
 from gan_experiments.evaluation.metric import headline, larger_is_better
+from gan_experiments.evaluation.protocol import SCORES
 from gan_experiments.evaluation.warning_light import WarningLights
 from gan_experiments.runs.run import Run
 from gan_experiments.tracking.journal import Line
@@ -17,7 +19,7 @@ from gan_experiments.training.trainer import Trainer
 
 
 class RunMonitor:
-    """Scores the generators of runs, switches their warning lights, and stops hopeless runs early.
+    """Scores the generators of runs, switches their warning lights, and stops those that are hopeless or good enough.
 
     Scores and lights are functions of the run alone, so that a run that was killed and resumed has the same.
 
@@ -58,18 +60,30 @@ class RunMonitor:
         new = lights.epoch(event.step, event.metrics)
         last = event.step == self._trainer.schedule.total_steps
         every = self._runs[k].cfg.evaluate.every
+        enough: str | None = None
         due = last or self._hopeless(k) is not None or (every is not None and event.epoch % every == 0)
         if due and self._evaluator.metrics:
             scored = self._score(k, event)
             self._publish(k, scored)
             new += lights.scores(event.step, scored.metrics, self._evaluator.modes)
+            enough = self._enough(k, scored)
         if lights.on != before:
             self._publish(k, WarningsChanged(event.step, event.epoch, new, frozenset(lights.on)))
         light = self._hopeless(k)
-        if light is not None and not last:
+        reason = in_words(light) if light is not None else enough
+        if reason is not None and not last:
             self._trainer.end(k)
-            reason = f"early stop after epoch {event.epoch}: {in_words(light)}"
-            self._publish(k, StoppedEarly(event.step, event.epoch, reason))
+            self._publish(k, StoppedEarly(event.step, event.epoch, f"early stop after epoch {event.epoch}: {reason}"))
+
+    def _enough(self, k: int, scored: Scored) -> str | None:
+        """Return the scores of ``train.stop_at`` with their values, if run ``k`` has reached them all, or None."""
+        reached = []
+        for name, goal in self._runs[k].cfg.train.stop_at.items():
+            value = scored.metrics.get(f"{SCORES}{name}", math.nan)
+            if not (value >= goal if larger_is_better(name) else value <= goal):
+                return None
+            reached.append(f"{in_words(name)} {value:.4g}")
+        return f"reached {', '.join(reached)}" if reached else None
 
     def _score(self, k: int, event: EpochFinished) -> Scored:
         with busy("scoring the generator" if len(self._runs) == 1 else f"scoring {self._runs[k].name}"):

@@ -27,6 +27,8 @@ _FREE = (
     "train.resume",
     "train.checkpoint_every",
     "train.early_stop",
+    "train.stop_at",
+    "train.keep_",
     "evaluate.",
     "tracking.",
     "fused.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -15,8 +16,8 @@ from gan_experiments.configuration.instantiate import build
 from gan_experiments.configuration.schema import TrackingConfig, TrainConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.data.load import load_data
-from gan_experiments.models.networks import Networks
 from gan_experiments.runs.resume import state_to_resume
+from gan_experiments.runs.start_from import Origin, new_networks, origin_of
 from gan_experiments.tracking.destination import check_uri
 from gan_experiments.tracking.metadata import RunDescription
 from gan_experiments.tracking.naming import run_name
@@ -92,11 +93,16 @@ class Run:
         return load_data(self.cfg.data)
 
     @cached_property
+    def origin(self) -> Origin | None:
+        """The run whose weights a new run starts from; None where there is none, and for a run that is resumed."""
+        return None if self.state is not None else origin_of(self.cfg)
+
+    @cached_property
     def member(self) -> Member:
         """Networks, initialised from the run's own seed, losses and settings, as training wants them."""
         train = cast(TrainConfig, OmegaConf.to_object(self.cfg.train))
         torch.manual_seed(self.cfg.seed)
-        networks: Networks = build(self.cfg.model, sample_shape=self.dataset.sample_shape)
+        networks = new_networks(self.cfg, self.dataset, self.origin)
         return Member(networks, train, self.cfg.seed, build(self.cfg.objective), build(self.cfg.penalty))
 
     @property
@@ -110,7 +116,7 @@ class Run:
         return RunDescription(
             name=self.name,
             config=self.config,
-            tracking=self.tracking,
+            tracking=replace(self.tracking, tags=self.tracking.tags | (self.origin.tags() if self.origin else {})),
             dataset=self.dataset,
             overrides=self.overrides,
             device=_device_name(self.device),

@@ -9,21 +9,23 @@ from omegaconf import DictConfig
 from gan_experiments.configuration.instantiate import build
 from gan_experiments.errors import UserError
 from gan_experiments.models.networks import Networks
-from gan_experiments.tracking.run_directory import RunDirectory
+from gan_experiments.tracking.run_directory import RunDirectory, epoch_of
 from gan_experiments.training import checkpoint
 
 
 def load_state(directory: RunDirectory, epoch: int | None = None) -> dict[str, Any]:
-    """Read a run's checkpoint: the last one, or that of the generator after an epoch.
+    """Read the checkpoint of a run's generator: the last or, with ``train.keep_best``, the best; or that of an epoch.
 
     Raises:
         UserError: There is no such checkpoint.
     """
     if epoch is None:
-        return checkpoint.load(directory.checkpoint)
-    path = directory.generators / f"epoch-{epoch:04d}.pt"
+        state = checkpoint.load(directory.checkpoint)
+        best = state["config"]["train"].get("keep_best", False) and directory.best_generator.exists()
+        return checkpoint.load(directory.best_generator) if best else state
+    path = directory.generator_after(epoch)
     if not path.exists():
-        kept = ", ".join(str(int(p.stem.removeprefix("epoch-"))) for p in sorted(directory.generators.glob("*.pt")))
+        kept = ", ".join(str(epoch_of(file)) for file in directory.kept_generators())
         raise UserError(f"--epoch {epoch}: there is no checkpoint of that epoch; there are {kept or 'none'}")
     return checkpoint.load(path)
 

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from gan_experiments.data.sample_space import SampleSpace
 from gan_experiments.tracking.run_directory import RunDirectory, write_atomically, write_json
 
 
-def write_generator(directory: RunDirectory, generator: nn.Module, model: dict[str, Any], space: SampleSpace) -> None:
+def write_generator(
+    directory: RunDirectory, weights: Mapping[str, Tensor], model: dict[str, Any], space: SampleSpace
+) -> None:
     """Write a run's final generator: its weights, and all that is needed to build it and to interpret its samples.
 
     Args:
         directory: The run's folder.
-        generator: The network.
+        weights: Its state, by name.
         model: The configuration's ``model`` group as plain values.
         space: The shape and the range of a sample.
     """
     content = io.BytesIO()
-    torch.save({name: value.cpu() for name, value in generator.state_dict().items()}, content)
+    torch.save({name: value.cpu() for name, value in weights.items()}, content)
     write_atomically(directory.generator / "generator.pt", content.getvalue())
     write_json(directory.generator / "generator.json", space.description() | {"model": model})

@@ -22,6 +22,7 @@ class RunDirectory:
         losses: Loss of D and of G at every step: float32 pairs, step ``s`` at byte ``8 * (s - 1)``.
         checkpoint: The state from which training continues.
         generators: Weights of the generator over time, one file a checkpoint at an epoch's end.
+        best_generator: Weights of the generator with the best score, with ``train.keep_best``.
         samples: Drawn samples as arrays, one ``.npy`` for each time.
         real_points: Some of the data set's samples, where they are points.
         generator: The final generator's weights and description, as they go into the MLflow model.
@@ -40,6 +41,7 @@ class RunDirectory:
         self.losses = self.path / "losses.f32"
         self.checkpoint = self.path / "checkpoint.pt"
         self.generators = self.path / "generators"
+        self.best_generator = self.generators / "best.pt"
         self.samples = self.path / "samples"
         self.real_points = self.samples / "real.npy"
         self.generator = self.path / "generator"
@@ -64,6 +66,14 @@ class RunDirectory:
                 raise UserError(f"{path} is not the folder of a run: it has no {file.name}")
         return directory
 
+    def generator_after(self, epoch: int) -> Path:
+        """Return the file of the generator after an epoch, whether or not it was kept."""
+        return self.generators / f"epoch-{epoch:04d}.pt"
+
+    def kept_generators(self) -> list[Path]:
+        """Return the files of the generators that were kept after epochs, in the order of these."""
+        return sorted(self.generators.glob("epoch-*.pt"), key=epoch_of)
+
     def run_id(self) -> str | None:
         """Return MLflow's id of the run at its own destination, or None where it has none yet."""
         delivery = self.delivery()
@@ -80,6 +90,11 @@ class RunDirectory:
         """Tell whether everything that the journal has so far has reached a destination."""
         known = read_json(self.delivered) if self.delivered.is_file() else {}
         return known.get(uri, {}).get("position", 0) == self.journal.stat().st_size
+
+
+def epoch_of(generator: Path) -> int:
+    """Return the epoch after which a generator was kept, from its file's name."""
+    return int(generator.stem.removeprefix("epoch-"))
 
 
 def read_json(path: Path) -> dict[str, Any]:

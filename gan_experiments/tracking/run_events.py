@@ -30,6 +30,10 @@ class Headline:
     larger_is_better: bool
     real_data: float | None = None
 
+    def better_than(self, value: float) -> bool:
+        """Tell whether it is better than another value of the same score."""
+        return self.value > value if self.larger_is_better else self.value < value
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -73,12 +77,12 @@ class WarningsChanged:
 
 @dataclass(frozen=True)
 class StoppedEarly:
-    """A warning light of ``train.early_stop`` is on; training completes the run with this epoch.
+    """A light of ``train.early_stop`` is on, or ``train.stop_at`` is reached; training completes with this epoch.
 
     Attributes:
         step: Steps finished.
         epoch: Epochs finished.
-        reason: Which light it was, in one line.
+        reason: Which light or which scores, in one line.
     """
 
     step: int

@@ -7,37 +7,16 @@ import weakref
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
-from gan_experiments.configuration import store
-from gan_experiments.configuration.compose import compose
 from gan_experiments.errors import RunFailedError
 from gan_experiments.runs import train
 from gan_experiments.runs.checkpoints import Checkpoints
-from gan_experiments.runs.run import Run
 from gan_experiments.tracking.journal import read
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.tracking.run_events import RunEvent
 from gan_experiments.tracking.stack_recorder import StackRecorder
 from gan_experiments.training.trainer import Trainer
-
-SMALL = (
-    "device=cpu",
-    "data=ring",
-    "data.samples=500",
-    "model=mlp_small",
-    "tracking=off",
-    "tracking.system_metrics=false",
-    "evaluate.every=1",
-    "train.checkpoint_every=1",
-)
-
-
-def run(folder: Path, *overrides: str) -> Run:
-    store.register()
-    cfg = compose([*SMALL, *overrides])
-    OmegaConf.resolve(cfg)
-    return Run(cfg, folder, list(overrides))
+from tests.support.small_runs import run
 
 
 @pytest.fixture
