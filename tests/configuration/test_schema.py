@@ -36,6 +36,10 @@ ARTICLE_TRAIN = {
     "instance_noise_epochs": None,
     "checkpoint_every": 5,
     "early_stop": [],
+    "stop_at": {},
+    "keep_best": False,
+    "keep_checkpoints": None,
+    "start_from": None,
     "resume": None,
 }
 
