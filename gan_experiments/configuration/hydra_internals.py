@@ -11,10 +11,11 @@ import hydra.version
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra._internal.utils import _run_hydra, get_args_parser
+from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn
-from hydra.types import TaskFunction
+from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig
 
 
@@ -38,6 +39,26 @@ def run_hydra(task: TaskFunction, arguments: argparse.Namespace, config_dir: Pat
     _run_hydra(
         args=arguments, args_parser=flags(), task_function=task, config_path=str(config_dir), config_name="config"
     )
+
+
+def load(
+    name: str, overrides: Sequence[str], config_dir: Path, own_config_dir: str | None, *, several: bool
+) -> DictConfig:
+    """Compose a configuration as Hydra does for its command, with Hydra's own part.
+
+    Args:
+        name: Of the primary configuration.
+        overrides: As on the command line.
+        config_dir: The folder of options.
+        own_config_dir: What ``--config-dir`` names, or None.
+        several: Whether it is a sweep's, whose overrides with several values are left out.
+    """
+    path = create_config_search_path(str(config_dir))
+    if own_config_dir is not None:
+        folder = f"file://{Path(own_config_dir).absolute()}"
+        path.prepend("command-line", folder, SearchPathQuery(provider="schema"))
+    mode = RunMode.MULTIRUN if several else RunMode.RUN
+    return ConfigLoaderImpl(path).load_configuration(name, list(overrides), mode)
 
 
 def sweeps_a_grid(sweeper: DictConfig) -> bool:

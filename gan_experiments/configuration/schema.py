@@ -6,7 +6,8 @@ Only dataclasses live here, so that training can read them without Hydra. OmegaC
 
 from __future__ import annotations
 
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import MISSING as NO_DEFAULT
+from dataclasses import Field, dataclass, field, fields, is_dataclass
 from typing import Any, get_type_hints
 
 from omegaconf import MISSING
@@ -150,3 +151,12 @@ def fields_of(schema: type) -> dict[str, tuple[Any, Field[Any]]]:
     """Name of each field of a schema, with its type and its ``dataclasses.Field``."""
     kinds = get_type_hints(schema)
     return {spec.name: (kinds[spec.name], spec) for spec in fields(schema)}
+
+
+def default_of(schema: Any, name: str) -> Any:
+    """Return the default of a schema's field; ``???`` where it has none, or where this is no schema or no field."""
+    if not is_dataclass(schema) or not isinstance(schema, type) or name not in fields_of(schema):
+        return MISSING
+    _, spec = fields_of(schema)[name]
+    value = spec.default if spec.default_factory is NO_DEFAULT else spec.default_factory()
+    return MISSING if value is NO_DEFAULT else value

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping
-from dataclasses import MISSING, is_dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 
+from gan_experiments.configuration.begun import NAME as AS_BEGUN
+from gan_experiments.configuration.begun import take_up
 from gan_experiments.configuration.compose import compose
 from gan_experiments.configuration.instantiate import same_target
 from gan_experiments.configuration.override import Override, read, write
-from gan_experiments.configuration.schema import fields_of
+from gan_experiments.configuration.schema import default_of
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.find_run import find_run
 from gan_experiments.tracking.metadata import flatten
@@ -42,8 +43,9 @@ what it learns."""
 def continued(arguments: Namespace) -> Namespace:
     """Turn a command line with ``train.resume=RUN`` into the one that resumes that run, in its folder.
 
-    The run's own overrides are taken over, except those that are given anew. A command line without ``train.resume``,
-    or with ``auto``, is returned as it is.
+    The run's own configuration is taken over as it was stored, whatever the defaults have become, with the overrides
+    that are given now. A command line without ``train.resume`` is returned as it is; one with ``auto`` only gets the
+    defaults of the run in ``hydra.run.dir``.
 
     Args:
         arguments: Flags and overrides, as parsed.
@@ -54,8 +56,10 @@ def continued(arguments: Namespace) -> Namespace:
     # 1. Find the run.
     overrides = read(arguments.overrides)
     given = next((override for override in overrides if override.key == _KEY), None)
-    if given is None or given.unquoted in ("", "null", "auto"):
+    if given is None or given.unquoted in ("", "null"):
         return arguments
+    if given.unquoted == "auto":
+        return _continued_there(arguments, overrides)
     new = [override for override in overrides if override.key != _KEY]
     folder, checkpoint = _find(given.unquoted, new)
 
@@ -64,14 +68,48 @@ def continued(arguments: Namespace) -> Namespace:
     if moved:
         raise UserError(f"{moved.text}: does not go with {_KEY}; a run is resumed in its own folder, {folder}")
 
-    # 3. Put the command line together. A run that ended before its first checkpoint starts again, in its own folder.
+    # 3. Take its own overrides, except those that are given anew: keys, and what lies below options.
+    options = {override.name for override in new if override.is_option}
     again = {override.key for override in new} | {_KEY}
-    before = read(yaml.safe_load((folder / _OVERRIDES).read_text(encoding="utf-8")))
-    kept = [override for override in before if override.key not in again]
-    here = [write(_KEY, checkpoint) if checkpoint.exists() else f"{_KEY}=auto", write("hydra.run.dir", folder)]
-    texts = [*(override.text for override in kept), *here, *(override.text for override in new)]
+    before = read(_stored_overrides(folder))
+    kept = [each for each in before if each.key not in again and each.key.partition(".")[0] not in options]
+
+    # 4. Put the command line together. A run that ended before its first checkpoint starts again, in its own folder.
     config_dir = arguments.config_dir or _config_dir_of(folder)
-    return Namespace(**vars(arguments) | {"overrides": texts, "config_dir": config_dir})
+    texts = [override.text for override in kept]
+    primary = arguments.config_name
+    if (begun := _begun(folder)) is not None:
+        if primary is not None:
+            raise UserError(f"--config-name={primary}: does not go with {_KEY}; a run is resumed as it was")
+        texts, primary = take_up(begun, texts, again | options, config_dir, several=False), AS_BEGUN
+    here = [write(_KEY, checkpoint) if checkpoint.exists() else f"{_KEY}=auto", write("hydra.run.dir", folder)]
+    texts = [*texts, *here, *(override.text for override in new)]
+    return Namespace(**vars(arguments) | {"overrides": texts, "config_dir": config_dir, "config_name": primary})
+
+
+def _continued_there(arguments: Namespace, overrides: Sequence[Override]) -> Namespace:
+    """Return a command line with ``train.resume=auto``, with the defaults of the run that its folder holds."""
+    place = next((override for override in reversed(overrides) if override.key == "hydra.run.dir"), None)
+    folder = Path(place.unquoted) if place else None
+    begun = _begun(folder) if folder and RunDirectory(folder).checkpoint.exists() else None
+    if folder is None or begun is None or arguments.config_name is not None:
+        return arguments
+    config_dir = arguments.config_dir or _config_dir_of(folder)
+    anew = {each.name for each in overrides if each.is_option and each.text not in _stored_overrides(folder)}
+    take_up(begun, _stored_overrides(folder), anew, config_dir, several=False)
+    return Namespace(**vars(arguments) | {"config_dir": config_dir, "config_name": AS_BEGUN})
+
+
+def _stored_overrides(folder: Path) -> list[str]:
+    return yaml.safe_load((folder / _OVERRIDES).read_text(encoding="utf-8"))
+
+
+def _begun(folder: Path) -> DictConfig | None:
+    """Return the configuration that Hydra stored in a run's folder; None where it is not there."""
+    files = [folder / ".hydra" / name for name in ("config.yaml", "hydra.yaml")]
+    if not all(file.is_file() for file in files):
+        return None
+    return cast(DictConfig, OmegaConf.merge(*map(OmegaConf.load, files)))
 
 
 def _config_dir_of(folder: Path) -> str | None:
@@ -138,9 +176,5 @@ def _check_same(stored: Mapping[str, Any], cfg: DictConfig, path: Path) -> None:
 def _default(cfg: DictConfig, key: str) -> str | None:
     """Return the default of a key of the schema as ``flatten`` writes it; None where it has none."""
     group, _, name = key.rpartition(".")
-    schema = OmegaConf.get_type(OmegaConf.select(cfg, group)) if group else None
-    if not is_dataclass(schema) or name not in fields_of(schema):
-        return None
-    _, field = fields_of(schema)[name]
-    value = field.default if field.default_factory is MISSING else field.default_factory()
-    return None if value in (MISSING, "???") else flatten({name: value})[name]
+    value = default_of(OmegaConf.get_type(OmegaConf.select(cfg, group)), name) if group else MISSING
+    return None if value == MISSING else flatten({name: value})[name]

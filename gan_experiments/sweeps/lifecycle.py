@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -17,7 +18,7 @@ from typing import Any
 
 import filelock
 from hydra.core.utils import JobReturn
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.configuration import command_line
 from gan_experiments.configuration.hydra_internals import error_of
@@ -77,7 +78,12 @@ def start(config: DictConfig, resume: bool) -> None:
     except filelock.Timeout as error:
         raise UserError(f"another process is running {directory.path}; wait for it, or end it") from error
 
-    # 4. Write down what the sweep is.
+    # 4. Write down what the sweep is, and with which configuration it began.
+    begun = directory.begun_with()
+    if not known or begun is None:
+        OmegaConf.save(config, directory.begun)
+    elif begun != directory.begun:
+        shutil.copy(begun, directory.begun)
     if not known:
         directory.create(_describe(config, varied, jobs, uri, first.tracking.experiment) | {"search": search})
     elif directory.content()["uri"] != uri:
@@ -92,6 +98,7 @@ def start(config: DictConfig, resume: bool) -> None:
             directory.remove()
         elif not known:
             directory.sweep.unlink()
+            directory.begun.unlink()
         raise UserError(f"tracking.uri={uri}: {complaint}")
     _open.append((directory, lock))
 

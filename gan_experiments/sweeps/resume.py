@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from omegaconf import OmegaConf
+
+from gan_experiments.configuration.begun import NAME as AS_BEGUN
+from gan_experiments.configuration.begun import take_up
 from gan_experiments.configuration.override import Override, read, write
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.sweep_directory import SweepDirectory
@@ -17,8 +21,9 @@ _FREE_BELOW = ("hydra/launcher", "hydra.launcher.")
 def continued(arguments: Namespace) -> Namespace:
     """Turn a command line with ``sweep.resume=SWEEP_DIR`` into the one that resumes that sweep.
 
-    Finished jobs are not run again, started ones resume from their checkpoints, failed ones are tried again. A
-    command line without ``sweep.resume`` is returned as it is.
+    The sweep's configuration is taken over as it was stored, whatever the defaults have become. Finished jobs are not
+    run again, started ones resume from their checkpoints, failed ones are tried again. A command line without
+    ``sweep.resume`` is returned as it is.
 
     Args:
         arguments: Flags and overrides, as parsed.
@@ -59,8 +64,14 @@ def continued(arguments: Namespace) -> Namespace:
 
     # 4. Put the command line together; what is given now comes last and wins.
     here = [write("hydra.sweep.dir", directory.path), "hydra.callbacks.sweep.resume=true"]
-    texts = [*(override.text for override in kept), *here, *(override.text for override in new)]
-    return Namespace(**vars(arguments) | {"overrides": texts, "multirun": True, "config_dir": sweep["config_dir"]})
+    texts, primary = [override.text for override in kept], None
+    if (begun := directory.begun_with()) is not None:
+        anew = {*sweep["varied"], *(override.name for override in new)}
+        texts = take_up(OmegaConf.load(begun), texts, anew, sweep["config_dir"], several=True)
+        primary = AS_BEGUN
+    texts = [*texts, *here, *(override.text for override in new)]
+    line = {"overrides": texts, "multirun": True, "config_dir": sweep["config_dir"], "config_name": primary}
+    return Namespace(**vars(arguments) | line)
 
 
 def _may_change(override: Override) -> bool:

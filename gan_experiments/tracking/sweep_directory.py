@@ -22,6 +22,7 @@ class SweepDirectory:
         path: The folder, absolute.
         sweep: Description of the sweep: name, destination, varied keys, jobs. Jobs of other processes and machines
             find their sweep by it.
+        begun: The configuration with which the sweep began, as Hydra composed it, whatever resumed it since.
         report: The folder of the report and its tables.
         search_results: Results of a search; absent where the sweep is not one.
         log: Messages of the tracker; absent unless something went wrong.
@@ -31,6 +32,7 @@ class SweepDirectory:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).absolute()
         self.sweep = self.path / "sweep.json"
+        self.begun = self.path / "begun.yaml"
         self.report = self.path / "report"
         self.search_results = self.path / "optimization_results.yaml"
         self.log = self.path / "tracking.log"
@@ -41,6 +43,13 @@ class SweepDirectory:
         """Return the sweep whose folder ``path`` is, or lies in; None where there is none."""
         folders = (path.absolute(), *path.absolute().parents)
         return next((cls(folder) for folder in folders if (folder / "sweep.json").is_file()), None)
+
+    def begun_with(self) -> Path | None:
+        """Return the file of the configuration with which the sweep began, or None where it is not there.
+
+        Sweeps that began before there was ``begun.yaml`` have Hydra's own file, until Hydra writes it again.
+        """
+        return next((file for file in (self.begun, self.path / "multirun.yaml") if file.is_file()), None)
 
     def content(self) -> dict[str, Any]:
         """Read sweep.json."""

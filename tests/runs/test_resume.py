@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -15,10 +17,13 @@ from omegaconf import DictConfig, OmegaConf
 from gan_experiments import objectives
 from gan_experiments.configuration import store
 from gan_experiments.configuration.command_line import parse
-from gan_experiments.configuration.compose import CONFIG_DIR, compose
+from gan_experiments.configuration.compose import compose
+from gan_experiments.configuration.hydra_internals import load
 from gan_experiments.errors import UserError
 from gan_experiments.runs import resume
 from gan_experiments.runs.resume import state_to_resume
+from gan_experiments.sweeps.plan import without_hydra
+from gan_experiments.tracking.metadata import flatten
 from gan_experiments.training import checkpoint
 from tests.support.commands import Command
 from tests.support.configurations import plain
@@ -37,10 +42,12 @@ def past_run(folder: str, overrides: Sequence[str] = SMALL, config_dir: Path | N
     path = Path(folder).absolute()
     (path / ".hydra").mkdir(parents=True)
     OmegaConf.save(OmegaConf.create(list(overrides)), path / ".hydra" / "overrides.yaml")
-    sources = [{"path": "hydra.conf", "provider": "hydra"}, {"path": str(CONFIG_DIR), "provider": "main"}]
-    if config_dir is not None:
-        sources.insert(0, {"path": str(config_dir), "provider": "command-line"})
-    OmegaConf.save({"hydra": {"runtime": {"config_sources": sources}}}, path / ".hydra" / "hydra.yaml")
+    own = None if config_dir is None else str(config_dir)
+    config = load("config", overrides, store.CONFIG_DIR, own, several=False)
+    OmegaConf.save(OmegaConf.masked_copy(config, "hydra"), path / ".hydra" / "hydra.yaml")
+    OmegaConf.save(
+        OmegaConf.masked_copy(config, [k for k in config if k != "hydra"]), path / ".hydra" / "config.yaml"
+    )
     checkpoint.save(path / "checkpoint.pt", {"step": 3, "config": plain(*overrides)})
     return path
 
@@ -57,7 +64,14 @@ def continued(*arguments: str) -> Namespace:
 
 def resumed(*arguments: str) -> DictConfig:
     """The configuration that a command line with ``train.resume`` amounts to."""
-    return compose(override for override in continued(*arguments).overrides if not override.startswith("hydra."))
+    line = continued(*arguments)
+    return without_hydra(load(line.config_name, line.overrides, store.CONFIG_DIR, line.config_dir, several=False))
+
+
+def as_plain(cfg: DictConfig) -> dict[str, Any]:
+    values = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
 
 
 @pytest.mark.parametrize("reference", ["runs/1", "runs/1/", "runs/1/checkpoint.pt", "'runs/1'"])
@@ -77,6 +91,45 @@ def test_what_is_given_now_wins() -> None:
     assert cfg.train.resume == str(Path("1/checkpoint.pt").absolute())
 
 
+def changed_defaults(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on other options are the defaults, and those of before have other values in their files."""
+    shutil.copytree(store.CONFIG_DIR, folder)
+    (folder / "train" / "other.yaml").write_text("defaults:\n  - article\n  - _self_\nema: 0.9\n")
+    with (folder / "train" / "article.yaml").open("a") as file:
+        file.write("batch_size: 7\n")
+    text = (folder / "config.yaml").read_text(encoding="utf-8")
+    for key, value in {"train": "other", "objective": "hinge", "seed": "5", "evaluate": "full"}.items():
+        text = re.sub(rf"^((?:  - )?{key}): .*", rf"\1: {value}", text, flags=re.MULTILINE)
+    (folder / "config.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(store, "CONFIG_DIR", folder)
+    monkeypatch.setattr("gan_experiments.configuration.compose.CONFIG_DIR", folder)
+
+
+def test_a_run_keeps_the_defaults_it_began_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = past_run("1", ["train.lr=0.001"])
+    then = flatten(plain("train.lr=0.001", f"train.resume={folder / 'checkpoint.pt'}"))
+    changed_defaults(tmp_path / "conf", monkeypatch)
+    assert compose().train.ema == 0.9
+    cfg = resumed("train.resume=1")
+    assert flatten(as_plain(cfg)) == then
+    assert state_to_resume(cfg, folder)
+    longer = resumed("train.resume=1", "train.epochs=7", "evaluate=off", "tracking=off")
+    assert (longer.train.epochs, longer.train.batch_size, longer.evaluate.name) == (7, 52, "off")
+    assert longer.tracking.uri is None
+
+
+def test_auto_keeps_them_too_where_the_folder_is_fixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue starts the same command again, and the project was updated in between."""
+    folder = past_run("1", ["train.lr=0.001", "train.resume=auto"])
+    again = ("hydra.run.dir=1", "train.resume=auto")
+    changed_defaults(tmp_path / "conf", monkeypatch)
+    cfg = resumed(*again, "train.lr=0.001")
+    assert (cfg.train.batch_size, cfg.train.ema, cfg.objective.name) == (52, None, "non_saturating")
+    assert state_to_resume(cfg, folder)
+    with pytest.raises(UserError, match=r"^train.lr=0.0002: must be 0.001 to resume the run of"):
+        state_to_resume(resumed(*again), folder)
+
+
 def test_flags_stay() -> None:
     past_run("1")
     arguments = continued("--cfg", "job", "train.resume=1")
@@ -84,6 +137,8 @@ def test_flags_stay() -> None:
 
 
 def test_options_of_ones_own_are_found_again(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "other").mkdir()
     past_run("1", config_dir=tmp_path / "own")
     arguments = continued("train.resume=1")
     assert (arguments.config_dir, arguments.overrides[0]) == (str(tmp_path / "own"), SMALL[0])

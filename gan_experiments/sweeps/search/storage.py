@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution, check_distribution_compatibil
 from gan_experiments.errors import UserError
 from gan_experiments.reports.goals import directions
 from gan_experiments.reports.ranking_metric import RankingMetric
-from gan_experiments.tracking.mlflow.uri import check_database
+from gan_experiments.tracking.mlflow.uri import check_database, database_uri
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 
 _FILE = "optuna.db"
@@ -92,7 +92,7 @@ def _find(settings: DictConfig, directory: SweepDirectory) -> optuna.Study | Non
 def _url(settings: DictConfig, directory: SweepDirectory) -> str:
     if settings.storage is not None:
         return check_database(settings.storage, _STORAGE)
-    return f"sqlite:///{directory.path / _FILE}"
+    return database_uri(directory.path / _FILE)
 
 
 def _name(settings: DictConfig, directory: SweepDirectory) -> str | None:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import unquote
 
 from gan_experiments.errors import UserError
 
@@ -20,7 +21,8 @@ _PATIENCE = 5.0
 def check_uri(uri: str) -> str:
     """Make sure that MLflow can be reached, and return the URI with an absolute path.
 
-    A relative ``sqlite:///`` path is taken from the working directory, as ``mlflow ui`` takes it.
+    A relative ``sqlite:///`` path is taken from the working directory, as ``mlflow ui`` takes it. Names of folders are
+    just names: what means something in a URI is quoted in the one that is returned.
 
     Raises:
         UserError: The scheme is unknown, the database cannot be opened, or the server does not answer.
@@ -55,9 +57,55 @@ def _names_database(uri: str) -> bool:
     return uri.startswith(_SQLITE) or (bool(separator) and scheme.partition("+")[0] in _DATABASES)
 
 
+def database_file(uri: str) -> Path | None:
+    """Return the file that a ``sqlite:///`` URI names; None for every other URI.
+
+    SQLAlchemy reads ``%20`` as a space, and options behind ``?``. Users write their folders as they are called: where
+    that is a folder that exists, it is meant.
+    """
+    if not uri.startswith(_SQLITE):
+        return None
+    return _parts(uri)[0]
+
+
+def _parts(uri: str) -> tuple[Path, str]:
+    """Return the file and the options of a ``sqlite:///`` URI."""
+    whole = uri.removeprefix(_SQLITE)
+    folder, slash, rest = whole.rpartition("/")
+    if not ("?" in folder and Path(folder).is_dir()):
+        whole, _, options = whole.partition("?")
+        folder, slash, rest = whole.rpartition("/")
+        if not Path(folder + slash).is_dir():
+            folder = unquote(folder)
+        return Path(folder + slash, unquote(rest)).absolute(), options
+    name, _, options = rest.partition("?")
+    return Path(folder, unquote(name)).absolute(), options
+
+
+def database_uri(file: Path, options: str = "") -> str:
+    """Return the ``sqlite:///`` URI of a file, as SQLAlchemy reads it.
+
+    Args:
+        file: The database's file.
+        options: What stands behind ``?``.
+    """
+    name = str(file.absolute())
+    if _needs_quotes(name):
+        import sqlalchemy
+
+        if sqlalchemy.make_url(f"{_SQLITE}/%25").database == "/%":  # older ones read no quotes
+            name = name.replace("%", "%25").replace("?", "%3F")
+    return f"{_SQLITE}{name}{'?' * bool(options)}{options}"
+
+
+def _needs_quotes(name: str) -> bool:
+    return "%" in name or "?" in name
+
+
 def database_folder(uri: str) -> Path | None:
-    """Return the folder of an absolute ``sqlite:///`` URI's file; None for every other URI."""
-    return Path(uri.removeprefix(_SQLITE).partition("?")[0]).parent if uri.startswith(_SQLITE) else None
+    """Return the folder of a ``sqlite:///`` URI's file; None for every other URI."""
+    file = database_file(uri)
+    return None if file is None else file.parent
 
 
 def _refused(uri: str, why: str, key: str = _KEY) -> UserError:
@@ -65,9 +113,8 @@ def _refused(uri: str, why: str, key: str = _KEY) -> UserError:
 
 
 def _check_sqlite(uri: str, key: str) -> str:
-    name, question, options = uri.removeprefix(_SQLITE).partition("?")
-    file = Path(name).absolute()
-    if not name or file.is_dir():
+    file, options = _parts(uri)
+    if not uri.removeprefix(_SQLITE).partition("?")[0] or file.is_dir():
         raise _refused(uri, "this names no file; write sqlite:///FILE", key)
     if not file.parent.is_dir():
         raise _refused(uri, f"the folder {file.parent} does not exist", key)
@@ -82,7 +129,7 @@ def _check_sqlite(uri: str, key: str) -> str:
                 raise _refused(uri, f"{file} cannot be opened ({error})", key) from error
         except sqlite3.DatabaseError as error:
             raise _refused(uri, f"{file} is not an SQLite database", key) from error
-    return f"{_SQLITE}{file}{question}{options}"
+    return database_uri(file, options)
 
 
 def _check_server(uri: str) -> str:
