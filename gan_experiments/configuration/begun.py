@@ -59,18 +59,23 @@ def take_up(
     added = [each for each in added if each.name not in anew]
     kept = [text for text in overrides if text not in {each.text for each in added}]
     primary = _primary(begun.hydra.job.config_name, choices, config_dir)
-    primary["defaults"] += [{each.name: choices[each.name]} for each in added]
-    _store(NAME, primary)
+    entries, last = primary["defaults"], [each for each in primary["defaults"] if _is_override(each)]
+    entries = [each for each in entries if each not in last] + [{each.name: choices[each.name]} for each in added]
+    _store(NAME, primary | {"defaults": entries + last})
 
     now = load(NAME, kept, store.CONFIG_DIR, config_dir, several=several)
     values = _since_changed(begun, now, frozenset(key.replace("/", ".") for key in anew))
     # An experiment that is chosen anew has the last word on its keys; one that was chosen then is part of the past.
-    groups = [_group_of(entry) for entry in primary["defaults"]]
+    groups = [_group_of(entry) for entry in entries]
     place = groups.index("experiment") if "experiment" in anew and "experiment" in groups else len(groups)
-    primary["defaults"].insert(place, _VALUES)
+    entries.insert(place, _VALUES)
     _store(_VALUES, values)
-    _store(NAME, primary)
+    _store(NAME, primary | {"defaults": entries + last})
     return kept
+
+
+def _is_override(entry: Any) -> bool:
+    return isinstance(entry, dict) and next(iter(entry)).startswith("override ")
 
 
 def _store(name: str, node: dict[str, Any]) -> None:

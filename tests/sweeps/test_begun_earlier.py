@@ -66,7 +66,8 @@ def jobs(folder: Path, *searched: str) -> list[dict[str, str]]:
     line, sweep = continued(parse([f"sweep.resume={folder}"])), SweepDirectory(folder).content()
     master = load(line.config_name, line.overrides, store.CONFIG_DIR, line.config_dir, several=True)
     shared = OmegaConf.to_container(master.hydra.overrides.hydra)
-    overrides = sweep["jobs"] or [searched]
+    fixed = [each.text for each in read(sweep["overrides"]["task"]) if each.key not in sweep["varied"]]
+    overrides = sweep["jobs"] or [[*fixed, *searched]]
     composed = (
         load(line.config_name, [*shared, *job], store.CONFIG_DIR, line.config_dir, several=False) for job in overrides
     )

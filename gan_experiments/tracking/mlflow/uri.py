@@ -21,8 +21,8 @@ _PATIENCE = 5.0
 def check_uri(uri: str) -> str:
     """Make sure that MLflow can be reached, and return the URI with an absolute path.
 
-    A relative ``sqlite:///`` path is taken from the working directory, as ``mlflow ui`` takes it. Names of folders are
-    just names: what means something in a URI is quoted in the one that is returned.
+    A relative ``sqlite:///`` path is taken from the working directory, as ``mlflow ui`` takes it. Names of folders
+    are just names: what means something in a URI is quoted in the one that is returned.
 
     Raises:
         UserError: The scheme is unknown, the database cannot be opened, or the server does not answer.
