@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.mlflow.uri import check_uri
+from gan_experiments.tracking.terminal import busy
 
 
 def is_run_id(text: str) -> bool:
@@ -30,12 +31,13 @@ def folder_of_run(run_id: str, uri: str | None) -> Path:
     database = Path(uri.removeprefix("sqlite:///"))
     if uri.startswith("sqlite:///") and not database.is_file():
         raise UserError(f"run {run_id}: cannot be looked up, {database} does not exist (tracking.uri says where)")
-    from mlflow import MlflowClient, MlflowException
+    with busy(f"looking up run {run_id}"):
+        from mlflow import MlflowClient, MlflowException
 
-    try:
-        folder = MlflowClient(uri).get_run(run_id).data.tags.get("run_directory")
-    except MlflowException as error:
-        raise UserError(f"run {run_id}: {uri} has no such run ({error.message})") from error
+        try:
+            folder = MlflowClient(uri).get_run(run_id).data.tags.get("run_directory")
+        except MlflowException as error:
+            raise UserError(f"run {run_id}: {uri} has no such run ({error.message})") from error
     if folder is None or not Path(folder).is_dir():
         raise UserError(f"run {run_id}: its folder is not on this machine (tag run_directory: {folder})")
     return Path(folder)
