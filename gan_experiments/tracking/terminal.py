@@ -220,7 +220,7 @@ def _beat() -> None:
                 continue
             age = time.monotonic() - _activities[-1].began
             # The longer something takes, the more rarely: a log of hours is read by people too.
-            if time.monotonic() - _said < max(_SILENCE, age / 4):
+            if time.monotonic() - _said < max(_SILENCE, age / 8):
                 continue
             line = _activities[-1].text(sys.maxsize, age)
             if line:

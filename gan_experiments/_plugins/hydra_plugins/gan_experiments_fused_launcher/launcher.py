@@ -12,6 +12,7 @@ from hydra.core.utils import JobReturn, filter_overrides
 from hydra.plugins.launcher import Launcher
 
 from gan_experiments.launchers.launcher import SweepLauncher
+from gan_experiments.tracking.terminal import busy
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,9 @@ class FusedLauncher(SweepLauncher):
             from gan_experiments.launchers.fused import on_cluster
 
             return on_cluster.launch(self._through, self._context, self._task, self._config, self._max_members, jobs)
-        from gan_experiments.launchers.fused.groups import compose
-        from gan_experiments.launchers.fused.jobs import FusedJobs
+        with busy(f"composing {len(jobs)} runs"):
+            from gan_experiments.launchers.fused.groups import compose
+            from gan_experiments.launchers.fused.jobs import FusedJobs
 
-        composed = [compose(self._context, self._config, number, overrides) for number, overrides in jobs]
+            composed = [compose(self._context, self._config, number, overrides) for number, overrides in jobs]
         return FusedJobs(self._context, self._task, self._max_members).run(composed)
