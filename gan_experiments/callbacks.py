@@ -78,9 +78,8 @@ class SweepFrame(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Write down what the sweep is, and prepare MLflow once for all jobs."""
-        with not_swallowed(), user_errors():
-            with busy("opening the sweep"):
-                lifecycle.start(config, self._resume)
+        with not_swallowed(), user_errors(), busy("opening the sweep"):
+            lifecycle.start(config, self._resume)
 
     def on_job_start(self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any) -> None:
         """Write into the job's folder which job it is, in the process that runs it."""
