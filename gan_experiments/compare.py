@@ -8,29 +8,37 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gan_experiments.configuration.command_line import user_errors
-from gan_experiments.errors import UserError
+from gan_experiments.errors import RunFailedError, UserError
 from gan_experiments.runs.checks import check_folder
 from gan_experiments.sweeps.mlflow_summary import deliver
+from gan_experiments.tracking.complaints import Complaints
 from gan_experiments.tracking.find_run import find_run
 from gan_experiments.tracking.hyperlink import clickable
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 from gan_experiments.tracking.terminal import busy
 
+_SEVERAL = "comparison"
+"""Folder of the report on several folders, below the one in which the command is given."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command.
+    """Run the command. What cannot be read is named, and the others are compared.
 
     Raises:
-        SystemExit: Status 2 for a user's mistake, after one line on stderr; 1 if MLflow did not accept the report.
+        SystemExit: Status 2 for a user's mistake, after one line on stderr for each; 1 if MLflow did not accept the
+            report.
     """
     parser = argparse.ArgumentParser(
         prog="python -m gan_experiments.compare",
-        description="Compare a sweep's runs: one HTML page that needs no network, and its tables.",
+        description="Compare runs: one HTML page that needs no network, and its tables. Runs on different data, or "
+        "scored in different ways, are ranked separately.",
     )
     parser.add_argument(
-        "sweep",
-        metavar="SWEEP_DIR_OR_RUN_ID",
-        help="a sweep's folder, any folder with runs below it, or the MLflow id of the summary or of one of the runs",
+        "what",
+        nargs="+",
+        metavar="WHAT",
+        help="a sweep's folder, a run's, any folder with runs below it, or an MLflow id of a run or of a sweep's "
+        "summary; one run of a sweep alone stands for the sweep",
     )
     parser.add_argument(
         "--metric", help="what to rank by (default: a score eval/…, else how balanced the game was at its end)"
@@ -39,42 +47,54 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--out",
         type=Path,
         metavar="FOLDER",
-        help="where to write (default: report/ in the sweep's folder, and MLflow's summary of the sweep)",
+        help=f"where to write (default: report/ in the folder, for a sweep also MLflow's summary of it; of several: "
+        f"{_SEVERAL}/ here)",
     )
     parser.add_argument(
         "--uri", default="sqlite:///mlflow.db", help="where an id is looked up (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
     with user_errors():
-        folder, directory = _find(options.sweep, options.uri)
-        out: Path = options.out or SweepDirectory(folder).report
+        complaints = Complaints()
+        places = _find(options.what, options.uri, complaints)
+        if not places:
+            raise SystemExit(complaints.status)
+        sweep = SweepDirectory.around(places[0]) if len(places) == 1 else None
+        if sweep is not None:
+            places = [sweep.path]
+        out: Path = options.out or (SweepDirectory(places[0]).report if len(places) == 1 else Path(_SEVERAL))
         check_folder("--out", str(out))
-        with busy(f"comparing the runs in {options.sweep}"):
+        with busy(f"comparing the runs in {' '.join(options.what)}"):
             # Imported after the checks, which are fast without it.
             from gan_experiments.reports.comparison import compare
             from gan_experiments.reports.write import write
 
-            comparison = compare(folder, options.metric)
+            comparison = compare(places, options.metric, complaints)
         with busy("writing the report"):
             page = write(comparison, out.absolute())
-    print(comparison.headline)
-    print(f"report    {clickable(page, sys.stdout)}")
-    if directory is not None and options.out is None:
-        directory.end_abandoned()
-        with busy("bringing the report to the sweep's summary"):
-            complaint = deliver(directory)
-        if complaint is not None:
-            sys.stderr.write(f"{complaint}\n")
-            raise SystemExit(1)
+        for line in comparison.headlines:
+            print(line)
+        print(f"report    {clickable(page, sys.stdout)}")
+        if sweep is not None and options.out is None:
+            sweep.end_abandoned()
+            with busy("bringing the report to the sweep's summary"):
+                complaint = deliver(sweep)
+            if complaint is not None:
+                raise RunFailedError(complaint)
+        if complaints.errors:
+            raise SystemExit(complaints.status)
 
 
-def _find(reference: str, uri: str) -> tuple[Path, SweepDirectory | None]:
-    """Find the folder whose runs are compared, and the sweep that it belongs to."""
-    path = find_run(reference, uri)
-    if not path.is_dir():
-        raise UserError(f"{reference}: must be a sweep's folder, a folder of runs, or an MLflow run id")
-    directory = SweepDirectory.around(path)
-    return (directory.path if directory else path.absolute()), directory
+def _find(references: Sequence[str], uri: str, complaints: Complaints) -> list[Path]:
+    """Return the folders whose runs are compared, each once."""
+    found: dict[Path, None] = {}
+    for reference in references:
+        with complaints.noted():
+            path = find_run(reference, uri).resolve()
+            if not path.is_dir():
+                raise UserError(f"{reference}: must be a sweep's folder, a folder of runs, or an MLflow run id")
+            found[path] = None
+    return list(found)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
+from gan_experiments.tracking.complaints import Complaints
 from gan_experiments.tracking.find_run import find_run
-from gan_experiments.tracking.run_directory import RunDirectory
+from gan_experiments.tracking.find_runs import find_runs
+from gan_experiments.tracking.journal import read
+from gan_experiments.tracking.run_directory import RunDirectory, read_json
 from gan_experiments.tracking.terminal import busy
 
 if TYPE_CHECKING:
@@ -85,11 +89,50 @@ def _settings(options: argparse.Namespace, overrides: list[str]) -> DictConfig:
     return scoring_settings([*overrides, *from_options])
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command.
+def _find(references: Sequence[str], uri: str, complaints: Complaints) -> list[Path]:
+    """Return what is to be scored, each once and by its absolute path.
+
+    A sweep, and any other folder with runs in it, stands for all of them.
+    """
+    found: dict[Path, None] = {}
+    for reference in references:
+        with complaints.noted():
+            path = find_run(reference, uri).resolve()
+            if not path.exists():
+                wanted = "a run's folder or id, a sweep, a folder of runs or of pictures, or an .npz file"
+                raise UserError(f"{reference}: must be {wanted}")
+            runs = [run.path for run in find_runs(path)] if path.is_dir() else []
+            found |= dict.fromkeys(runs or [path])
+    return list(found)
+
+
+def _score(path: Path, cfg: DictConfig) -> Scores:
+    """Score a run, a folder of pictures or a file of samples.
 
     Raises:
-        SystemExit: Status 2 for a user's mistake, 1 if MLflow does not answer; after one line on stderr.
+        UserError: It cannot be scored, or its folder is damaged.
+        RunFailedError: Its MLflow stopped answering.
+    """
+    from gan_experiments.runs.scoring import score_run
+
+    directory = RunDirectory(path)
+    if not (directory.journal.is_file() or directory.run.is_file()):
+        return evaluate_samples(path, cfg)
+    directory = RunDirectory.of_a_run(path)
+    try:
+        read_json(directory.run)
+        for _ in read(directory.journal):
+            pass
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: this run's files are damaged ({error})") from error
+    return score_run(directory, cfg)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command. Of several, what cannot be scored is named, and the others are scored.
+
+    Raises:
+        SystemExit: Status 2 for a user's mistake, 1 if MLflow does not answer; after one line on stderr for each.
     """
     parser = argparse.ArgumentParser(
         prog="python -m gan_experiments.evaluate",
@@ -100,7 +143,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "what",
         nargs="+",
         metavar="WHAT",
-        help="a run's folder or MLflow id, a folder of pictures, an .npz file; KEY=VALUE",
+        help="a run's folder or MLflow id, a sweep or another folder of runs, a folder of pictures, an .npz file; "
+        "KEY=VALUE",
     )
     parser.add_argument("--samples", type=int, help="number of samples to score (default 10000)")
     parser.add_argument("--features", help="classifier, inception, or a classifier's file")
@@ -112,17 +156,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with user_errors():
         overrides = [argument for argument in options.what if "=" in argument and not Path(argument).exists()]
         with busy("starting"):
-            from gan_experiments.runs.scoring import score_run
-
             cfg = _settings(options, overrides)
-        for reference in (argument for argument in options.what if argument not in overrides):
-            path = find_run(reference, options.uri)
-            if not path.exists():
-                raise UserError(f"{reference}: must be a run's folder or id, a folder of pictures, or an .npz file")
-            is_run = RunDirectory(path).journal.is_file()
-            with busy(f"scoring {reference}"):
-                scores = score_run(RunDirectory.of_a_run(path), cfg) if is_run else evaluate_samples(path, cfg)
-            print(f"{path}\n{scores.table()}", flush=True)
+        references = [argument for argument in options.what if argument not in overrides]
+        if not references:
+            raise UserError("WHAT: must name something to score, besides KEY=VALUE")
+        complaints = Complaints()
+        paths = _find(references, options.uri, complaints)
+        total = len(paths) + len(complaints.errors)
+        for index, path in enumerate(paths, 1):
+            with complaints.noted():
+                with busy(f"scoring {path}" + (f" ({index} of {len(paths)})" if len(paths) > 1 else "")):
+                    scores = _score(path, cfg)
+                print(f"{path}\n{scores.table()}", flush=True)
+        if complaints.errors and total > 1:
+            sys.stderr.write(f"scored {total - len(complaints.errors)} of {total}\n")
+        if complaints.errors:
+            raise SystemExit(complaints.status)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,30 @@ def test_what_cannot_be_scored_is_refused_in_one_line(images: np.ndarray, capsys
     assert "evaluate.samples=5" in refused(capsys, "few.npz", "--samples", "5")
     assert "nowhere: there is no such file" in refused(capsys, "few.npz", "--features", "nowhere")
     assert list(Path().glob("*.json")) == []
+
+
+def test_a_folder_of_runs_is_scored_and_what_is_broken_is_named(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Folders relative to the one in which the command is given, though the first run's database lies elsewhere."""
+    succeed(workplace, *TINY, "train.epochs=1", "evaluate=off", "hydra.run.dir=runs/10")
+    for name in ("2", "cut", "lost"):
+        shutil.copytree(workplace / "runs/10", workplace / "runs" / name)
+    (workplace / "runs/cut/run.json").write_text("{")
+    (workplace / "runs/lost/checkpoint.pt").unlink()
+    (workplace / "elsewhere").mkdir()
+    monkeypatch.chdir(workplace / "elsewhere")
+    with pytest.raises(SystemExit) as end:
+        evaluate.main(["../runs/10", "../runs", "nowhere", *SMALL])
+    assert end.value.code == 2
+    out, err = capsys.readouterr()
+    scored = [line for line in out.splitlines() if line.startswith("/")]
+    assert [Path(line).resolve().name for line in scored] == ["10", "2"]  # each once
+    first, *broken, last = err.splitlines()
+    assert first.startswith("error: nowhere: must be a run's folder or id, a sweep")
+    assert [line.partition("runs/")[2].partition(":")[0] for line in broken] == ["cut", "lost/checkpoint.pt"]
+    assert last == "scored 2 of 5"
+    assert list(Path().iterdir()) == []
 
 
 def test_a_run_without_its_features_does_not_start(command: Command) -> None:

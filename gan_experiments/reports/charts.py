@@ -1,151 +1,204 @@
-"""The report's charts, drawn by plotly; the page gives text and lines their colours."""
+"""The geometry of the report's charts, in per cent of their areas; the page draws them without scripts."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from gan_experiments.reports.comparison import Comparison
 from gan_experiments.reports.factors import Factor, Setting
+from gan_experiments.reports.group import Group
+from gan_experiments.tracking.naming import plain
 
-DISCRIMINATOR, GENERATOR = "#3f83c9", "#e07a35"
-_MARK, _FAINT = "#3f83c9", "rgba(127,127,127,0.55)"
 _POINTS = 160
 """Points along a curve of losses."""
-_SCALE = [[0, "#14a08f"], [0.5, "#b89b2e"], [1, "#d1495b"]]
+_GOOD, _MIDDLE, _BAD = (20, 160, 143), (184, 155, 46), (209, 73, 91)
 """From good to bad; legible on light pages and on dark ones."""
-_ROW = 24
-"""Pixels of a setting's row."""
 _LEVELS = 8
 """Most values of a factor that get a tick each on its axis."""
-_TITLE = 34
-"""Characters above a small chart."""
+_TICKS = 5
 
 
-def ranking(comparison: Comparison) -> go.Figure:
-    """Plot means with confidence intervals, and each seed's value."""
-    places = comparison.ranked
-    labels = [f"{index}  {place.setting.label}" for index, place in enumerate(places, 1)]
-    seeds = [(value, label) for place, label in zip(places, labels, strict=True) for value in place.values]
-    figure = go.Figure()
-    figure.add_scatter(
-        x=[value for value, _ in seeds],
-        y=[label for _, label in seeds],
-        mode="markers",
-        marker={"color": _FAINT, "size": 7},
-        name="one seed",
-        hovertemplate="%{y}: %{x:.4g}<extra>one seed</extra>",
-    )
-    figure.add_scatter(
-        x=[place.mean for place in places],
-        y=labels,
-        error_x={"array": [place.margin or 0 for place in places], "color": _MARK, "thickness": 1.6, "width": 4},
-        mode="markers",
-        marker={"color": _MARK, "size": 9, "symbol": "diamond"},
-        name="mean, 95 % interval",
-        hovertemplate="%{y}: %{x:.4g}<extra>mean</extra>",
-    )
-    figure.update_xaxes(title=f"{comparison.metric.name} ({comparison.metric.direction})")
-    figure.update_yaxes(autorange="reversed", automargin=True, ticks="", showgrid=False)
-    return _sized(figure, _ROW * len(places) + 110, legend=True)
+@dataclass(frozen=True)
+class Tick:
+    """A place on an axis, in per cent from its beginning, and its text."""
+
+    place: float
+    text: str
 
 
-def importance(comparison: Comparison) -> go.Figure:
-    """Plot the share of the differences that each factor accounts for."""
-    shares = comparison.shares
-    figure = go.Figure(
-        go.Bar(
-            x=[100 * share.share for share in shares],
-            y=[share.label for share in shares],
-            orientation="h",
-            marker={"color": _MARK},
-            text=[f"{100 * share.share:.0f} %" for share in shares],
-            textposition="outside",
-            cliponaxis=False,
-            hoverinfo="skip",
-        )
-    )
-    figure.update_xaxes(title="share of the variance over all runs, %", range=[0, 108])
-    figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False)
-    return _sized(figure, 34 * len(shares) + 90)
+class Axis:
+    """A linear axis from ``low`` to ``high``, in per cent."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low, high if high > low else low + (abs(low) or 1.0)
+
+    def place(self, value: float) -> float:
+        """Return where a value is."""
+        return round(100 * (value - self.low) / (self.high - self.low), 3)
+
+    def ticks(self) -> list[Tick]:
+        """Return a few round values."""
+        rough = (self.high - self.low) / _TICKS
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [Tick(self.place(index * step), f"{index * step:.6g}") for index in range(first, last + 1)]
 
 
-def parallel(comparison: Comparison) -> go.Figure:
-    """Plot each run as a line, through the values of its factors to the metric."""
-    runs = [(run, value) for place in comparison.ranked for run, value in zip(place.runs, place.values, strict=True)]
-    dimensions = [
-        _dimension(factor, [run.params.get(factor.key, "") for run, _ in runs]) for factor in comparison.factors
-    ]
+@dataclass(frozen=True)
+class RankingRow:
+    """A setting's mean, interval and seeds on the ranking's axis; the interval is None for one seed."""
+
+    label: str
+    mean: float
+    interval: tuple[float, float] | None
+    seeds: Sequence[float]
+    text: str
+
+
+@dataclass(frozen=True)
+class RankingChart:
+    """The settings' values, the best first, and what real data have."""
+
+    rows: Sequence[RankingRow]
+    ticks: Sequence[Tick]
+    real: float | None
+
+
+def ranking(group: Group) -> RankingChart:
+    """Place means with confidence intervals, each seed's value, and real data's."""
+    spans = [(place.mean - (place.margin or 0), place.mean + (place.margin or 0)) for place in group.ranked]
+    values = [*(value for place in group.ranked for value in place.values), *(end for span in spans for end in span)]
+    values += [] if group.floor is None else [group.floor]
+    room = 0.02 * ((max(values) - min(values)) or 1.0)
+    axis = Axis(min(values) - room, max(values) + room)
+    rows = []
+    for place, (low, high) in zip(group.ranked, spans, strict=True):
+        interval = None if place.margin is None else (axis.place(low), axis.place(high))
+        text = f"{place.mean:.4g}" + ("" if place.margin is None else f", {low:.4g} to {high:.4g}")
+        seeds = [axis.place(value) for value in place.values]
+        rows.append(RankingRow(place.setting.label, axis.place(place.mean), interval, seeds, text))
+    return RankingChart(rows, axis.ticks(), None if group.floor is None else axis.place(group.floor))
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """An axis of the parallel coordinates: its place from the left, its label and its ticks from the bottom."""
+
+    place: float
+    label: str
+    ticks: Sequence[Tick]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A run in the parallel coordinates: points for SVG, colour, and what to say about it."""
+
+    points: str
+    colour: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ParallelChart:
+    """Each run as a line, through the values of its factors to the metric."""
+
+    dimensions: Sequence[Dimension]
+    lines: Sequence[Line]
+
+
+def parallel(group: Group) -> ParallelChart:
+    """Place each ranked run as a line, the worst first, so that the best lies on top."""
+    runs = [(run, value) for place in group.ranked for run, value in zip(place.runs, place.values, strict=True)]
     values = [value for _, value in runs]
-    dimensions.append({"label": comparison.metric.name, "values": values})
-    line = {"color": values, "colorscale": _SCALE, "reversescale": comparison.metric.larger_is_better}
-    figure = go.Figure(go.Parcoords(dimensions=dimensions, line=line, labelside="top"))
-    figure = _sized(figure, 360)
-    figure.update_layout(margin={"l": 70, "r": 70, "t": 60, "b": 30})
-    return figure
+    columns, ticks = [], []
+    for factor in group.factors:
+        column, marks = _dimension(factor, [run.params.get(factor.key, "") for run, _ in runs])
+        columns.append(column)
+        ticks.append(marks)
+    axis = Axis(min(values), max(values))
+    columns.append([axis.place(value) for value in values])
+    ticks.append(axis.ticks())
+    places = [round(100 * index / (len(columns) - 1), 3) for index in range(len(columns))]
+    labels = [*(factor.label for factor in group.factors), f"{group.metric_in_words} ({group.metric.direction})"]
+    dimensions = [Dimension(*each) for each in zip(places, labels, ticks, strict=True)]
+    lines = []
+    for index, (run, value) in reversed(list(enumerate(runs))):
+        points = " ".join(f"{x:g},{100 - column[index]:g}" for x, column in zip(places, columns, strict=True))
+        badness = columns[-1][index] / 100
+        colour = _colour(1 - badness if group.metric.larger_is_better else badness)
+        lines.append(Line(points, colour, f"{run.name}: {value:.4g}"))
+    return ParallelChart(dimensions, lines)
 
 
-def _dimension(factor: Factor, values: Sequence[str]) -> dict[str, object]:
+def _dimension(factor: Factor, values: Sequence[str]) -> tuple[list[float], list[Tick]]:
+    """Return the places of a factor's values on its axis, and the axis's ticks."""
     numbers = factor.numbers
     if numbers is None or len(numbers) <= _LEVELS:
-        places = [factor.levels.index(value) for value in values]
-        ticks = list(range(len(factor.levels)))
-        return {"label": factor.label, "values": places, "tickvals": ticks, "ticktext": list(factor.levels)}
+        axis = Axis(0, max(1, len(factor.levels) - 1))
+        ticks = [Tick(axis.place(index), plain(level) or "–") for index, level in enumerate(factor.levels)]
+        return [axis.place(factor.levels.index(value)) for value in values], ticks
     exact = [float(value) for value in values]
     if min(numbers) > 0 and max(numbers) > 20 * min(numbers):
         low, high = math.floor(math.log10(min(numbers))), math.ceil(math.log10(max(numbers)))
-        ticks = list(range(low, high + 1))
-        logs = [math.log10(value) for value in exact]
-        return {"label": factor.label, "values": logs, "tickvals": ticks, "ticktext": [f"1e{t}" for t in ticks]}
-    return {"label": factor.label, "values": exact}
+        axis = Axis(low, high)
+        ticks = [Tick(axis.place(power), f"1e{power}") for power in range(low, high + 1)]
+        return [axis.place(math.log10(value)) for value in exact], ticks
+    axis = Axis(min(numbers), max(numbers))
+    return [axis.place(value) for value in exact], axis.ticks()
 
 
-def losses(settings: Sequence[Setting], columns: int) -> go.Figure:
-    """Plot losses of D and G over the steps: a small chart per setting, a line per seed, one scale for all."""
-    rows = math.ceil(len(settings) / columns)
-    figure = make_subplots(
-        rows,
-        columns,
-        shared_xaxes=True,
-        shared_yaxes=True,
-        subplot_titles=[_short(setting.label) for setting in settings],
-        horizontal_spacing=0.14 / columns,
-        vertical_spacing=0.3 / max(rows, 2),
-    )
-    highest, lowest = [0.1], [0.0]
-    for index, setting in enumerate(settings):
-        for run in setting.runs:
-            steps, means = _resampled(run.losses())
-            if len(steps):
-                highest.append(float(np.nanpercentile(means, 99)))
-                lowest.append(min(0.0, float(np.nanpercentile(means, 1))))
-            for column, color, name in ((0, DISCRIMINATOR, "D"), (1, GENERATOR, "G")):
-                figure.add_scatter(
-                    x=steps,
-                    y=means[:, column],
-                    mode="lines",
-                    line={"color": color, "width": 1.2},
-                    opacity=0.75,
-                    name=f"{name}, {run.name}",
-                    hovertemplate="%{y:.3f}",
-                    row=index // columns + 1,
-                    col=index % columns + 1,
-                )
+def _colour(badness: float) -> str:
+    """Return a colour between good, 0, and bad, 1."""
+    first, second = (_GOOD, _MIDDLE) if badness < 0.5 else (_MIDDLE, _BAD)
+    share = 2 * badness - (badness >= 0.5)
+    mixed = (round(a + share * (b - a)) for a, b in zip(first, second, strict=True))
+    return f"rgb({','.join(map(str, mixed))})"
+
+
+@dataclass(frozen=True)
+class LossChart:
+    """The losses of a setting's runs: for each curve its player, ``d`` or ``g``, and its points for SVG."""
+
+    label: str
+    curves: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class LossCharts:
+    """A chart for each setting, all with the same axes."""
+
+    charts: Sequence[LossChart]
+    steps: int
+    ticks: Sequence[Tick]
+
+
+def losses(settings: Sequence[Setting]) -> LossCharts:
+    """Place the losses of D and G over the steps: a curve for each run and player, one scale for all."""
+    curves = [(setting, [_resampled(run.losses()) for run in setting.runs]) for setting in settings]
+    drawn = [means for _, runs in curves for _, means in runs if np.isfinite(means).any()]
     # A setting that diverges must not flatten all others. Losses of critics, and minimax's of G, are below zero.
+    highest = [0.1, *(float(np.nanpercentile(means[np.isfinite(means)], 99)) for means in drawn)]
+    lowest = [0.0, *(float(np.nanpercentile(means[np.isfinite(means)], 1)) for means in drawn)]
     top = min(max(highest), 2 * float(np.median(highest)))
-    bottom = max(min(lowest), -top)
-    figure.update_yaxes(range=[1.08 * bottom, 1.08 * top], nticks=4, matches="y")
-    figure.update_xaxes(nticks=4, matches="x")
-    figure.update_annotations(font={"size": 11})
-    return _sized(figure, 150 * rows + 60)
-
-
-def _short(label: str) -> str:
-    return label if len(label) <= _TITLE else f"{label[: _TITLE - 1]}…"
+    axis = Axis(max(min(lowest), -top), 1.05 * top)
+    steps = max((int(edges[-1]) for _, runs in curves for edges, _ in runs if len(edges)), default=1)
+    charts = []
+    for setting, runs in curves:
+        lines = []
+        for edges, means in runs:
+            for column, player in enumerate("dg"):
+                points = [
+                    f"{100 * edge / steps:.4g},{min(max(100 - axis.place(float(value)), -5), 105):.4g}"
+                    for edge, value in zip(edges, means[:, column], strict=True)
+                    if math.isfinite(value)
+                ]
+                lines.append((player, " ".join(points)))
+        charts.append(LossChart(setting.label, lines))
+    return LossCharts(charts, steps, axis.ticks())
 
 
 def _resampled(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -155,14 +208,3 @@ def _resampled(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     edges = np.unique(np.linspace(0, len(losses), min(_POINTS, len(losses)) + 1).astype(int))
     means = np.add.reduceat(losses.astype(np.float64), edges[:-1]) / np.diff(edges)[:, None]
     return edges[1:].astype(np.int32), means.astype(np.float32)
-
-
-def _sized(figure: go.Figure, height: int, legend: bool = False) -> go.Figure:
-    figure.update_layout(
-        height=height,
-        margin={"l": 50, "r": 30, "t": 30, "b": 50},
-        showlegend=legend,
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
-        template=None,
-    )
-    return figure

@@ -13,7 +13,7 @@ from gan_experiments.reports.ranking import RankedSetting
 
 _LEVELS = 8
 """A factor with more levels is cut into quarters: with a level for each run it would explain everything."""
-COMBINED, NOISE, EITHER = "factors combined", "seed noise", "combined, or seed noise"
+COMBINED, NOISE, EITHER = "combinations", "seeds", "combinations or seeds"
 
 
 @dataclass(frozen=True)

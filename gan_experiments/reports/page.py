@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -10,19 +9,19 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
-import plotly.graph_objects as go
-import plotly.offline
 from jinja2 import Environment
 from markupsafe import Markup
 
 from gan_experiments.evaluation.warning_light import meanings
 from gan_experiments.reports import charts, images, tables
 from gan_experiments.reports.comparison import Comparison
+from gan_experiments.reports.group import Group
 from gan_experiments.reports.ranking import RankedSetting
+from gan_experiments.reports.record import RunRecord
 from gan_experiments.tracking.naming import in_words, plain
 
-_FEW, _COLUMNS = 4, 5
-"""Up to four small charts make one row; more come in rows of five."""
+_LONG = 40
+"""A table with more rows scrolls in a frame of its own."""
 
 
 def render(comparison: Comparison) -> str:
@@ -32,52 +31,80 @@ def render(comparison: Comparison) -> str:
     filters = {"number": _number, "plain": plain, "words": in_words, "duration": _duration, "command": shlex.quote}
     environment.filters |= filters
     template = environment.from_string((assets / "report.html.jinja").read_text(encoding="utf-8"))
+    runs = tables.runs(comparison)
     return template.render(
         comparison=comparison,
         sweep=comparison.sweep,
         style=Markup((assets / "report.css").read_text(encoding="utf-8")),
         script=Markup((assets / "report.js").read_text(encoding="utf-8")),
-        plotly=Markup(plotly.offline.get_plotlyjs()),
         facts=_facts(comparison),
-        rows=tables.ranking(comparison),
-        runs=tables.runs(comparison),
-        charts={name: Markup(_json(figure)) for name, figure in _charts(comparison).items()},
-        cards=_cards(comparison),
+        groups=_groups(comparison),
+        runs=runs,
+        columns={name for name in ("watt_hours", "run_id") if any(run[name] is not None for run in runs)},
+        value=comparison.value,
+        long=_LONG,
         meanings={name: meanings().get(name, "") for name in comparison.lit},
-        commit=next(
-            (run.tags[key] for run in comparison.records for key in run.tags if key.endswith("git.commit")), None
-        ),
     )
 
 
-def _charts(comparison: Comparison) -> dict[str, go.Figure]:
-    found = {}
-    if comparison.ranked:
-        found["ranking"] = charts.ranking(comparison)
-    if comparison.ranked and comparison.factors:
-        found["parallel"] = charts.parallel(comparison)
-        if comparison.shares:
-            found["importance"] = charts.importance(comparison)
-    settings = comparison.settings_in_order
-    if settings:
-        found["losses"] = charts.losses(settings, len(settings) if len(settings) <= _FEW else _COLUMNS)
-    return found
+def _groups(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return what the page shows of each group; ids of all but the first have a number."""
+    order = comparison.in_order
+    pictures = {id(run): picture for run, picture in zip(order, images.samples(order), strict=True)}
+    return [
+        {
+            "group": group,
+            "id": "" if index == 1 else f"-{index}",
+            "rows": tables.ranking(group),
+            "ranking": charts.ranking(group) if group.ranked else None,
+            "parallel": charts.parallel(group) if group.ranked and group.factors else None,
+            "losses": charts.losses(group.settings_in_order) if group.settings else None,
+            "cards": [_card(group, run, pictures[id(run)]) for run in group.in_order],
+        }
+        for index, group in enumerate(comparison.groups, 1)
+    ]
+
+
+def _card(group: Group, run: RunRecord, picture: images.Picture | None) -> dict[str, Any]:
+    """Return a run's pictures and numbers."""
+    return {
+        "record": run,
+        "picture": picture,
+        "strips": images.strips(run.histograms),
+        "value": group.metric.value(run) if run.outcome.finished else None,
+        "real": run.last("prob/real"),
+        "fake": run.last("prob/fake"),
+    }
 
 
 def _facts(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return facts on all runs, by name."""
     states = Counter(record.outcome.state for record in comparison.records)
-    facts = [
-        ("runs", ", ".join(f"{number} {state}" for state, number in states.most_common())),
-        ("settings", f"{len(comparison.settings)}, {_seeds(comparison.ranked)}"),
-        ("ranked by", f"{comparison.metric.name} ({comparison.metric.direction})"),
-        ("time of all runs", _duration(sum(record.device_seconds for record in comparison.records))),
-        ("written", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
-    ]
+    facts = [("runs", ", ".join(f"{number} {state}" for state, number in states.most_common()))]
+    if len(comparison.groups) == 1:
+        (group,) = comparison.groups
+        facts += [
+            ("settings", f"{len(group.settings)}, {_seeds(group.ranked)}"),
+            ("ranked by", f"{group.metric.name} ({group.metric.direction})"),
+            ("compared on", group.label),
+        ]
     if comparison.lit:
         count = Counter(light.name for record in comparison.records for light in record.lights)
         warned = sum(bool(record.lights) for record in comparison.records)
         lights = ", ".join(f"{in_words(name)} {number}" for name, number in count.most_common())
-        facts.insert(2, ("warning lights", f"in {warned} of {len(comparison.records)} runs: {lights}"))
+        facts.append(("warning lights", f"in {warned} of {len(comparison.records)} runs: {lights}"))
+    facts.append(("training time", _duration(sum(record.device_seconds for record in comparison.records))))
+    machines = dict.fromkeys(
+        f"{run.tags.get('device')} on {run.tags.get('host')}" for run in comparison.records if run.tags
+    )
+    if machines:
+        facts.append(("trained by", ", ".join(machines)))
+    facts.append(("written", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"))
+    commits = dict.fromkeys(
+        value for run in comparison.records for key, value in run.tags.items() if key.endswith("git.commit")
+    )
+    if commits:
+        facts.append(("git commit", ", ".join(commits)))
     if comparison.sweep:
         facts.insert(0, ("swept", "; ".join(f"{key}={text}" for key, text in comparison.sweep["varied"].items())))
     return facts
@@ -87,30 +114,6 @@ def _seeds(ranked: Sequence[RankedSetting]) -> str:
     counts = sorted({len(place.values) for place in ranked}) or [0]
     span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     return f"{span} {'seed' if counts == [1] else 'seeds'} each"
-
-
-def _cards(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return every run's pictures, the best setting's first."""
-    order = comparison.in_order
-    cards = []
-    for record, picture in zip(order, images.samples(order), strict=True):
-        cards.append(
-            {
-                "record": record,
-                "picture": picture,
-                "strips": images.strips(record.histograms),
-                "value": comparison.metric.value(record) if record.outcome.finished else None,
-                "real": record.last("prob/real"),
-                "fake": record.last("prob/fake"),
-            }
-        )
-    return cards
-
-
-def _json(figure: go.Figure) -> str:
-    content = json.loads(figure.to_json() or "{}")
-    # Inside a script element only the end tag needs escaping.
-    return json.dumps(content, separators=(",", ":")).replace("</", "<\\/")
 
 
 def _number(value: float | None) -> str:

@@ -17,7 +17,10 @@ from gan_experiments.reports.record import RunRecord
 
 LEVEL = 0.95
 """Confidence level."""
-BEST, CLEAR, NOISE, UNKNOWN = "best", "clearly worse", "within seed noise", "too few seeds to tell"
+BEST, CLEAR, LIKELY, NOISE, UNKNOWN = (
+    *("best mean", "clearly worse", "probably worse", "within seed noise"),
+    "one seed: cannot tell",
+)
 
 
 @dataclass
@@ -52,7 +55,8 @@ def rank(settings: Sequence[Setting], metric: RankingMetric) -> list[RankedSetti
 
     Each setting is compared with the best one by Welch's t-test on the seeds' values (Welch, "The generalization of
     'Student's' problem", 1947), and the p-values are corrected by Holm's procedure ("A simple sequentially rejective
-    multiple test procedure", 1979), so that the chance of any false "clearly worse" stays at 5 %.
+    multiple test procedure", 1979), so that the chance of any false "clearly worse" stays at 5 %. A setting is called
+    so only if the two intervals that are shown do not overlap either; if one of both says so, it is "probably worse".
     """
     sign = -1 if metric.larger_is_better else 1
     ranked = []
@@ -68,6 +72,8 @@ def rank(settings: Sequence[Setting], metric: RankingMetric) -> list[RankedSetti
             place.difference = abs(place.mean - ranked[0].mean)
             place.p = _welch(ranked[0].values, place.values)
         _holm(ranked[1:])
+        for place in ranked[1:]:
+            place.verdict = _verdict(ranked[0], place)
     return ranked
 
 
@@ -96,10 +102,16 @@ def _welch(first: Sequence[float], second: Sequence[float]) -> float | None:
 
 
 def _holm(places: Sequence[RankedSetting]) -> None:
-    """Correct the p-values for their number, and set the verdicts."""
+    """Correct the p-values for their number."""
     tested = sorted((place for place in places if place.p is not None), key=lambda place: place.p or 0.0)
     largest = 0.0
     for index, place in enumerate(tested):
         largest = max(largest, min(1.0, (place.p or 0.0) * (len(tested) - index)))
         place.p = largest
-        place.verdict = CLEAR if largest < 1 - LEVEL else NOISE
+
+
+def _verdict(best: RankedSetting, place: RankedSetting) -> str:
+    if place.p is None or place.margin is None or best.margin is None:
+        return UNKNOWN
+    signs = (place.p < 1 - LEVEL, place.difference > best.margin + place.margin)
+    return CLEAR if all(signs) else LIKELY if any(signs) else NOISE

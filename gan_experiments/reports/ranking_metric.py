@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from gan_experiments.errors import UserError
 from gan_experiments.evaluation.metric import headline, larger_is_better
-from gan_experiments.evaluation.protocol import SCORES, EvaluationProtocol
+from gan_experiments.evaluation.protocol import SCORES
 from gan_experiments.reports.record import RunRecord
 
 EQUILIBRIUM = "equilibrium_distance"
@@ -40,46 +39,17 @@ class RankingMetric:
         return "larger is better" if self.larger_is_better else "smaller is better"
 
 
-def choose(records: Sequence[RunRecord], asked: str | None, searched: Sequence[RankingMetric] = ()) -> RankingMetric:
-    """Choose the metric asked for; else a search's first goal; else a score that the runs have; else their balance.
-
-    Scores that were measured by different protocols are not comparable and rank nothing.
-
-    Raises:
-        UserError: No run has the metric asked for, or its values were measured by different protocols.
-    """
-    names = sorted({name for record in records for name in record.metrics})
-    if asked is not None:
-        if asked not in (*names, EQUILIBRIUM):
-            raise UserError(f"--metric {asked}: no run has it; there are {', '.join([*names, EQUILIBRIUM])}")
-        if len(apart := _protocols(records, asked)) > 1:
-            raise UserError(
-                f"--metric {asked}: these are not comparable: {'; '.join(apart)}; compare such runs separately"
-            )
-        return ranking_metric(asked, "Asked for with --metric.")
-    if searched:
-        return searched[0]
-    best = headline_of(names)
-    if best is None:
-        return ranking_metric(EQUILIBRIUM)
-    if len(apart := _protocols(records, best)) > 1:
-        caveat = f"Scores of these runs are not comparable and rank nothing: {'; '.join(apart)}."
-        return replace(ranking_metric(EQUILIBRIUM), caveat=caveat)
-    return ranking_metric(best, "The first of the scores that these runs have.")
-
-
-def _protocols(records: Sequence[RunRecord], name: str) -> list[str]:
-    """Return the protocols that a score was measured by, in words; none for a metric that is no score."""
-    if not name.startswith(SCORES):
-        return []
-    measured_with = (EvaluationProtocol.of(name, run.tags) for run in records if name in run.metrics)
-    return [str(protocol) for protocol in dict.fromkeys(measured_with)]
-
-
 def headline_of(names: Iterable[str]) -> str | None:
-    """Return the score to judge by among metrics with these names; None where there is none."""
-    best = headline(name.removeprefix(SCORES) for name in names if name.startswith(SCORES))
-    return None if best is None else f"{SCORES}{best}"
+    """Return the score to judge by among metrics with these names; None where there is none.
+
+    Of scores of one kind, the name comes last: ``eval/10000/modes`` is as good as ``eval/modes``.
+    """
+    kinds: dict[str, str] = {}
+    for name in names:
+        if name.startswith(SCORES):
+            kinds.setdefault(name.rpartition("/")[2], name)
+    best = headline(kinds)
+    return None if best is None else kinds[best]
 
 
 def ranking_metric(name: str, why: str = "") -> RankingMetric:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gan_experiments.configuration.override import read as read_overrides
+from gan_experiments.evaluation.protocol import TRAINING
 from gan_experiments.tracking.journal import WARNING, Line, read
 from gan_experiments.tracking.naming import run_name
 from gan_experiments.tracking.run_directory import read_json
 from gan_experiments.tracking.run_outcome import Outcome, outcome
-from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
+from gan_experiments.tracking.sweep_directory import JobDirectory
 
 _POWER = "_power_usage_watts"
+_IN_TRAINING = ("step", "epoch", TRAINING)
+"""Keys of metrics that a run records while it trains; scores that `evaluate` measures have others."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,10 @@ class RunRecord:
         params: Its configuration, flat; empty if it failed before it had one.
         metrics: Epoch and value of everything that was measured, by name.
         histograms: Distributions of D(x) and D(G(z)), one per epoch.
-        seconds: Wall time of all its processes together.
-        members: Number of runs that trained as one program with it, itself included.
+        data: The name and the digest of the data set that it learnt; empty where it failed before it had one.
+        seconds: The time in which it trained, over all its processes, without pauses between them and without what
+            was done to it afterwards.
+        device_seconds: Its share of the device's time: each process's time by the number of runs that it trained.
         watts: Mean power of the machine's GPUs; None where it is unknown.
         tags: Where it ran, and with what.
         lights: Warning lights that ever were on, in the order in which they came on.
@@ -64,16 +68,12 @@ class RunRecord:
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     histograms: list[Histogram] = field(default_factory=list)
+    data: tuple[str, str] = ("", "")
     seconds: float = 0.0
-    members: int = 1
+    device_seconds: float = 0.0
     watts: float | None = None
     tags: dict[str, str] = field(default_factory=dict)
     lights: list[Light] = field(default_factory=list)
-
-    @property
-    def device_seconds(self) -> float:
-        """The run's share of the device's time."""
-        return self.seconds / self.members
 
     @property
     def watt_hours(self) -> float | None:
@@ -93,26 +93,8 @@ class RunRecord:
         return np.frombuffer(content[: len(content) // 8 * 8], "<f4").reshape(-1, 2)
 
 
-def records(folder: Path) -> list[RunRecord]:
-    """Read all runs of a sweep, jobs not yet started included, or all runs below any folder; by number."""
-    sweep = SweepDirectory(folder)
-    if not sweep.sweep.is_file():
-        runs = sorted(file.parent for file in folder.rglob("journal.jsonl"))
-        return [read_record(JobDirectory(run), number, {}) for number, run in enumerate(runs)]
-    content = sweep.content()
-    started = [read_record(job, job.number(), content["varied"]) for job in sweep.jobs()]
-    known = {record.number for record in started}
-    planned: Sequence[Sequence[str]] = content["jobs"] or ()
-    not_started = Outcome("waiting", "not started")
-    waiting = [
-        RunRecord(JobDirectory(folder / str(number)), number, _name(overrides, content["varied"]), not_started)
-        for number, overrides in enumerate(planned)
-        if number not in known
-    ]
-    return sorted(started + waiting, key=lambda record: record.number)
-
-
-def _name(overrides: Sequence[str], varied: dict[str, str]) -> str:
+def name_of(overrides: Sequence[str], varied: dict[str, str]) -> str:
+    """Return the name of a sweep's run that has none yet, by what its sweep varies."""
     special = [override.text for override in read_overrides(overrides) if override.key in varied]
     return run_name(special, otherwise="the only job")
 
@@ -128,18 +110,18 @@ def read_record(directory: JobDirectory, number: int, varied: dict[str, str]) ->
     if directory.run.is_file():
         name = read_json(directory.run)["name"]
     else:  # it failed before it had a name
-        name = _name(read_json(directory.job)["overrides"], varied)
+        name = name_of(read_json(directory.job)["overrides"], varied)
     record = RunRecord(directory, number, name, outcome(directory))
     if not directory.journal.is_file():
         return record
     metrics: dict[str, dict[int, tuple[float, float]]] = defaultdict(dict)
     watts: list[float] = []
-    began, last = 0, 0
+    clock = _Clock()
     for line, _ in read(directory.journal):
+        clock.follow(line)
         kind, values = line["kind"], line.get("values", {})
-        if kind == "session":
-            record.seconds += (last - began) / 1000
-            began, record.members = line["time"], line.get("members", 1)
+        if kind == "dataset":
+            record.data = line["name"], line["digest"]
         elif kind == "metrics" and line["key"] != "step":
             for metric, value in values.items():
                 metrics[metric][line["step"]] = (line["epoch"], value)
@@ -153,12 +135,50 @@ def read_record(directory: JobDirectory, number: int, varied: dict[str, str]) ->
             record.lights.append(_light(line))
         elif kind == "tags":
             record.tags |= values
-        last = line["time"]
-        began = began or last
-    record.seconds += (last - began) / 1000
+    record.seconds, record.device_seconds = clock.read()
     record.metrics = {name: [points[step] for step in sorted(points)] for name, points in metrics.items()}
     record.watts = float(np.mean(watts)) if watts else None
     return record
+
+
+class _Clock:
+    """Adds up the time in which a run trained.
+
+    A process's time runs from its line ``session`` to the last line that training wrote, which is ``status`` unless
+    it was killed. What a resume writes before its session, and what ``evaluate`` writes afterwards, is none of it.
+    """
+
+    def __init__(self) -> None:
+        self._seconds = self._device_seconds = 0.0
+        self._began = self._last = 0
+        self._members, self._running = 1, True  # the first journals have no line for their one process
+
+    def follow(self, line: Line) -> None:
+        """Take the next line of the journal into account."""
+        if line["kind"] == "session":
+            self._add()
+            self._began = self._last = line["time"]
+            self._members, self._running = line.get("members", 1), True
+        elif self._running and _is_of_training(line):
+            self._began = self._began or line["time"]
+            self._last = max(self._last, line["time"])
+            self._running = line["kind"] != "status"
+
+    def read(self) -> tuple[float, float]:
+        """Return the seconds, and the run's share of them."""
+        self._add()
+        return self._seconds, self._device_seconds
+
+    def _add(self) -> None:
+        seconds = max(0, self._last - self._began) / 1000
+        self._seconds += seconds
+        self._device_seconds += seconds / self._members
+        self._began = self._last
+
+
+def _is_of_training(line: Line) -> bool:
+    kinds = ("histograms", "samples", "probabilities", "system", "status")
+    return line["kind"] in kinds or (line["kind"] == "metrics" and line["key"] in _IN_TRAINING)
 
 
 def _light(line: Line) -> Light:

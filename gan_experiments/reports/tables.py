@@ -10,22 +10,31 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gan_experiments.reports.comparison import Comparison
+from gan_experiments.reports.group import Group
 from gan_experiments.reports.ranking import RankedSetting
+from gan_experiments.reports.ranking_metric import EQUILIBRIUM
 from gan_experiments.reports.record import RunRecord
 from gan_experiments.reports.scores import ScoreTable
 from gan_experiments.tracking.journal import WARNING
 
 
-def ranking(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return a row per setting, the best first."""
-    return [_place(comparison, index, place) for index, place in enumerate(comparison.ranked, 1)]
+def ranking(group: Group) -> list[dict[str, Any]]:
+    """Return a row per setting of a group, the best first."""
+    return [_place(group, index, place) for index, place in enumerate(group.ranked, 1)]
 
 
-def _place(comparison: Comparison, index: int, place: RankedSetting) -> dict[str, Any]:
+def rankings(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return the rankings of all groups, each under its label where there are several."""
+    if len(comparison.groups) == 1:
+        return ranking(comparison.groups[0])
+    return [{"compared": group.label, **row} for group in comparison.groups for row in ranking(group)]
+
+
+def _place(group: Group, index: int, place: RankedSetting) -> dict[str, Any]:
     margin = place.margin
     return {
         "rank": index,
-        **{factor.key: place.setting.values[factor.key] for factor in comparison.factors},
+        **{factor.key: place.setting.values[factor.key] for factor in group.factors},
         "seeds": len(place.values),
         "runs": len(place.setting.runs),
         "warned": sum(bool(run.lights) for run in place.runs),
@@ -39,10 +48,10 @@ def _place(comparison: Comparison, index: int, place: RankedSetting) -> dict[str
     }
 
 
-def _scores(comparison: Comparison, table: ScoreTable) -> dict[str, Any]:
+def _scores(group: Group, table: ScoreTable) -> dict[str, Any]:
     rows = []
     for setting, seeds, cells in table.rows:
-        values = {factor.key: setting.values[factor.key] for factor in comparison.factors}
+        values = {factor.key: setting.values[factor.key] for factor in group.factors}
         rows.append({**values, "seeds": seeds, **{name: cell._asdict() for name, cell in cells.items()}})
     return {"measured": str(table.protocol), "settings": rows, "real samples": dict(table.floors)}
 
@@ -55,17 +64,20 @@ def runs(comparison: Comparison) -> list[dict[str, Any]]:
 def _run(comparison: Comparison, record: RunRecord) -> dict[str, Any]:
     since = {light.name: light.step for light in record.lights}
     speeds = [value for _, value in record.metrics.get("speed/steps_per_second", [])]
+    group = comparison.group(record)
+    several = len(comparison.groups) > 1
     return {
         "number": record.number,
         "name": record.name,
         "state": record.outcome.state,
         "reason": record.outcome.reason,
-        **{factor.key: record.params.get(factor.key) for factor in comparison.factors},
+        **({"compared": group.label if group else None} if several else {}),
+        **{factor.key: record.params.get(factor.key) for each in comparison.groups for factor in each.factors},
         "seed": record.params.get("seed"),
-        comparison.metric.name: comparison.metric.value(record),
+        **({group.metric.name: group.metric.value(record)} if group else {}),
         **{f"last {name}": points[-1][1] for name, points in sorted(record.metrics.items()) if name != "epoch"},
         **{f"{WARNING}{name}": since.get(name) for name in comparison.lit},
-        "wall_seconds": round(record.seconds, 3),
+        "training_seconds": round(record.seconds, 3),
         "device_seconds": round(record.device_seconds, 3),
         "watt_hours": None if record.watt_hours is None else round(record.watt_hours, 3),
         "steps_per_second": sum(speeds) / len(speeds) if speeds else None,
@@ -77,27 +89,19 @@ def _run(comparison: Comparison, record: RunRecord) -> dict[str, Any]:
 
 
 def content(comparison: Comparison) -> dict[str, Any]:
-    """Return the whole comparison as it is written to report.json."""
-    best = comparison.ranked[0].runs[0] if comparison.ranked else None
-    factors = [
-        {"key": factor.key, "changes_with": list(factor.companions), "levels": list(factor.levels)}
-        for factor in comparison.factors
-    ]
+    """Return the whole comparison as it is written to report.json.
+
+    What concerns the first group, which is the only one of most sweeps, stands at the top level; the same of the
+    others is the list ``others``.
+    """
+    first, *others = [_group(comparison, group) for group in comparison.groups] or [_NOTHING]
     return {
         "title": comparison.title,
         "time": time.time_ns() // 1_000_000,
         "headline": comparison.headline,
-        "metric": {
-            "name": comparison.metric.name,
-            "direction": comparison.metric.direction,
-            "meaning": comparison.metric.meaning,
-        },
         "states": dict(Counter(record.outcome.state for record in comparison.records)),
-        "factors": factors,
-        "ranking": ranking(comparison),
-        "scores": [_scores(comparison, table) for table in comparison.scores],
-        "importance": [{"factor": share.label, "share": share.share} for share in comparison.shares],
-        "best": None if best is None else _best(comparison, best),
+        **first,
+        "others": others,
         "failures": [
             {"number": record.number, "name": record.name, **vars(record.outcome)} for record in comparison.unfinished
         ],
@@ -110,12 +114,42 @@ def content(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _best(comparison: Comparison, best: RunRecord) -> dict[str, Any]:
-    value = comparison.metric.value(best)
+_NOTHING: dict[str, Any] = {
+    "compared": None,
+    "metric": {"name": EQUILIBRIUM, "direction": "smaller is better", "meaning": ""},
+    **{"factors": [], "ranking": [], "scores": [], "importance": [], "far_from_real_data": [], "best": None},
+}
+"""Of a sweep of which no run got as far as its configuration."""
+
+
+def _group(comparison: Comparison, group: Group) -> dict[str, Any]:
+    best = group.ranked[0].runs[0] if group.ranked else None
+    factors = [
+        {"key": factor.key, "changes_with": list(factor.companions), "levels": list(factor.levels)}
+        for factor in group.factors
+    ]
+    return {
+        "compared": group.label,
+        "metric": {
+            "name": group.metric.name,
+            "direction": group.metric.direction,
+            "meaning": group.metric.meaning,
+        },
+        "factors": factors,
+        "ranking": ranking(group),
+        "scores": [_scores(group, table) for table in group.scores],
+        "importance": [{"factor": share.label, "share": share.share} for share in group.shares],
+        "far_from_real_data": group.far,
+        "best": None if best is None else _best(comparison, group, best),
+    }
+
+
+def _best(comparison: Comparison, group: Group, best: RunRecord) -> dict[str, Any]:
+    value = group.metric.value(best)
     metrics = {name: points[-1][1] for name, points in best.metrics.items() if name != "epoch"}
-    if comparison.metric.name.isascii() and value is not None:  # MLflow takes no other names
-        metrics[comparison.metric.name] = value
-    params = {factor.key: best.params.get(factor.key, "") for factor in comparison.factors}
+    if group.metric.name.isascii() and value is not None:  # MLflow takes no other names
+        metrics[group.metric.name] = value
+    params = {factor.key: best.params.get(factor.key, "") for factor in group.factors}
     return {
         "name": best.name,
         "run_id": best.directory.run_id(),

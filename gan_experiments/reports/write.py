@@ -15,9 +15,9 @@ def write(comparison: Comparison, folder: Path) -> Path:
     """Write the report and return the page's file."""
     content = tables.content(comparison)
     texts = {
-        "ranking.csv": tables.as_csv(content["ranking"]),
+        "ranking.csv": tables.as_csv(tables.rankings(comparison)),
         "runs.csv": tables.as_csv(content["runs"]),
-        "scores.md": markdown(comparison.scores, comparison.factors),
+        "scores.md": "\n".join(markdown(group.scores, group.factors) for group in comparison.groups),
         "report.html": page.render(comparison),
         "report.json": json.dumps(content, indent=1) + "\n",
     }

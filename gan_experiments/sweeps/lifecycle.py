@@ -183,7 +183,7 @@ def _finish(directory: SweepDirectory) -> list[str]:
         from gan_experiments.reports.comparison import compare
         from gan_experiments.reports.write import write
 
-        found = compare(directory.path)
+        found = compare([directory.path])
     with busy("writing the report"):
         page = write(found, directory.report)
     missing = [f"{run.outcome.state:<9} {run.name}: {run.outcome.reason}" for run in found.unfinished]
@@ -193,7 +193,7 @@ def _finish(directory: SweepDirectory) -> list[str]:
     with busy("bringing the report to the sweep's record"):
         complaint = deliver(directory)
     sweep = directory.content()
-    lines = [("sweep", f"{found.title}: {reason}"), ("result", found.headline)]
+    lines = [("sweep", f"{found.title}: {reason}"), *(("result", headline) for headline in found.headlines)]
     lines.append(("report", clickable(page, sys.stdout)))
     if sweep["run_id"] is not None:
         lines.append(("summary", f"{sweep['run_id']} (experiment {sweep['experiment']}, tag sweep)"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,13 +12,15 @@ from scipy import stats
 
 from gan_experiments.errors import UserError
 from gan_experiments.reports import charts
+from gan_experiments.reports.comparable import divide
 from gan_experiments.reports.comparison import Comparison
 from gan_experiments.reports.factors import find_factors, find_settings
+from gan_experiments.reports.group import Group, group_of
 from gan_experiments.reports.importance import COMBINED, EITHER, NOISE, importance
-from gan_experiments.reports.ranking import BEST, CLEAR, UNKNOWN, RankedSetting, rank
+from gan_experiments.reports.ranking import BEST, CLEAR, LIKELY, UNKNOWN, RankedSetting, rank
 from gan_experiments.reports.ranking import NOISE as WITHIN
-from gan_experiments.reports.ranking_metric import EQUILIBRIUM, choose
-from gan_experiments.reports.record import RunRecord
+from gan_experiments.reports.ranking_metric import EQUILIBRIUM, RankingMetric
+from gan_experiments.reports.record import RunRecord, read_record
 from gan_experiments.reports.scores import markdown, score_tables
 from gan_experiments.tracking.run_outcome import Outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory
@@ -28,7 +31,7 @@ FINISHED = Outcome("finished", "")
 def record(number: int = 0, outcome: Outcome = FINISHED, params: dict | None = None, **metrics: list) -> RunRecord:
     """A run; its metrics are values at epochs 1, 2, …."""
     points = {name.replace("__", "/"): list(enumerate(map(float, values), 1)) for name, values in metrics.items()}
-    named = {key: str(value) for key, value in (params or {}).items()}
+    named = {key: str(value) for key, value in ({"a": 0} if params is None else params).items()}
     return RunRecord(JobDirectory(Path(str(number))), number, f"run {number}", outcome, named, points)
 
 
@@ -40,6 +43,16 @@ def grid(values: dict[tuple[object, ...], Sequence[float]], keys: Sequence[str])
         for seed, value in enumerate(seeds)
     ]
     return [record(number, params=params, eval__fcd=[value]) for number, (params, value) in enumerate(runs)]
+
+
+def choose(runs: Sequence[RunRecord], metric: str | None = None) -> RankingMetric:
+    """The metric of runs that are all comparable."""
+    return group(runs, metric).metric
+
+
+def group(runs: Sequence[RunRecord], metric: str | None = None) -> Group:
+    (comparable,) = divide(runs, metric)
+    return group_of(comparable)
 
 
 def ranking(runs: Sequence[RunRecord], metric: str | None = None) -> list[RankedSetting]:
@@ -103,7 +116,7 @@ def test_many_comparisons_are_allowed_for() -> None:
     (_, alone) = ranking(grid(near, ["a"]))
     many = ranking(grid(near | {(k,): [0.1, 0.3, 0.5] for k in range(2, 20)}, ["a"]))
     (crowded,) = (place for place in many if place.setting.values["a"] == "1")
-    assert alone.verdict == CLEAR
+    assert alone.verdict == LIKELY  # by the test, while the intervals overlap
     assert crowded.verdict == WITHIN
 
 
@@ -183,12 +196,15 @@ def test_a_parameter_that_only_some_runs_have_is_drawn() -> None:
     smooth = [{"objective.name": "minimax", "objective.label_smoothing": value} for value in (0.0, 0.1)]
     options = ({"objective.name": "hinge"}, *smooth)
     runs = [record(n, params=params, eval__fcd=[n]) for n, params in enumerate(options)]
-    factors, measure = find_factors(runs), choose(runs, None)
-    assert [factor.key for factor in factors] == ["objective.name", "objective.label_smoothing"]
-    settings = find_settings(runs, factors)
-    found = Comparison(Path(), "", {}, runs, measure, factors, settings, rank(settings, measure), [])
-    (drawn,) = charts.parallel(found).data
-    assert [dimension.label for dimension in drawn.dimensions] == [*(factor.label for factor in factors), "eval/fcd"]
+    found = group(runs)
+    assert [factor.key for factor in found.factors] == ["objective.name", "objective.label_smoothing"]
+    drawn = charts.parallel(found)
+    assert [dimension.label for dimension in drawn.dimensions] == [
+        *(factor.label for factor in found.factors),
+        "fcd (smaller is better)",
+    ]
+    assert [tick.text for tick in drawn.dimensions[1].ticks] == ["0", "0.1", "–"]
+    assert [line.points for line in drawn.lines] == ["0,0 50,50 100,0", "0,0 50,100 100,50", "0,100 50,0 100,100"]
 
 
 def measured(number: int, lr: float, seed: int, fcd: float, features: str, reference: str = "mnist") -> RunRecord:
@@ -218,23 +234,125 @@ def test_scores_have_a_table_of_means_and_spreads() -> None:
 
 
 @pytest.mark.parametrize("other", [("a:2", "mnist"), ("a:1", "fashion_mnist")])
-def test_scores_of_different_protocols_share_no_table_and_rank_nothing(other: tuple[str, str]) -> None:
-    runs = [measured(0, 1, 0, 3, "a:1"), measured(1, 2, 0, 4, *other)]
+def test_runs_scored_by_different_protocols_share_no_table_and_no_ranking(other: tuple[str, str]) -> None:
+    runs = [measured(0, 1, 0, 3, "a:1"), measured(1, 2, 0, 4, *other), measured(2, 1, 1, 3, "a:1")]
     tables = score_tables(find_settings(runs, find_factors(runs)))
     assert [[setting.values["lr"] for setting, _, _ in table.rows] for table in tables] == [["1"], ["2"]]
-    measure = choose(runs, None)
-    assert measure.name == EQUILIBRIUM
-    assert f"{other[1]}, features {other[0]}" in measure.caveat
-    with pytest.raises(
-        UserError, match=r"--metric eval/fcd: these are not comparable: 1000 samples against mnist, .*; "
-    ):
-        choose(runs, "eval/fcd")
-    assert choose(runs[:1], "eval/fcd").name == "eval/fcd"
+    for asked in (None, "eval/fcd"):
+        first, second = divide(runs, asked)
+        assert (first.records, second.records) == ([runs[0], runs[2]], [runs[1]])
+        assert second.label.endswith(f"1000 samples against {other[1]}, features {other[0]}")
+
+
+def test_each_data_set_has_a_ranking_of_its_own() -> None:
+    """Of the same name too, if the data are others; runs without a configuration are in none."""
+    runs = [*grid({(1,): [1, 2], (2,): [3, 4]}, ["a"]), record(4, Outcome("failed", "no data"), {})]
+    for run, data in zip(runs, [("dots", "1a"), ("dots", "2b"), ("dots", "1a"), ("ring", "3c")], strict=False):
+        run.data = data
+    groups = divide(runs)
+    assert [group.label.partition(",")[0] for group in groups] == ["dots (1a)", "dots (2b)", "ring"]
+    assert [[run.number for run in group.records] for group in groups] == [[0, 2], [1], [3]]
+    headlines = Comparison(Path(), "", {}, runs, [group_of(each) for each in groups]).headlines
+    assert [line.partition(",")[0] for line in headlines] == ["dots (1a)", "dots (2b)", "ring"]
+
+
+def test_the_protocol_that_most_runs_share_ranks_them() -> None:
+    """A run that was scored again by itself stays with the others, until all were scored so."""
+    runs = grid({(1,): [1], (2,): [2], (3,): [3]}, ["a"])
+    for run, tags in zip(runs, [{"evaluate/9.samples": "9"}] * 3, strict=True):
+        run.tags |= {"evaluate.samples": "5"} | tags
+    runs[0].metrics["eval/9/fcd"] = [(1, 7.0)]
+    assert choose(runs).name == "eval/fcd"
+    for run in runs[1:]:
+        run.metrics["eval/9/fcd"] = [(1, 7.0)]
+    assert choose(runs).name == "eval/9/fcd"
 
 
 def test_settings_without_the_score_are_said_to_be_missing() -> None:
-    runs = [record(0, params={"a": 1}, eval__fcd=[3]), record(1, params={"a": 2}, eval__mode_kl=[3])]
-    factors, measure = find_factors(runs), choose(runs, "eval/fcd")
-    settings = find_settings(runs, factors)
-    found = Comparison(Path(), "", {}, runs, measure, factors, settings, rank(settings, measure), [])
-    assert "Not ranked because they have no such score: 1 of 2 settings." in found.headline
+    runs = [record(0, params={"a": 1}, eval__fcd=[3]), record(1, params={"a": 2}, loss__generator=[3])]
+    assert "Not ranked because they have no such score: 1 of 2 settings." in group(runs, "eval/fcd").headline
+
+
+def scored(values: dict[tuple[object, ...], Sequence[float]], coverage: float = 0.9) -> Group:
+    """Runs with a Fréchet distance, of which real data have 5, and a coverage, of which they have 1."""
+    runs = grid(values, ["a"])
+    for run in runs:
+        run.metrics = {
+            "eval/frechet_classifier_distance": run.metrics.pop("eval/fcd"),
+            "eval/coverage": [(1, coverage)],
+        }
+        run.tags |= {"evaluate.floor.frechet_classifier_distance": "5", "evaluate.floor.coverage": "1"}
+    return group(runs)
+
+
+@pytest.mark.parametrize(
+    ("values", "coverage", "headline"),
+    [
+        ({(1,): [9]}, 0.9, "run 0 has frechet classifier distance 9 (one seed), real data 5."),
+        (
+            {(1,): [9], (2,): [12]},
+            0.9,
+            "a=1 has the lowest frechet classifier distance 9 (one seed), real data 5. "
+            "One seed each: nothing can be said about noise; seed=0,1,2 would tell.",
+        ),
+        (
+            {(1,): [9, 11], (2,): [10, 12]},
+            0.9,
+            "a=1 has the lowest frechet classifier distance 10 ± 13 (95 %, 2 seeds), real data 5. "
+            "Seeds differ as much: of 1 other settings none is clearly worse.",
+        ),
+        (
+            {(1,): [1500, 1501], (2,): [1800, 1801]},
+            0.9,
+            "No setting comes near real data, so their order says little. The nearest, a=1, has frechet classifier "
+            "distance 1500 ± 6.4 (95 %, 2 seeds), real data 5 (300 times as far). "
+            "Of 1 other settings: 1 clearly worse.",
+        ),
+        (
+            {(1,): [9]},
+            0.05,
+            "run 0 is far from real data: frechet classifier distance 9 (one seed), real data 5 "
+            "(coverage 0.05, real data 1).",
+        ),
+    ],
+)
+def test_headlines_say_how_far_real_data_are_and_praise_no_noise(
+    values: dict[tuple[object, ...], Sequence[float]], coverage: float, headline: str
+) -> None:
+    assert scored(values, coverage).headline == headline
+
+
+def test_no_setting_is_clearly_worse_whose_interval_overlaps_the_best_one_s() -> None:
+    best, other = ranking(grid({(1,): [1, 2], (2,): [9, 9.5]}, ["a"]))
+    assert best.margin is not None
+    assert other.margin is not None
+    assert other.difference < best.margin + other.margin
+    assert other.p is not None
+    assert other.p < 0.05
+    assert other.verdict == LIKELY
+
+
+def test_training_time_is_training_s_own(tmp_path: Path) -> None:
+    """Neither a pause before a resume counts, nor what was written down at its start, nor scores measured later."""
+    lines = [
+        ("params", "", 0, {}),
+        ("session", "a", 1, {"members": 2}),
+        ("metrics", "epoch", 11, {}),
+        ("metrics", "eval/99 mnist:1", 500, {}),  # evaluated after it was killed
+        ("tags", "eval/99 mnist:1 …", 500, {}),
+        ("tags", "", 1000, {}),  # resumed
+        ("session", "b", 1001, {}),
+        ("system", "", 1003, {}),
+        ("status", "b", 1005, {"status": "FINISHED", "reason": ""}),
+        ("metrics", "eval/9 mnist:1", 9000, {}),
+        ("figure", "figures/neighbours.png", 9000, {}),
+    ]
+    content = [
+        {"kind": kind, "key": key, "step": 1, "epoch": 1, "time": 1000 * (1_700_000_000 + second), "values": {}}
+        | more
+        for kind, key, second, more in lines
+    ]
+    (tmp_path / "journal.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in content))
+    (tmp_path / "run.json").write_text('{"name": "it"}')
+    run = read_record(JobDirectory(tmp_path), 0, {})
+    assert (run.seconds, run.device_seconds) == (10 + 4, 10 / 2 + 4)

@@ -96,7 +96,7 @@ def test_the_report_is_beside_the_summary(browser: Browser, sweep: SweepDirector
     browser.page.get_by_text("report.html", exact=True).click()
     report = browser.page.frame_locator("iframe")
     expect(report.get_by_role("heading", level=1)).to_have_text(sweep.content()["name"])
-    expect(report.locator("#chart-ranking .main-svg").first).to_be_visible()
+    expect(report.locator("#chart-ranking .area .mean").first).to_be_visible()
     browser.keep("sweep-report")
 
 

@@ -16,6 +16,9 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from gan_experiments import compare
+from gan_experiments.reports.gather import gather
+from gan_experiments.reports.images import samples
+from gan_experiments.tracking.complaints import Complaints
 from gan_experiments.tracking.journal import WARNING, Journal
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 from tests.support.mlflow_pages import FLAGS
@@ -23,6 +26,8 @@ from tests.support.real_runs import client, database
 from tests.support.sweeps import Swept
 
 pytestmark = pytest.mark.slow
+FRAMES = "[...document.querySelectorAll('.scroll')]"
+"""The frames around the page's tables."""
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -40,7 +45,7 @@ def test_tables_say_the_same_in_csv_and_json(whole_sweep: SweepDirectory) -> Non
     assert [(run["model.latent_dim"], run["seed"], run["state"]) for run in runs] == [
         (latent_dim, seed, "finished") for latent_dim in ("4", "8") for seed in ("0", "1")
     ]
-    assert all(float(run["wall_seconds"]) > 0 for run in runs)
+    assert all(float(run["training_seconds"]) > 0 for run in runs)
     assert {factor["key"] for factor in content["factors"]} == {"model.latent_dim"}
     assert content["best"]["metrics"]["loss/generator"] in [float(run["last loss/generator"]) for run in runs]
 
@@ -73,36 +78,42 @@ def page(request: pytest.FixtureRequest, browser: Browser, whole_sweep: SweepDir
 
 
 def test_the_page_shows_everything(page: Page, request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> None:
-    for chart in page.locator(".chart").all():
-        chart.scroll_into_view_if_needed()
-        expect(chart.locator(".main-svg").first).to_be_visible()
-    assert page.locator("#chart-ranking .errorbar").count() == 2
-    assert page.locator("#chart-losses .scatterlayer .trace").count() == 8  # D and G of every run
-    assert page.locator("#chart-parallel .y-axis").count() == 2
+    assert page.locator("#chart-ranking .area .interval").count() == 2
+    assert page.locator("#chart-losses polyline").count() == 8  # D and G of every run
+    assert page.locator("#chart-parallel polyline").count() == 4
+    assert page.locator("#chart-parallel .name").all_inner_texts()[0] == "latent dim"
     assert page.locator("#scores tr").count() == 4  # the head, two settings, real samples
     for section, pictures in (("samples", 4), ("probabilities", 8)):
         images = page.locator(f"#{section} img")
         expect(images).to_have_count(pictures)
-        for image in images.all():
-            image.scroll_into_view_if_needed()
-            page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=image.element_handle())
+        for image in images.all():  # without scrolling: a picture of the whole page, or print, has them all
+            assert image.evaluate("image => image.complete && image.naturalWidth > 0")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(f"{FRAMES}.every(frame => frame.scrollWidth <= frame.clientWidth)")
     seen = pytestconfig.rootpath / ".pytest_artifacts"
     seen.mkdir(exist_ok=True)
     page.evaluate("scrollTo(0, 0)")
     page.screenshot(path=seen / f"report-{request.node.callspec.params['page']}.png", full_page=True)
 
 
+def test_nothing_is_cut_off_in_print_and_the_paper_is_white(page: Page) -> None:
+    page.emulate_media(media="print")
+    page.set_viewport_size(ViewportSize(width=700, height=990))  # A4 between its margins
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(f"{FRAMES}.every(frame => frame.scrollWidth <= frame.clientWidth)")
+    assert page.locator("nav").is_hidden()
+
+
 def test_colours_follow_the_theme(page: Page, request: pytest.FixtureRequest) -> None:
-    page.locator("#chart-ranking").scroll_into_view_if_needed()
-    tick = page.locator("#chart-ranking .xtick text").first
+    tick = page.locator("#chart-ranking .axis small").first
 
     def brightness(what: str) -> float:
         numbers = re.findall(r"[\d.]+", what)
         return sum(map(float, numbers[:3]))
 
     def contrast() -> float:
-        text = tick.evaluate("tick => getComputedStyle(tick).fill")
+        text = tick.evaluate("tick => getComputedStyle(tick).color")
         return brightness(page.evaluate("getComputedStyle(document.body).backgroundColor")) - brightness(text)
 
     dark = request.node.callspec.params["page"] == "dark"
@@ -114,10 +125,7 @@ def test_colours_follow_the_theme(page: Page, request: pytest.FixtureRequest) ->
 
 def test_samples_of_all_runs_come_from_one_z(whole_sweep: SweepDirectory) -> None:
     """A run's picture does not depend on the runs beside it."""
-    from gan_experiments.reports.images import samples
-    from gan_experiments.reports.record import records
-
-    runs = records(whole_sweep.path)
+    _, runs = gather([whole_sweep.path], Complaints())
     together, alone = samples(runs), [samples([run])[0] for run in runs]
     assert together[2:] == alone[2:]  # of the largest latent size
     assert len({picture.address for picture in together if picture}) == len(runs)
@@ -183,6 +191,32 @@ def test_a_folder_of_runs_is_compared_as_well(whole_sweep: SweepDirectory, tmp_p
     assert compared(str(tmp_path / "some")) == 0
     content = json.loads((tmp_path / "some" / "report" / "report.json").read_text())
     assert [row["model.latent_dim"] for row in content["runs"]] == ["4", "8"]
+
+
+def test_any_runs_and_sweeps_are_compared_each_once_and_broken_ones_are_named(
+    whole_sweep: SweepDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("first", "second", "cut"):
+        shutil.copytree(whole_sweep.path / "0", tmp_path / "runs" / name)
+    (tmp_path / "runs/cut/journal.jsonl").write_text("{\n")
+    shutil.copytree(whole_sweep.path, tmp_path / "sweep", ignore=shutil.ignore_patterns("0", "report"))
+    assert compared("runs/first", "runs", "./sweep", "sweep/1", "nowhere") == 2
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == f"report    {tmp_path}/comparison/report.html"
+    assert [line.rpartition(": ")[0] for line in err.splitlines() if "nowhere" in line] == ["error: nowhere"]
+    assert sum(f"{tmp_path}/runs/cut: this run's files are damaged" in line for line in err.splitlines()) == 1
+    runs = json.loads((tmp_path / "comparison/report.json").read_text())["runs"]
+    assert [run["folder"] for run in runs] == [
+        "runs/first",
+        "runs/second",
+        "sweep/0",
+        "sweep/1",
+        "sweep/2",
+        "sweep/3",
+    ]
+    assert len({run["name"] for run in runs}) == 6
+    assert [run["state"] for run in runs] == ["finished"] * 2 + ["waiting"] + ["finished"] * 3
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -37,7 +37,9 @@ def connect(uri: str) -> MlflowClient:
     load(uri)
     from mlflow import MlflowClient
 
-    with _alone(uri):
+    # A new experiment's artifacts go to ./mlruns of the folder in which the client is made: let it be the one where
+    # `mlflow ui` shows the database. Whoever called keeps the folder in which the command was given.
+    with _alone(uri), chdir(database_folder(uri) or "."):
         client = MlflowClient(uri, registry_uri=uri)
         client.search_experiments(max_results=1)  # makes the tables, where they are missing
     return client
@@ -45,14 +47,14 @@ def connect(uri: str) -> MlflowClient:
 
 def load(uri: str) -> None:
     """Import MLflow now, so that the import does not count against the server's timeout."""
-    _prepare_environment(uri)
+    _prepare_environment()
     import mlflow
 
     if not uri.startswith("http"):
         import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  # now, for its client holds a lock
 
 
-def _prepare_environment(uri: str) -> None:
+def _prepare_environment() -> None:
     """Set MLflow's environment variables for this process, before it is imported; those that the user set stay.
 
     MLflow's own patience with a dead server, minutes, would hide that it is back.
@@ -66,10 +68,6 @@ def _prepare_environment(uri: str) -> None:
         ("GIT_PYTHON_REFRESH", "quiet"),
     ):
         os.environ.setdefault(name, value)
-    folder = database_folder(uri)
-    if folder is not None:
-        # A new experiment's artifacts go to ./mlruns: that of the folder where `mlflow ui` shows the database.
-        os.chdir(folder)
 
 
 @contextmanager
