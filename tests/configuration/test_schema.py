@@ -55,11 +55,17 @@ def test_article_is_the_tutorial_value_by_value() -> None:
     assert article["train"] == ARTICLE_TRAIN
 
 
-def test_defaults_are_the_article_on_digits() -> None:
+def test_by_default_the_article_objective_is_trained_by_a_quick_recipe_on_digits() -> None:
     article, default = plain("experiment=article"), plain()
-    assert default.pop("data")["name"] == "digits"
-    article.pop("data")
-    assert default == article
+    assert [default[group]["name"] for group in ("data", "model")] == ["digits", "mlp_medium"]
+    assert plain("data=mnist", "model=mlp", "train=article") == article
+    assert default["objective"] == article["objective"]
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in CONFIG_DIR.glob("experiment/*.yaml")))
+def test_recipes_name_no_key_that_only_some_data_have(name: str) -> None:
+    for data in ("digits", "mnist", "ring"):
+        validate(compose([f"experiment={name}", f"data={data}", "model.latent_dim=2"]))
 
 
 @pytest.mark.parametrize(
