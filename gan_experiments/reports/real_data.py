@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gan_experiments.tracking.naming import in_words
+
 _TIMES, _PART = 20, 0.1
 _DISTANCES = ("frechet_classifier_distance", "frechet_inception_distance")
 _SHARES = ("coverage", "recall", "high_quality", "modes")
@@ -27,11 +29,7 @@ def far(scores: Mapping[str, float], floors: Mapping[str, float]) -> list[str]:
         if name in _DISTANCES and floors[name] > 0 and scores[name] > _TIMES * floors[name]
     ]
     return reasons + [
-        f"{_words(name)} {scores[name]:.2g}, real data {floors[name]:.2g}"
+        f"{in_words(name)} {scores[name]:.2g}, real data {floors[name]:.2g}"
         for name in known
         if name in _SHARES and scores[name] <= _PART * floors[name]
     ]
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

@@ -288,30 +288,30 @@ def scored(values: dict[tuple[object, ...], Sequence[float]], coverage: float = 
 @pytest.mark.parametrize(
     ("values", "coverage", "headline"),
     [
-        ({(1,): [9]}, 0.9, "run 0 has frechet classifier distance 9 (one seed), real data 5."),
+        ({(1,): [9]}, 0.9, "run 0 has Fréchet classifier distance 9 (one seed), real data 5."),
         (
             {(1,): [9], (2,): [12]},
             0.9,
-            "a=1 has the lowest frechet classifier distance 9 (one seed), real data 5. "
+            "a=1 has the lowest Fréchet classifier distance 9 (one seed), real data 5. "
             "One seed each: nothing can be said about noise; seed=0,1,2 would tell.",
         ),
         (
             {(1,): [9, 11], (2,): [10, 12]},
             0.9,
-            "a=1 has the lowest frechet classifier distance 10 ± 13 (95 %, 2 seeds), real data 5. "
+            "a=1 has the lowest Fréchet classifier distance 10 ± 13 (95 %, 2 seeds), real data 5. "
             "Seeds differ as much: of 1 other settings none is clearly worse.",
         ),
         (
             {(1,): [1500, 1501], (2,): [1800, 1801]},
             0.9,
-            "No setting comes near real data, so their order says little. The nearest, a=1, has frechet classifier "
+            "No setting comes near real data, so their order says little. The nearest, a=1, has Fréchet classifier "
             "distance 1500 ± 6.4 (95 %, 2 seeds), real data 5 (300 times as far). "
             "Of 1 other settings: 1 clearly worse.",
         ),
         (
             {(1,): [9]},
             0.05,
-            "run 0 is far from real data: frechet classifier distance 9 (one seed), real data 5 "
+            "run 0 is far from real data: Fréchet classifier distance 9 (one seed), real data 5 "
             "(coverage 0.05, real data 1).",
         ),
     ],
