@@ -273,7 +273,7 @@ def test_the_last_lines_say_where_everything_is(finished_runs: FinishedRuns, dir
     command = shlex.split(browse)
     assert command[:-1] == ["browse", "mlflow", "ui", "--backend-store-uri", finished_runs.uri, "--port"]
     experiment = f"http://127.0.0.1:{command[-1]}/#/experiments/1/runs"
-    assert page.split() == ["page", f"{experiment}/{run_id(directory)}"]
+    assert page.split() == ["page", f"{experiment}/{run_id(directory)}?workflowType=machine_learning"]
     assert others.split() == ["all", "runs", f"{experiment}?workflowType=machine_learning"]
 
 

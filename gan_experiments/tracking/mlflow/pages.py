@@ -13,6 +13,7 @@ from urllib.request import urlopen
 
 _FIRST_PORT, _PORTS = 5000, 20
 _PATIENCE = 1.0
+_TRAINING = "?workflowType=machine_learning"
 
 
 def links(uri: str, delivered: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -31,11 +32,11 @@ def links(uri: str, delivered: Sequence[Mapping[str, Any]]) -> list[tuple[str, s
         found.append(("browse", f"mlflow ui --backend-store-uri {shlex.quote(uri)} --port {port}"))
     if not delivered:
         return found or [("browse", base)]
-    # Without `workflowType` an experiment opens on its pages for language models.
+    # Without `workflowType` both open on MLflow's pages for language models.
     experiment = f"{base}/#/experiments/{delivered[0]['experiment_id']}/runs"
     if len(delivered) == 1:
-        found.append(("page", f"{experiment}/{delivered[0]['run_id']}"))
-    return [*found, ("all runs", f"{experiment}?workflowType=machine_learning")]
+        found.append(("page", f"{experiment}/{delivered[0]['run_id']}{_TRAINING}"))
+    return [*found, ("all runs", f"{experiment}{_TRAINING}")]
 
 
 def _without_password(uri: str) -> str:

@@ -15,7 +15,10 @@ RUN = {"run_id": "abc", "experiment_id": "7"}
 def test_a_server_has_its_own_address_and_its_password_is_not_shown() -> None:
     found = pages.links("https://me:secret@host.org:8080/mlflow/", [RUN])
     base = "https://host.org:8080/mlflow/#/experiments/7/runs"
-    assert found == [("page", f"{base}/abc"), ("all runs", f"{base}?workflowType=machine_learning")]
+    assert found == [
+        ("page", f"{base}/abc?workflowType=machine_learning"),
+        ("all runs", f"{base}?workflowType=machine_learning"),
+    ]
 
 
 def test_a_database_is_served_by_a_command_that_a_shell_understands() -> None:
@@ -23,7 +26,8 @@ def test_a_database_is_served_by_a_command_that_a_shell_understands() -> None:
     assert label == "browse"
     *words, port = shlex.split(command)
     assert words == ["mlflow", "ui", "--backend-store-uri", "sqlite:////it's here/mlflow.db", "--port"]
-    assert page == ("page", f"http://127.0.0.1:{port}/#/experiments/7/runs/abc")
+    address = f"http://127.0.0.1:{port}/#/experiments/7/runs/abc?workflowType=machine_learning"
+    assert page == ("page", address)
 
 
 def test_several_runs_have_the_page_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
