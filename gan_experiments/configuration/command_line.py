@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
+import errno
 import re
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from hydra.errors import (
@@ -21,9 +21,17 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 from yaml import YAMLError
 
-from gan_experiments.configuration import key_names, override
+from gan_experiments.configuration import key_names, override, standard_output
 from gan_experiments.configuration.hydra_internals import flags
 from gan_experiments.errors import RunFailedError, UserError
+
+_COMPANIES = ("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_SIZE")
+"""Variables that say how many processes were started together: torchrun and accelerate, Open MPI, MPICH, MVAPICH."""
+_OF_THE_MACHINE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ESTALE),
+}
+"""Failures of files that are no defects of the program: a full disk, rights, names."""
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -58,27 +66,59 @@ def check_options(overrides: Sequence[str]) -> None:
             raise UserError(f"{each.input_line}: must name one of the options of {each.key_or_group}")
 
 
+def check_alone(environment: Mapping[str, str]) -> None:
+    """Refuse to be one of several processes that are to train one run together, such as those of ``torchrun``.
+
+    Each would train the whole run. Tasks of a SLURM step are none of these: each may have values of its own, as in
+    ``seed=$SLURM_PROCID``.
+
+    Raises:
+        UserError: This process is one of several.
+    """
+    for name in _COMPANIES:
+        if environment.get(name, "").isdecimal() and int(environment[name]) > 1:
+            raise UserError(
+                f"{name}={environment[name]}: one run trains on one device, so that these processes would all train "
+                "the same; start one, without torchrun, accelerate or mpirun; many devices train a sweep: -m"
+            )
+
+
 @contextmanager
 def user_errors() -> Iterator[None]:
     """Report errors that the user can fix, and runs that failed, in one line on stderr, and exit; let others pass.
 
-    The exit status is 2 for a wrong command, 1 for a run that failed, 130 after Ctrl-C, and 141 if the reader of the
-    output has closed it.
+    Within, standard output and error are side outputs: a command does its work, and ends with the work's status,
+    whatever becomes of their readers.
+
+    The exit status is 2 for a wrong command, 1 for a run that failed or a disk that is full, and 130 after Ctrl-C.
     """
-    try:
-        yield
-    except KeyboardInterrupt as interrupt:
-        raise SystemExit(128 + signal.SIGINT) from interrupt
-    except BrokenPipeError as gone:
-        # The reader closed the pipe (`--help | head`); silence the final flush too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(128 + signal.SIGPIPE) from gone
-    except Exception as error:
-        line = describe(error)
-        if line is None:
-            raise
-        sys.stderr.write(f"error: {line}\n")
-        raise SystemExit(1 if isinstance(error, RunFailedError) else 2) from error
+    with standard_output.never_failing():
+        try:
+            yield
+        except KeyboardInterrupt as interrupt:
+            sys.stderr.write("stopped by Ctrl-C\n")
+            raise SystemExit(128 + signal.SIGINT) from interrupt
+        except Exception as error:
+            line = describe(error)
+            if line is None:
+                raise
+            sys.stderr.write(f"error: {line}\n")
+            raise SystemExit(2 if is_mistake(error) else 1) from error
+
+
+def end_of_printing() -> None:
+    """End a command that does nothing but print, such as ``--help``.
+
+    Raises:
+        SystemExit: What it printed could not be written: 141 if the reader has closed it (``| head``), else 1, after
+            one line.
+    """
+    failure = standard_output.lost()
+    if isinstance(failure, BrokenPipeError):
+        raise SystemExit(128 + signal.SIGPIPE)
+    if failure is not None:
+        sys.stderr.write(f"error: standard output cannot be written ({failure.strerror})\n")
+        raise SystemExit(1)
 
 
 @contextmanager
@@ -89,6 +129,12 @@ def not_swallowed() -> Iterator[None]:
     except Exception:
         traceback.print_exc()
         sys.exit(1)
+
+
+def is_mistake(error: Exception) -> bool:
+    """Return whether an error with a description is one of the user, and none of the run or the machine."""
+    of_the_machine = isinstance(error, OSError) and error.errno in _OF_THE_MACHINE
+    return not (isinstance(error, RunFailedError) or of_the_machine or _is_out_of_memory(error))
 
 
 def describe(error: Exception) -> str | None:
@@ -110,9 +156,22 @@ def describe(error: Exception) -> str | None:
             line = str(error)
         case ValueError() if _raised_by_hydra(error):
             line = str(error)
+        case OSError() if error.errno in _OF_THE_MACHINE:
+            line = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+        case Exception() if _is_out_of_memory(error):
+            line = f"out of memory ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
         case _:
             return None
     return " ".join(line.split())
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # By name, because this module does without torch, whose allocator for CPUs has no exception of its own.
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )
 
 
 def _raised_by_hydra(error: Exception) -> bool:

@@ -6,6 +6,8 @@ import hashlib
 import logging
 import os
 import pickle
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +61,7 @@ def load(name: str, root: str, image_size: int, channels: int, download: bool) -
 
     Args:
         name: The data set's name.
-        root: The folder; symbolic links are followed.
+        root: The folder; symbolic links are followed, to every folder once.
         image_size: Height and width in pixels.
         channels: 1 for grey, 3 for colour.
         download: Without effect: there is nothing to fetch.
@@ -94,17 +96,46 @@ def _pictures(folder: Path, root: str) -> list[str]:
             f"data.root={root}: must be a folder of pictures; {error.filename}: {error.strerror}"
         ) from error
 
-    found = []
-    for parent, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        folders[:] = [entry for entry in folders if not entry.startswith(".")]
-        for file in files:
-            path = Path(parent, file)
-            if path.suffix.lower() in endings and not file.startswith("."):
-                found.append(path.relative_to(folder).as_posix())
+    found, others = [], Counter[str]()
+    for file in _files(folder, refuse):
+        if file.suffix.lower() in endings:
+            found.append(file.relative_to(folder).as_posix())
+        else:
+            others[file.suffix.lower() or "without an ending"] += 1
     if not found:
         common = "png, jpg, webp, gif, bmp, tif"
-        raise UserError(f"data.root={root}: no picture in {folder.absolute()} or below it ({common}, …)")
+        only = f"; there are {_kinds(others)}" if others else ""
+        raise UserError(f"data.root={root}: no picture in {folder.absolute()} or below it ({common}, …){only}")
+    if others:
+        log.warning(
+            "data.root=%s: %d of %d files are pictures; skipped: %s",
+            *(root, len(found), len(found) + others.total(), _kinds(others)),
+        )
     return sorted(found)
+
+
+def _files(folder: Path, refuse: Callable[[OSError], None]) -> Iterator[Path]:
+    """Yield the files below a folder; links are followed, and every real folder is visited once."""
+    visited: set[tuple[int, int]] = set()
+    links = deque([folder])
+    while links:  # after all that is reached without them, so that a folder has its own name rather than a link's
+        for parent, folders, files in os.walk(links.popleft(), onerror=refuse):
+            status = Path(parent).stat()
+            if (status.st_dev, status.st_ino) in visited:
+                folders.clear()
+                continue
+            visited.add((status.st_dev, status.st_ino))
+            folders[:] = sorted(entry for entry in folders if not entry.startswith("."))
+            links.extend(path for entry in folders if (path := Path(parent, entry)).is_symlink())
+            yield from (Path(parent, file) for file in files if not file.startswith("."))
+
+
+def _kinds(endings: Counter[str]) -> str:
+    """Say how many files of which endings: ``40 .txt, 2 .heic``; at most five kinds by name."""
+    most = sorted(endings.items(), key=lambda kind: (-kind[1], kind[0]))[:5]
+    named = [f"{count} {ending}" for ending, count in most]
+    rest = endings.total() - sum(count for _, count in most)
+    return ", ".join([*named, *([f"{rest} more"] if rest else [])])
 
 
 def _labels(paths: list[str]) -> Tensor | None:
@@ -136,17 +167,21 @@ def _key(folder: Path, paths: list[str], image_size: int, channels: int) -> str:
 def _decode(folder: Path, paths: list[str], image_size: int, channels: int) -> Tensor:
     samples = torch.empty(len(paths), channels, image_size, image_size, dtype=torch.uint8)
 
-    def fill(index: int) -> None:
+    def fill(index: int) -> Exception | None:
         try:
             with Image.open(folder / paths[index]) as image:
                 pixels = np.array(_prepare(image, image_size, channels))
         except Exception as error:  # a decoder may raise anything on a damaged file
-            raise _unreadable(folder / paths[index], error) from error
+            return error
         samples[index] = torch.from_numpy(pixels).view(image_size, image_size, channels).permute(2, 0, 1)
+        return None
 
     with ThreadPoolExecutor() as pool:
-        for _ in tqdm(pool.map(fill, range(len(paths))), "reading pictures", len(paths), **PROGRESS):
-            pass
+        outcomes = list(tqdm(pool.map(fill, range(len(paths))), "reading pictures", len(paths), **PROGRESS))
+    damaged = {path: error for path, error in zip(paths, outcomes, strict=True) if error is not None}
+    if damaged:
+        first, error = next(iter(damaged.items()))
+        raise _unreadable(folder / first, error, len(damaged), len(paths)) from error
     return samples
 
 
@@ -163,9 +198,10 @@ def _prepare(image: Image.Image, image_size: int, channels: int) -> Image.Image:
     return ImageOps.fit(image, (image_size, image_size), Image.Resampling.BICUBIC)
 
 
-def _unreadable(path: Path, error: Exception) -> UserError:
+def _unreadable(path: Path, error: Exception, damaged: int = 1, of: int = 1) -> UserError:
     reason = " ".join(str(error).split()) or type(error).__name__
-    return UserError(f"data.root: {path.absolute()} cannot be read as a picture ({reason}); repair it or remove it")
+    line = f"data.root: {path.absolute()} cannot be read as a picture ({reason}); repair it or remove it"
+    return UserError(line if damaged == 1 else f"{line}, and {damaged - 1} others like it of {of} files")
 
 
 def _cached(cache: Path) -> Tensor | None:

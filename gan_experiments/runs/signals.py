@@ -1,11 +1,12 @@
-"""Signals that stop training: Ctrl-C, SIGTERM, and the warning that a queue sends before it ends a job."""
+"""Signals that stop training: Ctrl-C, SIGTERM, SIGHUP, and the warning that a queue sends before it ends a job."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -27,10 +28,14 @@ def stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
         yield received  # only the main thread may set handlers
         return
     expected = [number for number in _NOTICES if callable(signal.getsignal(number))]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup: the run outlives its terminal
+        expected.append(signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, *expected)}
 
     def stop(number: int, _frame: FrameType | None) -> None:
         received.append(number)
+        if number == signal.SIGINT:
+            _say("stopping with a checkpoint; Ctrl-C again stops without one")
         trainer.request_stop()
         for each, handler in before.items():
             signal.signal(each, handler)
@@ -42,6 +47,13 @@ def stop_on_signals(trainer: Trainer) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _say(line: str) -> None:
+    """Write a line on stderr from a signal's handler, which may have interrupted a write to the same stream."""
+    with suppress(OSError):
+        after_the_bar = "\n" if os.isatty(2) else ""
+        os.write(2, f"{after_the_bar}{line}\n".encode())
 
 
 def exit_after_signal(number: int) -> NoReturn:

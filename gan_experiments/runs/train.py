@@ -5,26 +5,26 @@ from __future__ import annotations
 import logging
 import math
 import shlex
-import signal
 import sys
 from collections.abc import Sequence
 from typing import cast
 
 from omegaconf import OmegaConf
 
+from gan_experiments.configuration import standard_output
 from gan_experiments.configuration.schema import EvaluateConfig
 from gan_experiments.errors import RunFailedError
 from gan_experiments.evaluation.evaluator import Evaluator
 from gan_experiments.evaluation.features import missing
 from gan_experiments.runs.checkpoints import Checkpoints
-from gan_experiments.runs.endings import Endings
+from gan_experiments.runs.endings import Endings, is_of_the_disk
 from gan_experiments.runs.monitor import RunMonitor
 from gan_experiments.runs.run import Run
 from gan_experiments.runs.signals import exit_after_signal, stop_on_signals
 from gan_experiments.tracking.last_lines import LastLines
 from gan_experiments.tracking.progress import progress_of
 from gan_experiments.tracking.recorder import Recorder
-from gan_experiments.tracking.run_events import ALL_EPOCHS, Consumer, RunEvent
+from gan_experiments.tracking.run_events import Consumer, RunEvent
 from gan_experiments.tracking.run_log import RunLogs
 from gan_experiments.tracking.stack_recorder import StackRecorder
 from gan_experiments.tracking.terminal import busy
@@ -39,7 +39,8 @@ def train_run(run: Run) -> float:
 
     Raises:
         UserError: Another process is training in its folder.
-        RunFailedError: Training diverged; the message has the step and the reason.
+        RunFailedError: Training diverged, or the run's folder can't be written any more; the message has the step and
+            the reason.
         SystemExit: A signal stopped the run, after a checkpoint; the status is 128 + the signal's number.
     """
     (result,) = train_runs([run])
@@ -48,6 +49,7 @@ def train_run(run: Run) -> float:
     return result
 
 
+@standard_output.never_failing()
 def train_runs(runs: Sequence[Run]) -> list[float | RunFailedError]:
     """Train runs from beginning to end: one, or several as one stacked program.
 
@@ -61,6 +63,7 @@ def train_runs(runs: Sequence[Run]) -> list[float | RunFailedError]:
     Raises:
         UnstackableError: The runs' networks cannot train as one.
         UserError: Another process is training in one of the folders.
+        RunFailedError: A folder can't be written any more: its disk is full, or gone.
         SystemExit: A signal stopped training, after a checkpoint; the status is 128 + the signal's number, unless
             the program has its own handler for the signal, which is then called and may end it differently.
     """
@@ -111,7 +114,7 @@ def train_runs(runs: Sequence[Run]) -> list[float | RunFailedError]:
 
         progress = progress_of(names, directories, total_steps, epochs, trainer.step)
         monitor = RunMonitor(runs, trainer, evaluator, publish)
-        checkpoints, endings = Checkpoints(runs, trainer), Endings(directories, publish)
+        checkpoints, endings = Checkpoints(runs, trainer), Endings(directories, publish, trainer.step)
         last_lines = LastLines(names, directories, tracking)
         consumers: list[Consumer] = [records, progress, last_lines, monitor, checkpoints, endings]
         try:
@@ -124,29 +127,33 @@ def train_runs(runs: Sequence[Run]) -> list[float | RunFailedError]:
 
     # 7. End: close the records of all runs that are still open, wait until everything is drawn and delivered, and say
     #    how it ended and where everything is.
-    if failure is not None:
-        status, reason = "FAILED", f"{type(failure).__name__}: {failure}".splitlines()[0]
-    elif endings.stopped_after is not None:
-        step, name = endings.stopped_after, signal.Signals(signals[0]).name
-        status, reason = "KILLED", f"stopped by {name} after step {step} of {total_steps}"
-    else:
-        status, reason = "FINISHED", ALL_EPOCHS
     records.stop_measuring()  # before the ends: runs that end together all get the last measurement
-    endings.end_together(status, reason)
+    try:
+        end = endings.end_together(failure, signals, total_steps)
+    except OSError as error:  # there is no room even for the end
+        failure = error
+        end = endings.end_together(failure, signals, total_steps)
     progress.close()
-    with busy("drawing the last pictures" if tracking.uri is None else "drawing the last pictures and delivering"):
-        complaints = records.finish()
+    try:
+        with busy(f"drawing the last pictures{'' if tracking.uri is None else ' and delivering'}"):
+            complaints = records.finish()
+    except KeyboardInterrupt as interrupt:
+        failure = failure or interrupt
+        complaints = [records.unattended()]
     last_lines.print()
     for complaint in complaints:
         logs.say(complaint, level=logging.WARNING)
     consumers.clear()  # they hold `publish`, and it holds them: without this the networks would stay in memory
+    if end.status == "KILLED":
+        _say_how_to_resume(runs, logs, end.reason.removeprefix("stopped "))
+    if is_of_the_disk(failure):
+        failure = RunFailedError(f"the run failed: {end.reason}{_remedy(runs)}")
     if failure is not None:
         try:
             raise failure
         finally:
             del failure  # its traceback holds this frame, which would hold it in turn
-    if status == "KILLED":
-        _say_how_to_resume(runs, logs, reason.removeprefix("stopped "))
+    if end.status == "KILLED":
         exit_after_signal(signals[0])
     return endings.results
 
@@ -162,6 +169,13 @@ def _say_how_to_resume(runs: Sequence[Run], logs: RunLogs, stopped: str) -> None
     if len(runs) > 1:
         logs.say(f"stopped   {len(runs)} runs {stopped}", sys.stdout)  # the launcher says how to resume its sweep
         return
-    folder = shlex.quote(str(runs[0].directory.path))
     logs.say(f"stopped   {stopped}; to continue:", sys.stdout)
-    logs.say(f"resume    python -m gan_experiments.run train.resume={folder}", sys.stdout)
+    logs.say(f"resume    {_resume_command(runs[0])}", sys.stdout)
+
+
+def _remedy(runs: Sequence[Run]) -> str:
+    return f"; when it can be written, continue with: {_resume_command(runs[0])}" if len(runs) == 1 else ""
+
+
+def _resume_command(run: Run) -> str:
+    return f"python -m gan_experiments.run train.resume={shlex.quote(str(run.directory.path))}"

@@ -6,6 +6,7 @@ import io
 import os
 import threading
 import uuid
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import filelock
@@ -187,10 +188,15 @@ class Recorder:
         return [line for line in lines if line["key"] in keys and line["step"] <= last]
 
     def _close(self, event: Ended) -> None:
-        """Write down how the run ended; its folder stays claimed while pictures are drawn and delivered."""
+        """Write down how the run ended; its folder stays claimed while pictures are drawn and delivered.
+
+        Raises:
+            OSError: It could not be written. A run that has failed ends without: it may be for a full disk.
+        """
         with self._lock:
             self._closed = True
-        self._append("status", key=self._session, status=event.status, reason=event.reason)
-        self._journal.synchronise()
-        self._journal.close()
-        self._losses.close()
+        with suppress(OSError) if event.status == "FAILED" else nullcontext():
+            self._append("status", key=self._session, status=event.status, reason=event.reason)
+            self._journal.synchronise()
+            self._journal.close()
+            self._losses.close()

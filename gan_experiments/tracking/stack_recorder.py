@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
-from gan_experiments.tracking.background import Background
+from gan_experiments.tracking.background import Background, sync_command
 from gan_experiments.tracking.journal import Line
 from gan_experiments.tracking.recorder import Recorder
 from gan_experiments.tracking.run_events import Ended, RunEvent
@@ -46,8 +46,9 @@ class StackRecorder:
             self._system.start()
 
     def _record_system_metrics(self, values: dict[str, float]) -> None:
-        for recorder in self._recorders:
-            recorder.record_system_metrics(values)
+        with suppress(OSError):  # training meets the same full disk, and ends
+            for recorder in self._recorders:
+                recorder.record_system_metrics(values)
 
     def history(self, k: int) -> list[Line]:
         """Return run ``k``'s metrics of epochs, and scores, up to the step that this process continues from."""
@@ -58,7 +59,7 @@ class StackRecorder:
         if isinstance(event, Ended):
             if self._open == {k}:
                 self.stop_measuring()
-            self._open.remove(k)
+            self._open.discard(k)
         self._recorders[k].on(event)
 
     def stop_measuring(self) -> None:
@@ -66,6 +67,11 @@ class StackRecorder:
         if self._system is not None:
             self._system.stop()
             self._system = None
+
+    def unattended(self) -> str:
+        """Return a line for a user who does not wait for ``finish``."""
+        again = sync_command(*(recorder.directory.path for recorder in self._recorders))
+        return f"pictures and delivery go on in the background; to complete them should they break off: {again}"
 
     def finish(self) -> list[str]:
         """Wait until everything is drawn and delivered, and leave the folders to others.

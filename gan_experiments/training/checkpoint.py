@@ -16,19 +16,40 @@ _FORMAT = "gan-experiments-checkpoint-1"
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write ``state`` to ``path`` so that a crash at any moment leaves the old file or the new one."""
+    """Write ``state`` to ``path`` so that a crash at any moment leaves the old file or the new one.
+
+    Raises:
+        OSError: It could not be written; the old file is there, and nothing of the new one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        torch.save({"format": _FORMAT, **state}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        _write(temporary, {"format": _FORMAT, **state})
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)  # a full disk has no room for half a checkpoint
+        raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    try:
+        with path.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except (OSError, RuntimeError) as error:
+        # torch finds its archive incomplete and says so, in many lines, of which none is the reason.
+        cause = error
+        while cause is not None and not isinstance(cause, OSError):
+            cause = cause.__context__
+        if cause is None:
+            raise
+        raise OSError(cause.errno, cause.strerror, str(path.with_suffix(""))) from error
 
 
 def load(path: Path, typed: str | None = None) -> dict[str, Any]:

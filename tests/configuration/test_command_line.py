@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from gan_experiments.configuration.command_line import check_alone
 from tests.support.commands import Command
 
 HEADER = {"images": "00000803 0000ea60 0000001c 0000001c", "labels": "00000801 0000ea60"}
@@ -322,3 +323,14 @@ def test_completion(line: str, expected: set[str], command: Command, monkeypatch
     offered = set(command("-sc", "query=bash").out.split())
     assert expected <= offered
     assert not any("schema" in offer for offer in offered)
+
+
+@pytest.mark.parametrize("name", ["WORLD_SIZE", "OMPI_COMM_WORLD_SIZE"])
+def test_one_of_several_processes_is_refused(name: str, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "2")
+    assert one_line(command, "seed=1").startswith(f"{name}=2: one run trains on one device")
+
+
+def test_one_process_started_by_torchrun_is_a_run_like_any_other() -> None:
+    check_alone({"WORLD_SIZE": "1", "RANK": "0"})
+    check_alone({"SLURM_NTASKS": "8", "SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "8"})

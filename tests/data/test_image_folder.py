@@ -71,6 +71,39 @@ def test_folders_behind_symbolic_links_belong_to_it(tmp_path: Path) -> None:
     assert colours(loaded(tmp_path / "pictures")) == [[0, 255, 0]]
 
 
+def test_every_real_folder_is_visited_once(tmp_path: Path) -> None:
+    paint(tmp_path / "elsewhere/1.png", GREEN)
+    for path in ("pictures/b/2.png", "pictures/c/3.png"):
+        paint(tmp_path / path, RED)
+    root = tmp_path / "pictures"
+    for link, target in {
+        "b/up": root,  # to a parent folder
+        "b/itself": root / "b",
+        "a": root / "b",  # to a folder that is there anyway, from a name that comes before it
+        "c/out": tmp_path / "elsewhere",
+        "d": tmp_path / "elsewhere",  # a second way to the same folder
+    }.items():
+        (root / link).symlink_to(target)
+    (tmp_path / "elsewhere/back").symlink_to(root)
+    dataset = loaded(root)
+    assert sorted(colours(dataset)) == [[0, 255, 0], [255, 0, 0], [255, 0, 0]]
+    assert dataset.labels is not None
+    assert dataset.labels.max() < 3
+
+
+def test_files_that_are_no_pictures_are_counted_by_kind(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    paint(tmp_path / "1.png")
+    assert loaded(tmp_path)
+    assert not caplog.records
+    for name in ("1.heic", "2.HEIC", "labels.csv", "README", ".hidden"):
+        (tmp_path / name).write_text("no picture")
+    assert loaded(tmp_path)
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"data.root={tmp_path}: 1 of 5 files are pictures; skipped: 2 .heic, 1 .csv, 1 without an ending"
+    )
+
+
 @pytest.mark.parametrize(("width", "height"), [(60, 20), (20, 60), (20, 20), (9, 3)])
 def test_the_shorter_side_is_resized_and_the_centre_cropped(width: int, height: int, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -167,6 +200,16 @@ def test_a_damaged_cache_is_made_anew(
     assert "cannot be used and will be made anew" in caplog.text
     assert torch.equal(torch.load(cache, weights_only=True), first.samples)
     assert list((tmp_path / CACHE).iterdir()) == [cache]
+
+
+def test_it_says_how_many_pictures_cannot_be_read(tmp_path: Path) -> None:
+    for number in range(5):
+        paint(tmp_path / f"{number}.png")
+    for number in (1, 2, 4):
+        (tmp_path / f"{number}.png").write_text("no picture")
+    line = refused(tmp_path)
+    assert line.startswith(f"data.root: {tmp_path}/1.png cannot be read as a picture")
+    assert line.endswith("; repair it or remove it, and 2 others like it of 5 files")
 
 
 def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
