@@ -39,7 +39,8 @@ def test_a_full_disk_ends_a_run_with_one_line_and_the_command_that_goes_on(comma
     full.symlink_to("/dev/full")
     answer = command(*settings, "train.checkpoint_every=1")
     assert answer.status == 1
-    (error,) = (line for line in answer.err.splitlines() if not line.startswith("epoch "))
+    (error,) = (line for line in answer.err.splitlines() if line.startswith("error: "))
+    assert "Traceback" not in answer.err
     assert error == (
         f"error: the run failed: {directory.generators}/epoch-0001.pt cannot be written (No space left on device) "
         f"after step 10 of 20; when it can be written, continue with: "
