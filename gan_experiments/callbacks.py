@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -15,8 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from gan_experiments.configuration.command_line import not_swallowed, user_errors
 from gan_experiments.errors import UserError
 from gan_experiments.launchers import availability
-from gan_experiments.runs.checks import check, check_folder
-from gan_experiments.runs.resume import state_to_resume
+from gan_experiments.runs.checks import check, check_folder, check_single
 from gan_experiments.sweeps import lifecycle, plan
 from gan_experiments.sweeps.search.plan import first_jobs, is_optuna
 from gan_experiments.sweeps.task import TrainRun
@@ -34,13 +32,7 @@ class Preflight(Callback):
         """Check a single run."""
         with not_swallowed(), user_errors():
             HydraConfig.instance().set_config(config)
-            if "sweep" in config.hydra.runtime.choices:
-                raise UserError(f"+sweep={config.hydra.runtime.choices.sweep}: needs -m, which makes a sweep of it")
-            cfg = plan.without_hydra(config)
-            with busy("checking the run and loading its data"):
-                check(cfg)
-                check_folder("hydra.run.dir", config.hydra.run.dir)
-                self._state = state_to_resume(cfg, Path(config.hydra.run.dir))
+            self._state = check_single(config)
 
     def on_job_start(self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any) -> None:
         """Hand on the checkpoint that a single run resumes from, so that it is read once."""

@@ -14,7 +14,7 @@ PACKAGE = Path(gan_experiments.__file__).parent
 NAME = PACKAGE.name
 
 FLOORS = (
-    ("run", "evaluate", "compare", "sample", "sync"),
+    ("run", "evaluate", "compare", "sample", "export", "sync"),
     ("_plugins",),
     ("callbacks",),
     ("benchmark",),
@@ -38,10 +38,12 @@ COMMANDS = {*FLOORS[0], "benchmark"}
 
 def _modules() -> dict[str, Path]:
     """Every module of the package by its dotted name."""
-    return {
+    found = {
         ".".join((NAME, *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
         for path in PACKAGE.rglob("*.py")
     }
+    del found[NAME]  # a door: its imports happen when somebody asks for a name
+    return found
 
 
 MODULES = _modules()

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from gan_experiments import sample
-from gan_experiments.runs import saved_networks
+from gan_experiments.runs import finished_run, saved_networks
 from tests.support.commands import Command
 
 pytestmark = pytest.mark.slow  # each trains a run first
@@ -59,7 +59,7 @@ def test_an_interpolation_leads_from_one_sample_to_the_next(run_dir: Path) -> No
 
 def test_latents_between_two_stay_near_their_sphere() -> None:
     ends = torch.randn(2, 100, generator=torch.Generator().manual_seed(0))
-    norms = sample.interpolate(ends, 11).norm(dim=1)
+    norms = finished_run.interpolate(ends, 11).norm(dim=1)
     low, high = sorted(ends.norm(dim=1).tolist())
     assert norms.min() > 0.98 * low
     assert norms.max() < 1.02 * high
@@ -76,7 +76,7 @@ def test_a_picture(run_dir: Path) -> None:
     [
         (["-n", "0"], "error: -n 0: must be at least 1"),
         (["--seed", "-1"], "error: --seed -1: must be at least 0"),
-        (["--epoch", "9"], "error: --epoch 9: there is no checkpoint of that epoch; there are 1, 2"),
+        (["--epoch", "9"], "error: epoch 9: there is no checkpoint of that epoch; there are 1, 2"),
         (["--out", "x.xyz"], "error: --out x.xyz: its name must end in .npy or as a picture's does"),
         (["--out", "missing/x.png"], "error: --out missing/x.png: cannot be written"),
     ],

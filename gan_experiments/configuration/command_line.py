@@ -122,6 +122,24 @@ def end_of_printing() -> None:
 
 
 @contextmanager
+def user_error() -> Iterator[None]:
+    """Raise every error that the user can fix as a ``UserError`` of the line that the commands print.
+
+    Raises:
+        UserError: In place of Hydra's, OmegaConf's and YAML's own.
+    """
+    try:
+        yield
+    except (UserError, RunFailedError):
+        raise
+    except Exception as error:
+        line = describe(error)
+        if line is None:
+            raise
+        raise UserError(line) from error
+
+
+@contextmanager
 def not_swallowed() -> Iterator[None]:
     """End the program on a defect of a callback, whose exceptions Hydra would turn into warnings."""
     try:

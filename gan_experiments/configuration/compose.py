@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
-import hydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.configuration import store
+from gan_experiments.configuration.hydra_internals import compose_run, own_globals
 from gan_experiments.configuration.store import CONFIG_DIR
 
 
@@ -18,6 +20,23 @@ def compose(overrides: Iterable[str] = (), with_hydra: bool = False) -> DictConf
         overrides: As on the command line.
         with_hydra: Whether to include Hydra's own part, ``hydra``.
     """
-    store.register()
-    with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        return hydra.compose("config", overrides=list(overrides), return_hydra_config=with_hydra)
+    with composing(list(overrides)) as config:
+        return config if with_hydra else without_hydra(config)
+
+
+@contextmanager
+def composing(overrides: Sequence[str], config_dir: Path | None = None) -> Iterator[DictConfig]:
+    """Compose the configuration of a run, Hydra's own part included, for use within: there it can be resolved.
+
+    Args:
+        overrides: As on the command line.
+        config_dir: The folder that ``--config-dir`` names, absolute.
+    """
+    with own_globals():
+        store.register()
+        yield compose_run(overrides, CONFIG_DIR, config_dir)
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """Return the part of a configuration that a run sees."""
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])

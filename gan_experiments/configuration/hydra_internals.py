@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,22 @@ import hydra.version
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.hydra import Hydra
 from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
 from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
-from hydra.core.utils import JobReturn
-from hydra.types import RunMode, TaskFunction
+from hydra.core.plugins import Plugins
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobRuntime, run_job
+from hydra.types import HydraContext, RunMode, TaskFunction
+from hydra.version import VersionBase
 from omegaconf import DictConfig
+
+_ORIGIN = "origin"
+_alone = threading.RLock()
 
 
 def flags() -> argparse.ArgumentParser:
@@ -59,6 +71,76 @@ def load(
         path.prepend("command-line", folder, SearchPathQuery(provider="schema"))
     mode = RunMode.MULTIRUN if several else RunMode.RUN
     return ConfigLoaderImpl(path).load_configuration(name, list(overrides), mode)
+
+
+@contextmanager
+def own_globals() -> Iterator[None]:
+    """Give Hydra fresh globals within, to one thread at a time, and put back those of the program that calls.
+
+    The program may have initialised Hydra itself, or be inside its own ``hydra.main``. What it has stored in the
+    ``ConfigStore`` can be used within; what is stored within is gone afterwards.
+    """
+    Plugins.instance()  # stores the plugins' options when it is first asked for, and they are to stay
+    with _alone:
+        kept = {
+            kind: Singleton._instances.pop(kind, None)
+            for kind in (GlobalHydra, HydraConfig, VersionBase, JobRuntime, ConfigStore)
+        }
+        try:
+            if isinstance(store := kept[ConfigStore], ConfigStore):
+                ConfigStore.instance().repo = _branches(store.repo)
+            hydra.version.setbase("1.3")
+            yield
+        finally:
+            for kind, instance in kept.items():
+                if instance is None:
+                    Singleton._instances.pop(kind, None)
+                else:
+                    Singleton._instances[kind] = instance
+
+
+def _branches(tree: dict[str, Any]) -> dict[str, Any]:
+    return {name: _branches(value) if isinstance(value, dict) else value for name, value in tree.items()}
+
+
+def compose_run(overrides: Sequence[str], config_dir: Path, further: Path | None) -> DictConfig:
+    """Compose a run as ``run_hydra`` does, Hydra's own part included; call it with ``own_globals``.
+
+    Args:
+        overrides: As on the command line.
+        config_dir: The folder of ``config.yaml``.
+        further: The folder that ``--config-dir`` names.
+    """
+    search_path = create_config_search_path(str(config_dir))
+    if further is not None:
+        search_path.prepend("command-line", f"file://{further}", SearchPathQuery(provider="schema"))
+    config = Hydra.create_main_hydra2("run", search_path).compose_config(
+        "config", list(overrides), RunMode.RUN, from_shell=False
+    )
+    HydraConfig.instance().set_config(config)
+    return config
+
+
+def make_run_folder(config: DictConfig) -> JobReturn:
+    """Make a run's folder with the files of ``.hydra``, as Hydra does before it calls a task; call no task.
+
+    Args:
+        config: As ``compose_run`` returned it, with the same globals.
+    """
+    context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks())
+    job = run_job(lambda _: None, config, "hydra.run.dir", None, context, configure_logging=False)
+    HydraConfig.instance().set_config(config)  # it forgets it
+    return job
+
+
+def remember_origin(cfg: DictConfig, origin: object) -> None:
+    """Keep with a configuration what it was made from; copies and merges of it keep it too."""
+    vars(cfg._metadata)[_ORIGIN] = origin
+
+
+def origin_of(cfg: DictConfig) -> Any:
+    """Return what ``remember_origin`` kept, or None."""
+    return vars(cfg._metadata).get(_ORIGIN)
 
 
 def sweeps_a_grid(sweeper: DictConfig) -> bool:

@@ -84,6 +84,8 @@ def parse(texts: Sequence[str], loader: ConfigLoader | None = None) -> list[type
 
 def write(key: str, value: object) -> str:
     """Write an override that sets ``key`` to exactly ``value``, with quotes where Hydra needs them."""
+    if value is None:
+        return f"{key}=null"
     if isinstance(value, str | Path):
         return f"{key}={types.QuotedString(str(value), types.Quote.single).with_quotes()}"
     return f"{key}={value}"

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gan_experiments.evaluation.protocol import ERROR, TRAINING, EvaluationProtocol
 from gan_experiments.evaluation.score import Score
+
+
+class ScoreBesideReal(NamedTuple):
+    """A score of a generator next to that of real samples in its place.
+
+    Attributes:
+        value: The generator's score.
+        error: Its standard error, or None where it is unknown.
+        real: The score of real samples, or None where there is none.
+    """
+
+    value: float
+    error: float | None
+    real: float | None
 
 
 @dataclass(frozen=True)
@@ -50,12 +64,17 @@ class Scores:
         """Return plain values, for JSON, without the pictures."""
         return {name: value for name, value in asdict(self).items() if name != "neighbours"}
 
+    def beside_real(self) -> dict[str, ScoreBesideReal]:
+        """Return each score by its name, with its error and its floor."""
+        floors = {name: floor.value for name, floor in self.floors.items()}
+        return {
+            name: ScoreBesideReal(score.value, score.error, floors.get(name)) for name, score in self.values.items()
+        }
+
     def table(self) -> str:
         """Return lines to print: what was scored, then each score with its error and its floor."""
         rows = [("score", "value", "error", "real data")]
-        for name, score in self.values.items():
-            floor = self.floors.get(name)
-            rows.append((name, _number(score.value), _number(score.error), _number(floor.value if floor else None)))
+        rows += [(name, *map(_number, numbers)) for name, numbers in self.beside_real().items()]
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         lines = [f"{self.samples} samples against {self.reference}, features {self.features or 'none'}"]
         if self.floor_samples != self.samples:

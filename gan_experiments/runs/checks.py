@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from gan_experiments.configuration.compose import without_hydra
 from gan_experiments.configuration.schema import EvaluateConfig, TrainConfig
 from gan_experiments.configuration.validation import validate
 from gan_experiments.data.load import load_data
 from gan_experiments.errors import UserError
+from gan_experiments.runs.resume import state_to_resume
+from gan_experiments.tracking.terminal import busy
+
+
+def check_single(config: DictConfig) -> dict[str, Any] | None:
+    """Check a run that is no job of a sweep, and return the checkpoint that it resumes from, if any.
+
+    Args:
+        config: Its configuration with Hydra's own part, while Hydra can resolve it.
+
+    Raises:
+        UserError: One line: the key, the value, what is allowed.
+    """
+    if "sweep" in config.hydra.runtime.choices:
+        raise UserError(f"+sweep={config.hydra.runtime.choices.sweep}: needs -m, which makes a sweep of it")
+    cfg = without_hydra(config)
+    with busy("checking the run and loading its data"):
+        check(cfg)
+        check_folder("hydra.run.dir", config.hydra.run.dir)
+        return state_to_resume(cfg, Path(config.hydra.run.dir))
 
 
 def check(cfg: DictConfig, here: bool = True) -> None:
@@ -72,6 +94,17 @@ def _check_uri(uri: str | None) -> None:
 
     if uri is not None:
         check_uri(uri)
+
+
+def check_file(key: str, file: Path) -> None:
+    """Make sure that a file can be written in a folder that is there, without writing it.
+
+    Raises:
+        UserError: It cannot.
+    """
+    folder = file.absolute().parent
+    if file.is_dir() or not folder.is_dir() or not os.access(file if file.exists() else folder, os.W_OK):
+        raise UserError(f"{key} {file}: cannot be written")
 
 
 def check_folder(key: str, folder: str) -> None:

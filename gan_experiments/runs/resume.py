@@ -75,7 +75,7 @@ def continued(arguments: Namespace) -> Namespace:
     kept = [each for each in before if each.key not in again and each.key.partition(".")[0] not in options]
 
     # 4. Put the command line together. A run that ended before its first checkpoint starts again, in its own folder.
-    config_dir = arguments.config_dir or _config_dir_of(folder)
+    config_dir = arguments.config_dir or config_dir_of(folder)
     texts = [override.text for override in kept]
     primary = arguments.config_name
     if (begun := _begun(folder)) is not None:
@@ -94,7 +94,7 @@ def _continued_there(arguments: Namespace, overrides: Sequence[Override]) -> Nam
     begun = _begun(folder) if folder and RunDirectory(folder).checkpoint.exists() else None
     if folder is None or begun is None or arguments.config_name is not None:
         return arguments
-    config_dir = arguments.config_dir or _config_dir_of(folder)
+    config_dir = arguments.config_dir or config_dir_of(folder)
     anew = {each.name for each in overrides if each.is_option and each.text not in _stored_overrides(folder)}
     take_up(begun, _stored_overrides(folder), anew, config_dir, several=False)
     return Namespace(**vars(arguments) | {"config_dir": config_dir, "config_name": AS_BEGUN})
@@ -112,7 +112,7 @@ def _begun(folder: Path) -> DictConfig | None:
     return cast(DictConfig, OmegaConf.merge(*map(OmegaConf.load, files)))
 
 
-def _config_dir_of(folder: Path) -> str | None:
+def config_dir_of(folder: Path) -> str | None:
     """Return the ``--config-dir`` that the run in ``folder`` was started with."""
     settings = yaml.safe_load((folder / ".hydra" / "hydra.yaml").read_text(encoding="utf-8"))
     sources = settings["hydra"]["runtime"]["config_sources"]

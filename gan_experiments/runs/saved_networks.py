@@ -4,13 +4,47 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from omegaconf import DictConfig
+from torch import Tensor, nn
 
 from gan_experiments.configuration.instantiate import build
+from gan_experiments.data.sample_space import SampleSpace
 from gan_experiments.errors import UserError
 from gan_experiments.models.networks import Networks
 from gan_experiments.tracking.run_directory import RunDirectory, epoch_of
 from gan_experiments.training import checkpoint
+
+_BATCH = 500
+"""Samples that are drawn at once."""
+
+
+class SavedGenerator(nn.Module):
+    """A trained generator on the CPU: from latents to samples in the data's own range.
+
+    Args:
+        state: A checkpoint, as ``load_state`` reads it.
+
+    Attributes:
+        latent_dim: Dimension of z.
+        space: The shape and the range of a sample.
+    """
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        super().__init__()
+        networks = load_networks(state)
+        self.generator, self.latent_dim = networks.generator, networks.latent_dim
+        self.space = SampleSpace.from_description(state)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Generate samples: float32 ``[N, latent_dim]`` -> uint8 ``[N, C, H, W]`` or float32 ``[N, D]``."""
+        return self.space.denormalise(self.generator(latents))
+
+    def draw(self, latents: Tensor, seed: int) -> Tensor:
+        """Generate samples without gradients, some at a time; ``seed`` is for what the network itself draws."""
+        with torch.random.fork_rng([]), torch.inference_mode():
+            torch.manual_seed(seed)
+            return torch.cat([self(batch) for batch in latents.split(_BATCH)])
 
 
 def load_state(directory: RunDirectory, epoch: int | None = None) -> dict[str, Any]:
@@ -26,13 +60,14 @@ def load_state(directory: RunDirectory, epoch: int | None = None) -> dict[str, A
     path = directory.generator_after(epoch)
     if not path.exists():
         kept = ", ".join(str(epoch_of(file)) for file in directory.kept_generators())
-        raise UserError(f"--epoch {epoch}: there is no checkpoint of that epoch; there are {kept or 'none'}")
+        raise UserError(f"epoch {epoch}: there is no checkpoint of that epoch; there are {kept or 'none'}")
     return checkpoint.load(path)
 
 
 def load_networks(state: dict[str, Any]) -> Networks:
     """Build a checkpoint's networks on the CPU, with the trained generator (its average, where the run has one)."""
-    networks: Networks = build(DictConfig(state["config"]["model"]), sample_shape=state["sample_shape"])
+    with torch.random.fork_rng([]):  # first weights are drawn here, too
+        networks: Networks = build(DictConfig(state["config"]["model"]), sample_shape=state["sample_shape"])
     whole = state.get("step_state", state)
     networks.generator.load_state_dict(whole["generator"] | whole.get("generator_average", {}))
     networks.generator.eval()

@@ -11,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser import types
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from gan_experiments.configuration.compose import without_hydra
 from gan_experiments.configuration.hydra_internals import apply_to, sweeps_a_grid, to_jobs
 from gan_experiments.configuration.override import listed, parse, read
 from gan_experiments.errors import UserError
@@ -68,11 +69,6 @@ def compose(config: DictConfig, jobs: Sequence[Sequence[str]]) -> Iterator[DictC
         apply_to(run, parse([line for line in job if line not in options], loader))
         HydraConfig.instance().set_config(run)
         yield without_hydra(run)
-
-
-def without_hydra(config: DictConfig) -> DictConfig:
-    """Return the part of a configuration that a run sees."""
-    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
 def overrides(config: DictConfig) -> list[types.Override]:

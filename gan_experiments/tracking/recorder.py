@@ -97,7 +97,7 @@ class Recorder:
     def _describe(self, members: int) -> None:
         run = self.run
         config = yaml.safe_dump(run.config, sort_keys=False)
-        write_atomically(self.directory.artifacts / "config" / "config.yaml", config.encode())
+        write_atomically(self.directory.config, config.encode())
         if not run.dataset.is_image:
             self._keep_real_points()
         self._append("params", values=flatten(run.config))

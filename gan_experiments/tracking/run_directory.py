@@ -26,6 +26,7 @@ class RunDirectory:
         samples: Drawn samples as arrays, one ``.npy`` for each time.
         real_points: Some of the data set's samples, where they are points.
         generator: The final generator's weights and description, as they go into the MLflow model.
+        config: The composed configuration, with nothing left to resolve.
         artifacts: Files for MLflow, in the layout that they have there.
         run: The run's identity: name, experiment, destination.
         delivered: How far delivery to each destination has come.
@@ -46,6 +47,7 @@ class RunDirectory:
         self.real_points = self.samples / "real.npy"
         self.generator = self.path / "generator"
         self.artifacts = self.path / "artifacts"
+        self.config = self.artifacts / "config" / "config.yaml"
         self.run = self.path / "run.json"
         self.delivered = self.path / "delivered.json"
         self.log = self.path / "tracking.log"

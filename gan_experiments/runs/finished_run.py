@@ -1,0 +1,156 @@
+"""A run that has trained, as Python sees it: its configuration, its metrics, and samples from its generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from gan_experiments.configuration.command_line import user_error
+from gan_experiments.configuration.origin import Origin
+from gan_experiments.errors import UserError
+from gan_experiments.runs.resume import config_dir_of
+from gan_experiments.runs.saved_networks import SavedGenerator, load_state
+from gan_experiments.tracking.journal import read
+from gan_experiments.tracking.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+STEPS = 10
+"""Samples from one end of an interpolation to the other."""
+
+
+class FinishedRun:
+    """A run in its folder: one that has trained, or trains elsewhere and has made a checkpoint.
+
+    Args:
+        directory: Its folder.
+
+    Attributes:
+        files: The layout of the folder.
+    """
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self.files = directory
+
+    def __repr__(self) -> str:
+        return f"FinishedRun({str(self.directory)!r})"
+
+    @property
+    def directory(self) -> Path:
+        """The folder, absolute."""
+        return self.files.path
+
+    @property
+    def id(self) -> str | None:
+        """MLflow's id of the run, or None where MLflow does not have it."""
+        return self.files.run_id()
+
+    @property
+    def config(self) -> DictConfig:
+        """The composed configuration, a copy; changed or not, it can be trained again as a new run."""
+        cfg = OmegaConf.create(self.plain_config)
+        cfg.train.resume = None
+        OmegaConf.set_struct(cfg, True)
+        hydra = self.directory / ".hydra"
+        if (hydra / "overrides.yaml").is_file():
+            overrides = yaml.safe_load((hydra / "overrides.yaml").read_text(encoding="utf-8"))
+            further = config_dir_of(self.directory)
+            origin = Origin(tuple(overrides), None if further is None else Path(further))
+            origin.without("train.resume", "hydra.run.dir").mark(cfg)
+        return cfg
+
+    @property
+    def plain_config(self) -> dict[str, Any]:
+        """The composed configuration as plain values."""
+        return yaml.safe_load(self.files.config.read_text(encoding="utf-8"))
+
+    def metrics(self) -> DataFrame:
+        """Return the metrics of every epoch: a row an epoch, a column a metric, scores where there were any."""
+        from pandas import DataFrame
+
+        rows: dict[float, dict[str, float]] = {}
+        for line, _ in read(self.files.journal):
+            if line["kind"] == "metrics" and line["key"] == "epoch":
+                rows[line["epoch"]] = {"step": line["step"]} | line["values"] | rows.get(line["epoch"], {})
+            elif line["kind"] == "metrics" and "details" in line:
+                rows.setdefault(line["epoch"], {}).update(line["values"])
+        frame = DataFrame([rows[epoch] for epoch in sorted(rows)], index=[int(epoch) for epoch in sorted(rows)])
+        frame.index.name = "epoch"
+        return frame.drop(columns="epoch", errors="ignore")
+
+    def sample(self, count: int = 64, seed: int = 0, epoch: int | None = None) -> np.ndarray:
+        """Draw samples, as ``python -m gan_experiments.sample`` does.
+
+        Args:
+            count: How many.
+            seed: Seed of the latents, and of whatever else a generator of one's own draws.
+            epoch: The generator after this epoch; by default, that of the last checkpoint.
+
+        Returns:
+            uint8 ``[count, C, H, W]`` for images, float32 ``[count, D]`` for points.
+
+        Raises:
+            UserError: ``count`` or ``seed`` is out of range, or there is no such checkpoint.
+        """
+        _check(count, seed)
+        generator = self.generator(epoch)
+        return generator.draw(_latents(count, generator.latent_dim, seed), seed).numpy()
+
+    def interpolations(self, rows: int = 8, seed: int = 0, epoch: int | None = None) -> np.ndarray:
+        """Draw rows of ten samples, each of which leads from one sample to the next.
+
+        Args:
+            rows: How many.
+            seed: As for ``sample``: the rows connect the samples that it draws.
+            epoch: As for ``sample``.
+
+        Returns:
+            An array ``[10 * rows, …]``, one row after another.
+
+        Raises:
+            UserError: ``rows`` or ``seed`` is out of range, or there is no such checkpoint.
+        """
+        _check(rows, seed)
+        generator = self.generator(epoch)
+        return generator.draw(interpolate(_latents(rows + 1, generator.latent_dim, seed), STEPS), seed).numpy()
+
+    def generator(self, epoch: int | None = None) -> SavedGenerator:
+        """Load the generator that ``sample`` draws from, with averaged weights where the run has them.
+
+        Raises:
+            UserError: There is no such checkpoint.
+        """
+        with user_error():
+            return SavedGenerator(load_state(self.files, epoch))
+
+
+def interpolate(ends: Tensor, steps: int) -> Tensor:
+    """Return latents on great circles from each row of ``ends`` to the next: ``[(n - 1) * steps, latent_dim]``.
+
+    Spherical interpolation (White, "Sampling Generative Networks", 2016): normal latents lie near a sphere, and
+    the straight line between two of them leaves it.
+    """
+    first, second = ends[:-1, None], ends[1:, None]
+    cosine = torch.nn.functional.cosine_similarity(first, second, dim=-1).clamp(-1, 1)
+    angle = torch.arccos(cosine).unsqueeze(-1).clamp_min(1e-6)
+    t = torch.linspace(0, 1, steps)[:, None]
+    path = (torch.sin((1 - t) * angle) * first + torch.sin(t * angle) * second) / torch.sin(angle)
+    return path.flatten(0, 1)
+
+
+def _latents(count: int, latent_dim: int, seed: int) -> Tensor:
+    return torch.randn(count, latent_dim, generator=torch.Generator().manual_seed(seed))
+
+
+def _check(count: int, seed: int) -> None:
+    if count < 1:
+        raise UserError(f"count {count}: must be at least 1")
+    if not 0 <= seed < 2**63:
+        raise UserError(f"seed {seed}: must be at least 0 and below 2**63")

@@ -1,0 +1,144 @@
+"""What ``from gan_experiments import …`` gives: experiments composed, trained, found again and scored from Python.
+
+Everything happens as it does for the commands, with three differences: what a command prints as ``error: …`` is
+raised as a ``UserError`` of the same line, Ctrl-C comes as ``KeyboardInterrupt`` (after a checkpoint), and what
+belongs to the program (Hydra's globals, the working folder, logging, random numbers) is left as it was.
+"""
+
+from __future__ import annotations
+
+import signal
+from argparse import Namespace
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from gan_experiments.configuration.command_line import check_options, user_error
+from gan_experiments.configuration.compose import composing, without_hydra
+from gan_experiments.configuration.hydra_internals import make_run_folder
+from gan_experiments.configuration.origin import Origin, origin_with_changes
+from gan_experiments.configuration.override import write
+from gan_experiments.configuration.validation import validate
+from gan_experiments.errors import UserError
+from gan_experiments.evaluation.scores import ScoreBesideReal
+from gan_experiments.runs.checks import check_single
+from gan_experiments.runs.finished_run import FinishedRun
+from gan_experiments.runs.resume import continued
+from gan_experiments.runs.run import Run
+from gan_experiments.runs.scoring import score_run, scoring_settings
+from gan_experiments.runs.train import train_run
+from gan_experiments.tracking.find_run import find_run
+from gan_experiments.tracking.run_directory import RunDirectory
+
+
+def compose(overrides: Iterable[str] = (), config_dir: str | Path | None = None) -> DictConfig:
+    """Compose the configuration of a run, and check its keys and values.
+
+    Args:
+        overrides: As on the command line: ``["model=mlp_small", "train.epochs=2"]``. ``train.resume=RUN_DIR`` gives
+            the configuration with which that run goes on.
+        config_dir: A folder with options of one's own, as ``--config-dir`` names it.
+
+    Returns:
+        The configuration. Its values may be changed: ``cfg.train.lr = 1e-3``.
+
+    Raises:
+        UserError: One line, the same as the command's: the key, the value, what is allowed.
+    """
+    with user_error():
+        folder = None if config_dir is None else Path(config_dir).absolute()
+        if folder is not None and not folder.is_dir():
+            raise UserError(f"config_dir={config_dir}: must be a folder, and there is none")
+        texts = [overrides] if isinstance(overrides, str) else list(overrides)
+        line = continued(Namespace(overrides=texts, config_dir=folder))
+        check_options(line.overrides)
+        origin = Origin(tuple(line.overrides), None if line.config_dir is None else Path(line.config_dir))
+        with composing(origin.overrides, origin.config_dir) as config:
+            cfg = without_hydra(config)
+            validate(cfg)
+        return origin.mark(cfg)
+
+
+def train(cfg: DictConfig) -> FinishedRun:
+    """Train a run to its end, in a folder of its own, as the command does.
+
+    Args:
+        cfg: What ``compose`` or a run's ``config`` gave, changed or not.
+
+    Returns:
+        The run.
+
+    Raises:
+        UserError: The configuration asks for something that is not allowed or not there; nothing is left behind.
+        RunFailedError: Training diverged; the message has the step and the reason.
+        KeyboardInterrupt: Ctrl-C (in a notebook: the stop button) ended the run, after a checkpoint.
+    """
+    with user_error(), _own_random_numbers():
+        run = _prepare(origin_with_changes(cfg))
+        try:
+            train_run(run)
+        except SystemExit as end:
+            if end.code == 128 + signal.SIGINT:
+                raise KeyboardInterrupt from None
+            raise
+    return FinishedRun(run.directory)
+
+
+def _prepare(origin: Origin) -> Run:
+    """Check a run, and make its folder."""
+    check_options(origin.overrides)
+    with composing(origin.overrides, origin.config_dir) as config:
+        state = check_single(config)
+        job = make_run_folder(config)
+        cfg = job.cfg
+        assert cfg is not None
+        assert job.hydra_cfg is not None
+        OmegaConf.resolve(cfg)  # what it asks of Hydra can be known only here
+        run = Run(cfg, Path(job.hydra_cfg.hydra.runtime.output_dir), list(job.overrides or ()))
+        run.state = state
+        return run
+
+
+def load(run: str | Path, uri: str = "sqlite:///mlflow.db") -> FinishedRun:
+    """Find a run that was trained before, by whatever started it.
+
+    Args:
+        run: Its folder, or its id in MLflow.
+        uri: The tracking URI at which an id is looked up.
+
+    Raises:
+        UserError: There is no such run.
+    """
+    with user_error():
+        return FinishedRun(RunDirectory.of_a_run(find_run(str(run), uri)))
+
+
+def score(run: FinishedRun, samples: int = 10_000, overrides: Iterable[str] = ()) -> dict[str, ScoreBesideReal]:
+    """Score a run's last checkpoint on its own data, and record the scores with the run, as ``evaluate`` does.
+
+    Args:
+        run: The run.
+        samples: How many samples are scored; only scores of equal numbers are comparable.
+        overrides: As on that command's line: ``["evaluate.metrics=[frechet]", "device=cpu"]``.
+
+    Returns:
+        By the score's name, its value, its standard error, and the value that real data have.
+
+    Raises:
+        UserError: The run has no checkpoint or is training, its data cannot be had, or an override is wrong.
+        RunFailedError: Its MLflow stopped answering; the scores are in the folder anyway.
+    """
+    with user_error():
+        cfg = scoring_settings([*overrides, write("evaluate.samples", samples)])
+        return score_run(run.files, cfg).beside_real()
+
+
+@contextmanager
+def _own_random_numbers() -> Iterator[None]:
+    """Leave torch's generators in the state in which they were."""
+    cuda = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(cuda):
+        yield
