@@ -23,7 +23,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments import FinishedRun, UserError, compose, load, sample, score, train
-from gan_experiments.configuration.origin import origin_with_changes
+from gan_experiments.runs.origin import origin_with_changes
 from tests.support.commands import Command
 from tests.support.real_runs import OFF, TINY, lines
 from tests.support.waiting import until

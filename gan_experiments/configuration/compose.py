@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -20,21 +18,10 @@ def compose(overrides: Iterable[str] = (), with_hydra: bool = False) -> DictConf
         overrides: As on the command line.
         with_hydra: Whether to include Hydra's own part, ``hydra``.
     """
-    with composing(list(overrides)) as config:
-        return config if with_hydra else without_hydra(config)
-
-
-@contextmanager
-def composing(overrides: Sequence[str], config_dir: Path | None = None) -> Iterator[DictConfig]:
-    """Compose the configuration of a run, Hydra's own part included, for use within: there it can be resolved.
-
-    Args:
-        overrides: As on the command line.
-        config_dir: The folder that ``--config-dir`` names, absolute.
-    """
     with own_globals():
         store.register()
-        yield compose_run(overrides, CONFIG_DIR, config_dir)
+        config = compose_run("config", list(overrides), CONFIG_DIR, None)
+        return config if with_hydra else without_hydra(config)
 
 
 def without_hydra(config: DictConfig) -> DictConfig:

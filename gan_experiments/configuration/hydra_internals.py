@@ -103,10 +103,11 @@ def _branches(tree: dict[str, Any]) -> dict[str, Any]:
     return {name: _branches(value) if isinstance(value, dict) else value for name, value in tree.items()}
 
 
-def compose_run(overrides: Sequence[str], config_dir: Path, further: Path | None) -> DictConfig:
+def compose_run(name: str, overrides: Sequence[str], config_dir: Path, further: Path | None) -> DictConfig:
     """Compose a run as ``run_hydra`` does, Hydra's own part included; call it with ``own_globals``.
 
     Args:
+        name: Of the primary configuration.
         overrides: As on the command line.
         config_dir: The folder of ``config.yaml``.
         further: The folder that ``--config-dir`` names.
@@ -115,7 +116,7 @@ def compose_run(overrides: Sequence[str], config_dir: Path, further: Path | None
     if further is not None:
         search_path.prepend("command-line", f"file://{further}", SearchPathQuery(provider="schema"))
     config = Hydra.create_main_hydra2("run", search_path).compose_config(
-        "config", list(overrides), RunMode.RUN, from_shell=False
+        name, list(overrides), RunMode.RUN, from_shell=False
     )
     HydraConfig.instance().set_config(config)
     return config

@@ -12,9 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from gan_experiments.configuration.command_line import user_error
-from gan_experiments.configuration.origin import Origin
 from gan_experiments.errors import UserError
-from gan_experiments.runs.resume import config_dir_of
+from gan_experiments.runs.origin import Origin
 from gan_experiments.runs.saved_networks import SavedGenerator, load_state
 from gan_experiments.tracking.journal import read
 from gan_experiments.tracking.run_directory import RunDirectory
@@ -55,16 +54,14 @@ class FinishedRun:
     @property
     def config(self) -> DictConfig:
         """The composed configuration, a copy; changed or not, it can be trained again as a new run."""
-        cfg = OmegaConf.create(self.plain_config)
-        cfg.train.resume = None
-        OmegaConf.set_struct(cfg, True)
-        hydra = self.directory / ".hydra"
-        if (hydra / "overrides.yaml").is_file():
-            overrides = yaml.safe_load((hydra / "overrides.yaml").read_text(encoding="utf-8"))
-            further = config_dir_of(self.directory)
-            origin = Origin(tuple(overrides), None if further is None else Path(further))
-            origin.without("train.resume", "hydra.run.dir").mark(cfg)
-        return cfg
+        origin = Origin.of_run(self.directory)
+        if origin is None or (origin.config_dir is not None and not origin.config_dir.is_dir()):
+            return OmegaConf.create(self.plain_config)
+        with user_error():
+            # Typed, and with the keys that are new since the run was trained; the values are the run's own.
+            cfg = OmegaConf.merge(origin.compose(), self.plain_config, {"train": {"resume": None}})
+        assert isinstance(cfg, DictConfig)
+        return origin.mark(cfg)
 
     @property
     def plain_config(self) -> dict[str, Any]:
@@ -73,7 +70,7 @@ class FinishedRun:
 
     def metrics(self) -> DataFrame:
         """Return the metrics of every epoch: a row an epoch, a column a metric, scores where there were any."""
-        from pandas import DataFrame
+        from pandas import DataFrame, Index
 
         rows: dict[float, dict[str, float]] = {}
         for line, _ in read(self.files.journal):
@@ -81,8 +78,10 @@ class FinishedRun:
                 rows[line["epoch"]] = {"step": line["step"]} | line["values"] | rows.get(line["epoch"], {})
             elif line["kind"] == "metrics" and "details" in line:
                 rows.setdefault(line["epoch"], {}).update(line["values"])
-        frame = DataFrame([rows[epoch] for epoch in sorted(rows)], index=[int(epoch) for epoch in sorted(rows)])
-        frame.index.name = "epoch"
+        epochs = sorted(rows)
+        # A run that was stopped within an epoch may have been scored there.
+        index = [int(epoch) if epoch == int(epoch) else epoch for epoch in epochs]
+        frame = DataFrame([rows[epoch] for epoch in epochs], index=Index(index, name="epoch"))
         return frame.drop(columns="epoch", errors="ignore")
 
     def sample(self, count: int = 64, seed: int = 0, epoch: int | None = None) -> np.ndarray:

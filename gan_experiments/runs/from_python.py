@@ -7,8 +7,8 @@ belongs to the program (Hydra's globals, the working folder, logging, random num
 
 from __future__ import annotations
 
+import os
 import signal
-from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,17 +16,16 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from gan_experiments.configuration.command_line import check_options, user_error
-from gan_experiments.configuration.compose import composing, without_hydra
+from gan_experiments.configuration.command_line import user_error
+from gan_experiments.configuration.compose import without_hydra
 from gan_experiments.configuration.hydra_internals import make_run_folder
-from gan_experiments.configuration.origin import Origin, origin_with_changes
 from gan_experiments.configuration.override import write
 from gan_experiments.configuration.validation import validate
 from gan_experiments.errors import UserError
 from gan_experiments.evaluation.scores import ScoreBesideReal
 from gan_experiments.runs.checks import check_single
 from gan_experiments.runs.finished_run import FinishedRun
-from gan_experiments.runs.resume import continued
+from gan_experiments.runs.origin import Origin, origin_with_changes
 from gan_experiments.runs.run import Run
 from gan_experiments.runs.scoring import score_run, scoring_settings
 from gan_experiments.runs.train import train_run
@@ -52,11 +51,9 @@ def compose(overrides: Iterable[str] = (), config_dir: str | Path | None = None)
         folder = None if config_dir is None else Path(config_dir).absolute()
         if folder is not None and not folder.is_dir():
             raise UserError(f"config_dir={config_dir}: must be a folder, and there is none")
-        texts = [overrides] if isinstance(overrides, str) else list(overrides)
-        line = continued(Namespace(overrides=texts, config_dir=folder))
-        check_options(line.overrides)
-        origin = Origin(tuple(line.overrides), None if line.config_dir is None else Path(line.config_dir))
-        with composing(origin.overrides, origin.config_dir) as config:
+        texts = [overrides] if isinstance(overrides, str) else overrides
+        origin = Origin(tuple(texts), folder)
+        with origin.composing() as config:
             cfg = without_hydra(config)
             validate(cfg)
         return origin.mark(cfg)
@@ -76,7 +73,7 @@ def train(cfg: DictConfig) -> FinishedRun:
         RunFailedError: Training diverged; the message has the step and the reason.
         KeyboardInterrupt: Ctrl-C (in a notebook: the stop button) ended the run, after a checkpoint.
     """
-    with user_error(), _own_random_numbers():
+    with user_error(), _as_it_was():
         run = _prepare(origin_with_changes(cfg))
         try:
             train_run(run)
@@ -89,8 +86,7 @@ def train(cfg: DictConfig) -> FinishedRun:
 
 def _prepare(origin: Origin) -> Run:
     """Check a run, and make its folder."""
-    check_options(origin.overrides)
-    with composing(origin.overrides, origin.config_dir) as config:
+    with origin.composing() as config:
         state = check_single(config)
         job = make_run_folder(config)
         cfg = job.cfg
@@ -99,6 +95,7 @@ def _prepare(origin: Origin) -> Run:
         OmegaConf.resolve(cfg)  # what it asks of Hydra can be known only here
         run = Run(cfg, Path(job.hydra_cfg.hydra.runtime.output_dir), list(job.overrides or ()))
         run.state = state
+        run.load()  # here, where no other thread seeds torch's generators
         return run
 
 
@@ -112,7 +109,7 @@ def load(run: str | Path, uri: str = "sqlite:///mlflow.db") -> FinishedRun:
     Raises:
         UserError: There is no such run.
     """
-    with user_error():
+    with user_error(), _as_it_was():
         return FinishedRun(RunDirectory.of_a_run(find_run(str(run), uri)))
 
 
@@ -131,14 +128,21 @@ def score(run: FinishedRun, samples: int = 10_000, overrides: Iterable[str] = ()
         UserError: The run has no checkpoint or is training, its data cannot be had, or an override is wrong.
         RunFailedError: Its MLflow stopped answering; the scores are in the folder anyway.
     """
-    with user_error():
+    with user_error(), _as_it_was():
         cfg = scoring_settings([*overrides, write("evaluate.samples", samples)])
         return score_run(run.files, cfg).beside_real()
 
 
 @contextmanager
-def _own_random_numbers() -> Iterator[None]:
-    """Leave torch's generators in the state in which they were."""
+def _as_it_was() -> Iterator[None]:
+    """Leave the process as it was found: working folder, variables of the environment, torch's random numbers."""
+    folder, variables = Path.cwd(), dict(os.environ)
     cuda = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with torch.random.fork_rng(cuda):
-        yield
+    try:
+        with torch.random.fork_rng(cuda):
+            yield
+    finally:
+        os.chdir(folder)
+        for name in os.environ.keys() - variables.keys():
+            del os.environ[name]
+        os.environ.update(variables)
