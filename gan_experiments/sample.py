@@ -36,7 +36,7 @@ def draw(run: FinishedRun, count: int, seed: int, rows: bool, epoch: int | None,
     elif array.dtype == np.uint8:
         images.sample_grid(array, columns=STEPS if rows else None).save(out)
     else:
-        done = run.config.train.epochs if epoch is None else epoch
+        done = run.plain_config["train"]["epochs"] if epoch is None else epoch
         images.rasterise(figures.scatter(array, np.load(run.files.real_points), done)).save(out)
 
 

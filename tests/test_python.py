@@ -216,7 +216,7 @@ def test_the_package_itself_loads_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_the_example(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """What the page shows runs as it stands there, tracked by MLflow as it is by default."""
     page = (Path(__file__).parents[1] / "gan_experiments" / "runs" / "README.md").read_text(encoding="utf-8")
     example = re.search(r"<!-- python: example -->\n```python\n(.*?)```", page, re.DOTALL)
@@ -229,5 +229,8 @@ def test_the_example(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(here["losses"].index) == [1, 2]
     assert here["value"] > here["real"]
     assert load(here["run"].id).directory == here["run"].directory
+    assert re.search(
+        r"^model +MLFLOW_TRACKING_URI=.* -m models:/m-\w{32} .*example\.json'?$", capfd.readouterr().out, re.MULTILINE
+    )
     assert here["another"].config.train.lr == 1e-3
     assert here["another"].config.seed == 1

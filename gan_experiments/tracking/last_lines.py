@@ -12,6 +12,7 @@ from pathlib import Path
 from gan_experiments.configuration.schema import TrackingConfig
 from gan_experiments.tracking.destination import tracker_of
 from gan_experiments.tracking.hyperlink import clickable
+from gan_experiments.tracking.mlflow.model import predict_command
 from gan_experiments.tracking.naming import duration, in_words
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.tracking.run_events import ALL_EPOCHS, Ended, Headline, RunEvent, Scored
@@ -53,11 +54,11 @@ class LastLines:
         """Print the lines of one run, or of a stack, on stdout; each run's own go to its log."""
         for k in range(len(self._names)):
             level = logging.ERROR if self._ends[k].status == "FAILED" else logging.INFO
-            for label, text in (*self._how(k), *self._account(k), *self._links([k])):
+            for label, text in (*self._how(k), *self._account(k), *self._links([k]), *self._model(k)):
                 self._logs.note(k, _line(label, text), level if label == "failed" else logging.INFO)
         if len(self._names) == 1:
             how = [line for line in self._how(0) if line[0] == "ended"]  # of another end, stderr and the shell tell
-            lines = [*how, *self._account(0), *self._links([0])]
+            lines = [*how, *self._account(0), *self._links([0]), *self._model(0)]
         else:
             lines = [*self._of_a_stack(), *self._links(range(len(self._names)))]
         for label, text in lines:
@@ -100,6 +101,11 @@ class LastLines:
         if self._tracking.uri is not None:
             delivered = [self._directories[k].delivery() for k in runs]
             yield from tracker_of(self._tracking.uri).links(self._tracking.uri, [each for each in delivered if each])
+
+    def _model(self, k: int) -> Iterator[tuple[str, str | Path]]:
+        """Say how to draw from the model that MLflow has of the generator."""
+        if self._tracking.uri is not None and (command := predict_command(self._directories[k], self._tracking.uri)):
+            yield "model", command
 
 
 def _meaning(best: Headline) -> str:

@@ -7,6 +7,7 @@ processor time at the end of every run; copying a few files takes none.
 from __future__ import annotations
 
 import importlib.util
+import shlex
 import shutil
 import sysconfig
 import tempfile
@@ -16,8 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import yaml
 
 import gan_experiments
+from gan_experiments.tracking.mlflow.pages import without_password
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
 
 if TYPE_CHECKING:
@@ -58,6 +61,26 @@ def log_model(directory: RunDirectory, client: MlflowClient, experiment_id: str,
     outputs = client.get_run(run_id).outputs
     if outputs is None or model.model_id not in [output.model_id for output in outputs.model_outputs]:
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step)])  # refused a second time
+
+
+def predict_command(directory: RunDirectory, uri: str) -> str | None:
+    """Return the command that draws samples from a run's model, given an example of its input.
+
+    Args:
+        directory: The run's folder.
+        uri: The MLflow that the run is in.
+
+    Returns:
+        A line for a shell, or None where MLflow has no model of the run.
+    """
+    folder = directory.artifacts / "model"
+    if not (folder / "MLmodel").is_file():
+        return None
+    number = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))["model_id"]
+    example = folder / "serving_input_example.json"
+    latents = shlex.quote(str(example)) if example.exists() else "latents.json"
+    place = shlex.quote(without_password(uri) if uri.startswith("http") else uri)
+    return f"MLFLOW_TRACKING_URI={place} mlflow models predict -m models:/{number} --env-manager local -i {latents}"
 
 
 def _save(generator: Path, path: Path, identity: Model) -> None:

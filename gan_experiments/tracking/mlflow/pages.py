@@ -25,7 +25,7 @@ def links(uri: str, delivered: Sequence[Mapping[str, Any]]) -> list[tuple[str, s
     """
     found = []
     if uri.startswith("http"):
-        base = _without_password(uri)
+        base = without_password(uri)
     else:
         port = _port(delivered[0]["run_id"] if delivered else None)
         base = f"http://127.0.0.1:{port}"
@@ -39,7 +39,8 @@ def links(uri: str, delivered: Sequence[Mapping[str, Any]]) -> list[tuple[str, s
     return [*found, ("all runs", f"{experiment}{_TRAINING}")]
 
 
-def _without_password(uri: str) -> str:
+def without_password(uri: str) -> str:
+    """Return a server's address as anybody may see it."""
     parts = urlsplit(uri)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
 
