@@ -60,7 +60,8 @@ class Origin:
         ``train.resume=RUN`` stands for the command line that resumes that run.
         """
         with own_globals():
-            given = Namespace(overrides=list(self.overrides), config_dir=self.config_dir, config_name=None)
+            own = None if self.config_dir is None else str(self.config_dir)
+            given = Namespace(overrides=list(self.overrides), config_dir=own, config_name=None)
             line = continued(given)
             check_options(line.overrides)
             store.register()
