@@ -48,16 +48,18 @@ def main() -> None:
             print(help.text(arguments.overrides))
             command_line.end_of_printing()
             return
+        starting = "" if _only_shows(arguments) else "starting"
         if not arguments.multirun:
-            from gan_experiments.runs import resume as run_resume
+            with busy(starting):
+                from gan_experiments.runs import resume as run_resume
 
-            arguments = run_resume.continued(arguments)
+                arguments = run_resume.continued(arguments)
         command_line.check_options(arguments.overrides)
         command_line.check_alone(os.environ)
 
         # 3. Let Hydra compose, and call the callbacks (callbacks.py) and the task. Only Hydra knows whether this is a
         #    sweep: `hydra.mode` says so as well as `-m`.
-        with lifecycle.closing_on_exit(), busy("" if _only_shows(arguments) else "starting", preliminary=True):
+        with lifecycle.closing_on_exit(), busy(starting, preliminary=True):
             run_hydra(TrainRun(), arguments, store.CONFIG_DIR)
         if arguments.cfg or arguments.info or arguments.hydra_help:
             command_line.end_of_printing()
