@@ -7,10 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from gan_experiments.configuration.command_line import user_errors
+from gan_experiments.errors import RunFailedError
 from gan_experiments.tracking.hyperlink import clickable
 from gan_experiments.tracking.run_directory import RunDirectory
+from gan_experiments.tracking.sweep_directory import SweepDirectory
 from gan_experiments.tracking.synchronise import synchronise
-from gan_experiments.tracking.terminal import busy
+from gan_experiments.tracking.terminal import busy, say
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -21,19 +23,48 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(
         prog="python -m gan_experiments.sync",
-        description="Deliver to MLflow or TensorBoard what runs could not, each value once. Safe to repeat.",
+        description="Deliver to MLflow or TensorBoard what runs could not, or what was lost there, each value once. "
+        "Safe to repeat.",
     )
     parser.add_argument(
-        "run_dirs", metavar="RUN_DIR", nargs="+", help="a run's folder, such as outputs/2026-01-31/12-00-00"
+        "run_dirs", metavar="DIR", nargs="+", help="a run's folder, such as outputs/2026-01-31/12-00-00, or a sweep's"
     )
     parser.add_argument("--uri", help="deliver there instead, such as sqlite:///mlflow.db or tensorboard:FOLDER")
+    parser.add_argument("--experiment", help="record it in this experiment from now on")
     options = parser.parse_args(arguments)
     with user_errors():
-        for directory in [RunDirectory.of_a_run(path) for path in options.run_dirs]:
-            with busy(f"drawing and delivering {directory.path}"):
-                run_id = synchronise(directory, options.uri)
-            print(f"pictures  {clickable(directory.artifacts, sys.stdout)}")
-            print(f"run       {run_id or 'tracked nowhere; --uri says where to deliver it'}", flush=True)
+        for sweep, directories in [_find(path) for path in options.run_dirs]:
+            for directory in directories:
+                with busy(f"drawing and delivering {directory.path}"):
+                    run_id = synchronise(directory, options.uri, options.experiment, say)
+                print(f"pictures  {clickable(directory.artifacts, sys.stdout)}")
+                print(f"run       {run_id or 'tracked nowhere; --uri says where to deliver it'}", flush=True)
+            if sweep is not None and options.uri is None:
+                _complete_summary(sweep, options.experiment)
+
+
+def _find(path: str) -> tuple[SweepDirectory | None, Sequence[RunDirectory]]:
+    """Return the runs in a folder: a run's own, or those of a sweep that have begun."""
+    sweep = SweepDirectory(path)
+    if not sweep.sweep.is_file():
+        return None, [RunDirectory.of_a_run(path)]
+    return sweep, [job for job in sweep.jobs() if job.journal.is_file()]
+
+
+def _complete_summary(sweep: SweepDirectory, experiment: str | None) -> None:
+    """Bring a sweep's summary to MLflow.
+
+    Raises:
+        RunFailedError: MLflow did not take it.
+    """
+    from gan_experiments.sweeps.mlflow_summary import deliver
+
+    if experiment is not None:
+        sweep.change_experiment(experiment)
+    if (complaint := deliver(sweep)) is not None:
+        raise RunFailedError(complaint)
+    if (run_id := sweep.content()["run_id"]) is not None:
+        print(f"summary   {run_id}")
 
 
 if __name__ == "__main__":

@@ -55,7 +55,8 @@ def check(cfg: DictConfig, here: bool = True) -> None:
     device = resolve_device(cfg.device if here else "cpu")
     if here and cfg.train.precision == "tf32" and device.type != "cuda":
         raise UserError(f"train.precision=tf32: needs CUDA, and this run is on {device}; fp32 and bf16 work")
-    _check_uri(cfg.tracking.uri)
+    if cfg.tracking.uri is not None:
+        _check_destination(cfg.tracking.uri, cfg.tracking.experiment, tuple(cfg.tracking.tags.items()))
     dataset, batch = load_data(cfg.data), cfg.train.batch_size
     if batch > len(dataset):
         most = len(dataset)
@@ -89,11 +90,10 @@ def _check_scores(train: DictConfig, measured: list[str]) -> None:
 
 
 @lru_cache
-def _check_uri(uri: str | None) -> None:
-    from gan_experiments.tracking.destination import check_uri
+def _check_destination(uri: str, experiment: str, tags: tuple[tuple[str, str], ...]) -> None:
+    from gan_experiments.tracking.destination import check_names, check_uri
 
-    if uri is not None:
-        check_uri(uri)
+    check_names(check_uri(uri), experiment, dict(tags))
 
 
 def check_file(key: str, file: Path) -> None:

@@ -10,22 +10,31 @@ import shlex
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from gan_experiments.errors import UserError
 from gan_experiments.sweeps.membership import ROLE_TAG, SUMMARY_TAG, SWEEP_TAG
 from gan_experiments.tracking import metadata
 from gan_experiments.tracking.background import environment
 from gan_experiments.tracking.destination import tracker_of
 from gan_experiments.tracking.mlflow import api
+from gan_experiments.tracking.mlflow.logged_run import LoggedRun
 from gan_experiments.tracking.mlflow.private_formats import NOTE, SOURCE_NAME, SOURCE_TYPE, USER
-from gan_experiments.tracking.run_directory import read_json
+from gan_experiments.tracking.mlflow.refusals import get_run, is_refusal, restore, words
+from gan_experiments.tracking.run_directory import RunDirectory, read_json
 from gan_experiments.tracking.sweep_directory import SweepDirectory
+from gan_experiments.tracking.synchronise import synchronise
+from gan_experiments.tracking.terminal import say
 from gan_experiments.tracking.trackers.mlflow import MLflow
+from gan_experiments.tracking.trackers.tracker import RefusedError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 
 def deliver(directory: SweepDirectory) -> str | None:
@@ -40,42 +49,140 @@ def deliver(directory: SweepDirectory) -> str | None:
     if uri is None or tracker_of(uri) is not MLflow:  # the report in the sweep's folder has it all
         return None
     command = [sys.executable, "-m", __name__, str(directory.path)]
-    ended = subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if ended.returncode == 0:
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
+        subprocess.Popen(
+            command,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            encoding="utf-8",
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            say(line.rstrip())
+        status = process.wait()
+        errors.seek(0)
+        complaint = errors.read()
+    if status == 0:
         return None
     with directory.log.open("a", encoding="utf-8") as log:
-        log.write(ended.stderr)
-    said = ended.stderr.strip().splitlines() or [f"exit status {ended.returncode}"]
+        log.write(complaint)
+    said = complaint.strip().splitlines() or [f"exit status {status}"]
     return f"MLflow did not take the sweep's summary ({said[-1]})"
 
 
 def main() -> None:
-    """Make or complete the summary of the sweep in ``sys.argv[1]``."""
+    """Make or complete the summary of the sweep in ``sys.argv[1]``, and the runs that MLflow has lost.
+
+    Raises:
+        SystemExit: MLflow refuses the summary; the message is one line.
+    """
     directory = SweepDirectory(sys.argv[1])
-    sweep, commit = directory.content(), metadata.commit()
-    client = api.connect(sweep["uri"])
-    if sweep["run_id"] is None:
-        experiment_id = api.find_or_create_experiment(client, sweep["experiment"])
-        # A process that died may have left a run whose id nobody knows.
-        run_id = api.find_run(client, experiment_id, sweep["nonce"]) or api.create_run(
-            client, experiment_id, name=sweep["name"], nonce=sweep["nonce"], time=sweep["started"]
-        )
-        directory.remember(run_id=run_id, experiment_id=experiment_id)
-        api.log_tags(client, run_id, dict(_tags(directory, sweep)) | commit)
-        api.log_params(client, run_id, {f"swept.{key}": text for key, text in sweep["varied"].items()})
+    client = api.connect(directory.content()["uri"])
+    try:
+        Summary(directory, client).complete()
+    except RefusedError as error:
+        raise SystemExit(str(error)) from error
+    except Exception as error:
+        if is_refusal(error):
+            raise SystemExit(words(error)) from error
+        raise
+
+
+def _tell(line: str) -> None:
+    """Say a line to the process that waits for this one."""
+    print(line, flush=True)
+
+
+class Summary:
+    """The summary of a sweep in MLflow.
+
+    Args:
+        directory: The sweep's folder.
+        client: Where it is recorded.
+    """
+
+    def __init__(self, directory: SweepDirectory, client: MlflowClient) -> None:
+        self._directory, self._client = directory, client
+        self._run_id = self._find_or_create()
+        self._logged = LoggedRun(client, self._run_id, lambda what, why: _tell(f"MLflow: {what} of the sweep {why}"))
+
+    def _find_or_create(self) -> str:
+        """Return the id of the summary's run, which MLflow may have lost."""
+        sweep, client = self._directory.content(), self._client
+        run = None if sweep["run_id"] is None else get_run(client, sweep["run_id"])
+        if run is None:
+            experiment_id = api.find_or_create_experiment(client, sweep["experiment"])
+            # A process that died may have left a run whose id nobody knows.
+            run_id = api.find_run(client, experiment_id, sweep["nonce"]) or api.create_run(
+                client, experiment_id, name=sweep["name"], nonce=sweep["nonce"], time=sweep["started"]
+            )
+            run = client.get_run(run_id)
+            self._directory.remember(run_id=run_id, experiment_id=experiment_id)
+        restore(client, run)
+        return run.info.run_id
+
+    def complete(self) -> None:
+        """Bring the summary up to date with the sweep's folder, and bring back runs that MLflow no longer has."""
+        directory, client, run_id = self._directory, self._client, self._run_id
         sweep = directory.content()
-    report = directory.report / "report.json"
-    if report.is_file():
-        _log_results(client, sweep, read_json(report))
-        for file in sorted(directory.report.iterdir()):
-            name = str(file.relative_to(directory.path))
-            api.log_file(client, sweep["run_id"], directory.path, name)
-    if directory.search_results.is_file():
-        api.log_file(client, sweep["run_id"], directory.path, directory.search_results.name)
-    if sweep["status"] == "RUNNING":
-        client.update_run(sweep["run_id"], status="RUNNING")
-    else:
-        api.end_run(client, sweep["run_id"], sweep["status"], sweep["reason"], sweep["ended"])
+        self._bring_back_runs(sweep)
+        self._logged.log_tags(dict(_tags(directory, sweep)) | metadata.commit())
+        self._logged.log_params({f"swept.{key}": text for key, text in sweep["varied"].items()})
+        report = directory.report / "report.json"
+        if report.is_file():
+            self._log_results(sweep, read_json(report))
+            for file in sorted(directory.report.iterdir()):
+                self._logged.log_file(directory.path, str(file.relative_to(directory.path)))
+        if directory.search_results.is_file():
+            self._logged.log_file(directory.path, directory.search_results.name)
+        if sweep["status"] == "RUNNING":
+            client.update_run(run_id, status="RUNNING")
+        else:
+            api.end_run(client, run_id, sweep["status"], sweep["reason"], sweep["ended"])
+
+    def _bring_back_runs(self, sweep: dict[str, Any]) -> None:
+        """Deliver the runs that MLflow once had and has no more, and have all of them name this summary as theirs."""
+        if sweep["status"] != "KILLED":  # who stops a sweep does not want to wait
+            there = {run.info.run_id for run in self._runs(sweep)}
+            for job in self._directory.jobs():
+                delivered = job.delivered_to(sweep["uri"]).get("run_id") if job.run.is_file() else None
+                if delivered is not None and delivered not in there:
+                    with suppress(UserError):  # it is training: its own tracker sees to it
+                        synchronise(job, say=_tell)
+        for run in self._runs(sweep):
+            if run.data.tags.get(ROLE_TAG) != "summary" and run.data.tags.get(SUMMARY_TAG) != self._run_id:
+                self._client.set_tag(run.info.run_id, SUMMARY_TAG, self._run_id)
+
+    def _runs(self, sweep: dict[str, Any]) -> list[Run]:
+        """Return the sweep's runs in MLflow."""
+        query, token = f"tags.{SWEEP_TAG} = '{sweep['name']}'", None
+        found: list[Run] = []
+        while True:
+            page = self._client.search_runs([sweep["experiment_id"]], query, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def _log_results(self, sweep: dict[str, Any], report: dict[str, Any]) -> None:
+        """Log the results of the sweep: counts, the best run's values and a link to it."""
+        best = report["best"]
+        tags = {"metric": report["metric"]["name"], "headline": report["headline"]}
+        tags |= {f"runs.{state}": str(count) for state, count in report["states"].items()}
+        if best is not None:
+            best["run_id"] = RunDirectory(
+                self._directory.path / best["folder"]
+            ).run_id()  # it may have been made anew
+            tags |= {"best_run": best["run_id"] or "", "best_run_name": best["name"]}
+            tags |= {f"best.{key}": value for key, value in best["params"].items()}
+            # MLflow's pages sort charts by name: these, of one bar each, come after those of the runs.
+            values = {f"sweep_best/{name}": value for name, value in best["metrics"].items()}
+            self._logged.log_metrics([{"values": values, "time": report["time"], "step": 0}])
+        self._logged.log_tags(tags | {NOTE: _note(sweep, report)})
 
 
 def _tags(directory: SweepDirectory, sweep: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -87,22 +194,6 @@ def _tags(directory: SweepDirectory, sweep: dict[str, Any]) -> Iterator[tuple[st
     yield USER, metadata.user()
     yield SOURCE_TYPE, "LOCAL"
     yield SOURCE_NAME, "gan_experiments.run"
-
-
-def _log_results(client: MlflowClient, sweep: dict[str, Any], report: dict[str, Any]) -> None:
-    """Log the results of the sweep: counts, the best run's values and a link to it."""
-    from mlflow.entities import Metric
-
-    run_id, best = sweep["run_id"], report["best"]
-    tags = {"metric": report["metric"]["name"], "headline": report["headline"]}
-    tags |= {f"runs.{state}": str(count) for state, count in report["states"].items()}
-    if best is not None:
-        tags |= {"best_run": best["run_id"] or "", "best_run_name": best["name"]}
-        tags |= {f"best.{key}": value for key, value in best["params"].items()}
-        # MLflow's pages sort charts by name: these, of one bar each, come after those of the runs.
-        metrics = [Metric(f"sweep_best/{name}", value, report["time"], 0) for name, value in best["metrics"].items()]
-        client.log_batch(run_id, metrics=metrics)
-    api.log_tags(client, run_id, tags | {NOTE: _note(sweep, report)})
 
 
 def _note(sweep: dict[str, Any], report: dict[str, Any]) -> str:

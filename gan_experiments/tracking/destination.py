@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 
 from gan_experiments.configuration.fields import modules_in
@@ -25,3 +26,12 @@ def check_uri(uri: str) -> str:
         UserError: It cannot.
     """
     return tracker_of(uri).check(uri)
+
+
+def check_names(uri: str, experiment: str, tags: Mapping[str, str]) -> None:
+    """Make sure that a destination, as ``check_uri`` returned it, takes the names that a run brings.
+
+    Raises:
+        UserError: It never will.
+    """
+    tracker_of(uri).check_names(uri, experiment, tags)

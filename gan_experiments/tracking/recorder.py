@@ -80,12 +80,16 @@ class Recorder:
         self._describe(members)
 
     def _identify(self) -> None:
-        """Write run.json; a resumed run keeps its name and identity, but may be sent to another server."""
-        known = read_json(self.directory.run) if self.directory.run.exists() else {}
+        """Write run.json; a resumed run keeps its name and identity, but may be sent elsewhere."""
         tracking = self.run.tracking
+        known = read_json(self.directory.run) if self.directory.run.exists() else {}
+        if known and known.get("asked_experiment", known["experiment"]) != tracking.experiment:
+            self.directory.change_experiment(tracking.experiment)
+            known = read_json(self.directory.run)
         fresh = {"name": self.run.name, "experiment": tracking.experiment, "nonce": uuid.uuid4().hex}
         current = {
             "uri": tracking.uri,
+            "asked_experiment": tracking.experiment,  # `sync --experiment` may have chosen another since
             "timeout": tracking.timeout,
             "sample_every": tracking.sample_every,
             "total_steps": self.run.total_steps,

@@ -83,15 +83,26 @@ class RunDirectory:
 
     def delivery(self) -> dict[str, Any] | None:
         """Return what the tracker remembers of the run at its own destination; None where it has no id there yet."""
-        if not self.run.is_file() or not self.delivered.is_file():
-            return None
-        found = read_json(self.delivered).get(read_json(self.run)["uri"], {})
+        found = self.delivered_to(read_json(self.run)["uri"]) if self.run.is_file() else {}
         return found if "run_id" in found else None
 
     def is_delivered(self, uri: str) -> bool:
         """Tell whether everything that the journal has so far has reached a destination."""
-        known = read_json(self.delivered) if self.delivered.is_file() else {}
-        return known.get(uri, {}).get("position", 0) == self.journal.stat().st_size
+        return self.delivered_to(uri).get("position", 0) == self.journal.stat().st_size
+
+    def delivered_to(self, uri: str | None) -> dict[str, Any]:
+        """Return what a tracker remembers of a destination; nothing, where that was for another experiment."""
+        known = read_json(self.delivered).get(uri, {}) if self.delivered.is_file() else {}
+        experiment = read_json(self.run)["experiment"]
+        return known if known.get("experiment", experiment) == experiment else {}
+
+    def change_experiment(self, name: str) -> None:
+        """Have the run recorded in another experiment from now on; what is in the one so far stays as it is."""
+        run = read_json(self.run)
+        if self.delivered.is_file():
+            so_far = {"experiment": run["experiment"]}
+            write_json(self.delivered, {uri: so_far | each for uri, each in read_json(self.delivered).items()})
+        write_json(self.run, run | {"experiment": name})
 
 
 def epoch_of(generator: Path) -> int:

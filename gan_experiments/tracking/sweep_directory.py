@@ -67,6 +67,13 @@ class SweepDirectory:
         """Write changes to sweep.json."""
         write_json(self.sweep, self.content() | changes)
 
+    def change_experiment(self, name: str) -> None:
+        """Have the sweep and its runs recorded in another experiment from now on."""
+        self.remember(experiment=name, run_id=None)
+        for job in self.jobs():
+            if job.run.is_file():
+                job.change_experiment(name)
+
     def end(self, status: str, reason: str) -> None:
         """Write down how the sweep ended: one of MLflow's statuses, and the reason in one line."""
         self.remember(status=status, reason=reason, ended=time.time_ns() // 1_000_000)

@@ -17,7 +17,7 @@ from gan_experiments.tracking.destination import tracker_of
 from gan_experiments.tracking.journal import last_session
 from gan_experiments.tracking.pictures.gallery import Gallery
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
-from gan_experiments.tracking.trackers.tracker import brief
+from gan_experiments.tracking.trackers.tracker import RefusedError, brief
 
 _PAUSE = 0.5
 """Seconds between looks at the journals."""
@@ -37,7 +37,9 @@ def main() -> None:
     with ExitStack() as locks:
         for directory in directories:
             locks.enter_context(filelock.FileLock(directory.delivery_lock, timeout=_PREDECESSOR))
-        Worker([Followed(directory) for directory in directories], over).work()
+        say = Sayer()
+        missing = Worker([Followed(directory, say) for directory in directories], over, say).work()
+    sys.exit(UNDELIVERED if missing else 0)
 
 
 def _watch(over: threading.Event) -> None:
@@ -46,25 +48,47 @@ def _watch(over: threading.Event) -> None:
     over.set()
 
 
+class Sayer:
+    """Shows lines through the training process, each once: runs of a stack meet the same."""
+
+    def __init__(self) -> None:
+        self._last: str | None = None
+        self._is_heard = True
+
+    def __call__(self, line: str) -> None:
+        """Show a line, unless it is the last one again."""
+        if self._is_heard and line != self._last:
+            self._last = line
+            try:
+                print(line, flush=True)
+            except OSError:  # the training process was killed
+                self._is_heard = False
+
+
 class Followed:
     """A run in progress, of which everything is rendered and delivered.
 
     Args:
         directory: The run's folder.
+        say: Shows a line to the user.
 
     Attributes:
+        name: The run's name.
         uri: Its destination, or None.
         patience: Seconds that a silent destination is waited for at the end.
         tracker: Delivers it there, or None.
+        refused: Whether the destination does not take it; then nothing more is sent.
     """
 
-    def __init__(self, directory: RunDirectory) -> None:
+    def __init__(self, directory: RunDirectory, say: Callable[[str], None]) -> None:
         run = read_json(directory.run)
         self._directory = directory
+        self.name: str = run["name"]
         self.uri: str | None = run["uri"]
         self.patience: float = run["timeout"]
         self._gallery = Gallery(directory, run)
-        self.tracker = tracker_of(self.uri)(directory, run, self.uri, self._gallery) if self.uri else None
+        self.tracker = tracker_of(self.uri)(directory, run, self.uri, self._gallery, say) if self.uri else None
+        self.refused = False
         self._session, _ = last_session(directory.journal)
 
     def advance(self, *, over: bool = False) -> None:
@@ -75,12 +99,14 @@ class Followed:
 
     def drain(self) -> None:
         """Deliver what is rendered."""
-        while self.tracker is not None and self.tracker.send():
+        while self.tracker is not None and not self.refused and self.tracker.send():
             pass
 
     def end_abandoned(self) -> None:
         """Mark a run as killed if its process died without a word and it is not already training again."""
-        if self.tracker is not None and last_session(self._directory.journal) == (self._session, False):
+        if self.tracker is None or self.refused:
+            return
+        if last_session(self._directory.journal) == (self._session, False):
             self.tracker.end_abandoned()
 
     def note(self, error: Exception) -> None:
@@ -95,14 +121,19 @@ class Worker:
     Args:
         runs: The runs, which share a destination.
         over: Set when the training process is through, or gone.
+        say: Shows a line to the user.
     """
 
-    def __init__(self, runs: Sequence[Followed], over: threading.Event) -> None:
-        self._runs, self._over, self._uri = runs, over, runs[0].uri
+    def __init__(self, runs: Sequence[Followed], over: threading.Event, say: Callable[[str], None]) -> None:
+        self._runs, self._over, self._uri, self._say = runs, over, runs[0].uri, say
         self._lost = False
 
-    def work(self) -> None:
-        """Follow the journals to their ends; then give the destination ``tracking.timeout`` to take the rest."""
+    def work(self) -> bool:
+        """Follow the journals to their ends; then give the destination ``tracking.timeout`` to take the rest.
+
+        Returns:
+            Whether the destination refused a run.
+        """
         backoff = 0.0
         while not self._over.is_set():
             backoff = 0.0 if self._follow() else min(_LONGEST_BACKOFF, 2 * backoff + 1)
@@ -117,6 +148,7 @@ class Worker:
             for action in (run.drain, run.end_abandoned):
                 while not self._try(run, action):
                     time.sleep(1.0)
+        return any(run.refused for run in self._runs)
 
     def _follow(self) -> bool:
         """Render and deliver what is new, up to the first run that the destination does not take."""
@@ -132,6 +164,10 @@ class Worker:
         """Return whether the tracker took it. If not, training continues, and what it missed is sent later."""
         try:
             action()
+        except RefusedError as error:
+            run.refused = True
+            run.note(error)
+            self._say(f"{self._place()} refuses {run.name!r}: {error}; training continues, and its folder has it all")
         except Exception as error:
             if not self._lost:
                 run.note(error)
@@ -157,12 +193,6 @@ class Worker:
             elif time.monotonic() - max(since, *(each.answered for each in trackers)) >= self._runs[0].patience:
                 os._exit(UNDELIVERED)  # the request in flight may hang for longer
             time.sleep(0.1)
-
-    def _say(self, line: str) -> None:
-        try:
-            print(line, flush=True)
-        except OSError:  # the training process was killed
-            self._say = lambda line: None
 
 
 if __name__ == "__main__":

@@ -1,26 +1,24 @@
-"""One run in MLflow: created, found again, and logged to; anything may be logged again without harm.
+"""One run in MLflow: created, found again, and ended; ``logged_run.py`` logs to it.
 
-MLflow keeps one of equal values of a metric (same key, time, step and value), parameters and tags replace
-themselves, files replace files of the same name: so whatever may have been lost on the way is simply sent again.
 Only ``MlflowClient`` is used; ``mlflow``'s functions of the same names would share state with the user's program.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import filelock
 
-from gan_experiments.tracking.journal import Line
-from gan_experiments.tracking.mlflow.private_formats import NOTE, dataset_schema
+from gan_experiments.tracking.mlflow.names import LONGEST_RUN_NAME, LONGEST_TAG, allowed_text
+from gan_experiments.tracking.mlflow.private_formats import NOTE
+from gan_experiments.tracking.mlflow.refusals import check_experiment
 from gan_experiments.tracking.mlflow.uri import database_folder
 
 if TYPE_CHECKING:
@@ -28,20 +26,27 @@ if TYPE_CHECKING:
 
 NONCE_TAG = "run_nonce"
 """Tag by which a run is found again whose id was lost with the process that created it."""
-_LONGEST_PARAM, _LONGEST_TAG = 6000, 8000
-_PARAMS_A_BATCH, _METRICS_A_BATCH = 100, 1000
+_BESIDE_THE_DATABASE = "./mlruns"
+"""Where MLflow keeps the files of a database's runs, from the folder in which its client is made."""
 
 
 def connect(uri: str) -> MlflowClient:
-    """Return a client for a destination whose database has its tables."""
+    """Return a client for a destination whose database has its tables, also if another took its place meanwhile."""
     load(uri)
     from mlflow import MlflowClient
 
+    if database_folder(uri) is not None:
+        # A connection that is kept goes on with a file that was deleted, which no one will ever read.
+        os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
     # A new experiment's artifacts go to ./mlruns of the folder in which the client is made: let it be the one where
     # `mlflow ui` shows the database. Whoever called keeps the folder in which the command was given.
     with _alone(uri), chdir(database_folder(uri) or "."):
+        if not uri.startswith("http"):
+            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+            SqlAlchemyStore(uri, _BESIDE_THE_DATABASE)  # makes the tables; the client would do so once a process
         client = MlflowClient(uri, registry_uri=uri)
-        client.search_experiments(max_results=1)  # makes the tables, where they are missing
+        client.search_experiments(max_results=1)
     return client
 
 
@@ -82,7 +87,11 @@ def _alone(uri: str) -> Iterator[None]:
 
 
 def find_or_create_experiment(client: MlflowClient, name: str) -> str:
-    """Return the experiment's id. Another process may be creating it at the same time."""
+    """Return the experiment's id. Another process may be creating it at the same time.
+
+    Raises:
+        RefusedError: It is in MLflow's trash.
+    """
     from mlflow.exceptions import MlflowException
 
     experiment = client.get_experiment_by_name(name)
@@ -94,70 +103,25 @@ def find_or_create_experiment(client: MlflowClient, name: str) -> str:
                 raise
             experiment = client.get_experiment_by_name(name)
     assert experiment is not None
+    check_experiment(client, experiment.experiment_id)
     return experiment.experiment_id
 
 
 def find_run(client: MlflowClient, experiment_id: str, nonce: str) -> str | None:
-    """Return the id of the run with a nonce, or None."""
-    found = client.search_runs([experiment_id], f"tags.{NONCE_TAG} = '{nonce}'", max_results=1)
-    return found[0].info.run_id if found else None
+    """Return the id of the run with a nonce, also from MLflow's trash, or None."""
+    from mlflow.entities import ViewType
+
+    query = f"tags.{NONCE_TAG} = '{nonce}'"
+    for kind in (ViewType.ACTIVE_ONLY, ViewType.DELETED_ONLY):
+        if found := client.search_runs([experiment_id], query, kind, max_results=1):
+            return found[0].info.run_id
+    return None
 
 
 def create_run(client: MlflowClient, experiment_id: str, *, name: str, nonce: str, time: int) -> str:
     """Create a run and return its id; ``time`` is when it started, in milliseconds since 1970."""
+    name = allowed_text(name, LONGEST_RUN_NAME)
     return client.create_run(experiment_id, time, {NONCE_TAG: nonce}, name).info.run_id
-
-
-def log_metrics(client: MlflowClient, run_id: str, lines: list[Line]) -> None:
-    """Log all values of the journal's lines of metrics, with the times of the journal."""
-    from mlflow.entities import Metric
-
-    metrics = [
-        Metric(name, value, line["time"], line["step"]) for line in lines for name, value in line["values"].items()
-    ]
-    for start in range(0, len(metrics), _METRICS_A_BATCH):
-        client.log_batch(run_id, metrics=metrics[start : start + _METRICS_A_BATCH])
-
-
-def log_params(client: MlflowClient, run_id: str, values: dict[str, str]) -> None:
-    """Log parameters, cut where they are longer than MLflow takes.
-
-    Those that the run has stay: MLflow lets nobody change them, and a resumed run may have other epochs.
-    """
-    from mlflow.entities import Param
-
-    known = client.get_run(run_id).data.params
-    params = [Param(name, _cut(value, _LONGEST_PARAM)) for name, value in values.items() if name not in known]
-    for start in range(0, len(params), _PARAMS_A_BATCH):
-        client.log_batch(run_id, params=params[start : start + _PARAMS_A_BATCH])
-
-
-def log_tags(client: MlflowClient, run_id: str, values: dict[str, str]) -> None:
-    """Log tags, cut where they are longer than MLflow takes."""
-    from mlflow.entities import RunTag
-
-    client.log_batch(run_id, tags=[RunTag(name, _cut(value, _LONGEST_TAG)) for name, value in values.items()])
-
-
-def log_dataset(client: MlflowClient, run_id: str, data: dict[str, Any]) -> None:
-    """Log the data set, described as ``metadata.describe`` does, as the run's input."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    dataset = Dataset(
-        name=data["name"],
-        digest=data["digest"],
-        source_type="code",
-        source=json.dumps({"source": data["source"]}),
-        schema=dataset_schema(data["dtype"], data["sample_shape"]),
-        profile=json.dumps({"features_shape": [data["samples"], *data["sample_shape"]], "scale": data["scale"]}),
-    )
-    client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
-
-
-def log_file(client: MlflowClient, run_id: str, folder: Path, name: str) -> None:
-    """Log the file ``name`` below ``folder`` as the artifact of the same name."""
-    parent = Path(name).parent.as_posix()
-    client.log_artifact(run_id, str(folder / name), None if parent == "." else parent)
 
 
 def describe_run(client: MlflowClient, run_id: str, figures: list[str]) -> None:
@@ -170,9 +134,5 @@ def describe_run(client: MlflowClient, run_id: str, figures: list[str]) -> None:
 
 def end_run(client: MlflowClient, run_id: str, status: str, reason: str, time: int | None = None) -> None:
     """End a run: ``FINISHED``, ``FAILED`` or ``KILLED``, why, and when in milliseconds since 1970 (None: now)."""
-    client.set_tag(run_id, "status_reason", _cut(reason, _LONGEST_TAG))
+    client.set_tag(run_id, "status_reason", allowed_text(reason, LONGEST_TAG))
     client.set_terminated(run_id, status, time)
-
-
-def _cut(value: str, longest: int) -> str:
-    return value if len(value) <= longest else value[: longest - 1] + "…"

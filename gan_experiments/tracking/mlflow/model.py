@@ -20,6 +20,7 @@ import numpy as np
 import yaml
 
 import gan_experiments
+from gan_experiments.tracking.mlflow.names import MODEL_NAME
 from gan_experiments.tracking.mlflow.pages import without_password
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import Model, ModelSignature
 
-MODEL_NAME = "generator"
 _REQUIREMENTS = ("mlflow", "torch", "numpy", "hydra-core")
 _LOADER = "tracking/mlflow/served_generator.py"
 _CODE = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gan_experiments.tracking.journal import Line, last_session, read
@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 _LINES_A_BATCH = 300
 
 
+class GoneError(Exception):
+    """The destination no longer has the run, or not what it had of it: the run is delivered anew."""
+
+
+class RefusedError(Exception):
+    """The destination answered, and does not take the run. Sending it again would be refused again.
+
+    Its message is one line: why, in the destination's own words, and what mends it.
+    """
+
+
 class Tracker(ABC):
     """Delivers one run to one destination, from where it was left.
 
@@ -25,13 +36,15 @@ class Tracker(ABC):
 
     The run's delivered.json has, for each destination, the byte of the journal up to which everything arrived, and
     whatever else the tracker has to remember. It is written after the destination has confirmed; what lies behind
-    it is sent again after a failure, so sending a line twice must do no more than sending it once.
+    it is sent again after a failure, so sending a line twice must do no more than sending it once. What the file says
+    is believed only as far as the destination agrees: it may have been emptied, or replaced by another.
 
     Args:
         directory: The run's folder.
         run: Its run.json.
         uri: The destination, as ``check`` returned it.
         gallery: Renders the pictures; no line is delivered before its pictures are.
+        say: Shows a line to the user.
 
     Attributes:
         answered: When the destination last took something that it had not taken before, on the monotonic clock.
@@ -40,14 +53,16 @@ class Tracker(ABC):
     title: ClassVar[str]
     """The tracker's name, as users know it."""
 
-    def __init__(self, directory: RunDirectory, run: dict[str, Any], uri: str, gallery: Gallery) -> None:
-        self._directory, self._run, self._uri, self._gallery = directory, run, uri, gallery
+    def __init__(
+        self, directory: RunDirectory, run: dict[str, Any], uri: str, gallery: Gallery, say: Callable[[str], None]
+    ) -> None:
+        self._directory, self._run, self._uri, self._gallery, self._say = directory, run, uri, gallery, say
         self._is_open = False
         self._taken, self._most_taken = 0, 0  # of the current batch: in this attempt, and in any
         self.answered = 0.0
-        self._state: dict[str, Any] = {"position": 0}
-        if directory.delivered.exists():
-            self._state |= read_json(directory.delivered).get(uri, {})
+        self._state: dict[str, Any] = (
+            {"position": 0} | directory.delivered_to(uri) | {"experiment": run["experiment"]}
+        )
 
     # The destination.
 
@@ -61,6 +76,14 @@ class Tracker(ABC):
 
         Raises:
             UserError: It cannot; the line begins with ``tracking.uri=…``.
+        """
+
+    @classmethod  # noqa: B027
+    def check_names(cls, uri: str, experiment: str, tags: Mapping[str, str]) -> None:
+        """Make sure that a destination takes the names that a run brings, before anything is written.
+
+        Raises:
+            UserError: It never will; the line begins with the key and the value.
         """
 
     @classmethod
@@ -87,7 +110,7 @@ class Tracker(ABC):
 
     @classmethod
     def failures(cls) -> tuple[type[Exception], ...]:
-        """Return the errors that mean that a destination is lost."""
+        """Return the errors that mean that a destination is lost, as opposed to one that refuses."""
         return (OSError,)
 
     # One run, for those who deliver it.
@@ -97,13 +120,23 @@ class Tracker(ABC):
 
         Returns:
             Whether there was anything to send.
+
+        Raises:
+            RefusedError: The destination does not take the run.
         """
         self._ensure_open()
         batch = self._next_batch()
         if not batch:
             return False
         self._taken = 0
-        self._send([line for line, _ in batch])
+        try:
+            self._send([line for line, _ in batch])
+        except GoneError:
+            self._is_open = False
+            return True
+        except Exception:
+            self._is_open = False  # what answers next may be another database
+            raise
         self._remember(position=batch[-1][1])
         self._most_taken = 0
         return True
@@ -137,6 +170,10 @@ class Tracker(ABC):
         """Send lines, with the files that belong to them.
 
         Changes to ``_state`` are kept together with the position. Call ``_note_answer`` after each thing taken.
+
+        Raises:
+            GoneError: The run is no longer there; ``_open`` is called again, and makes it anew.
+            RefusedError: The destination does not take the run.
         """
 
     def _end_abandoned(self) -> None:  # noqa: B027
@@ -147,6 +184,11 @@ class Tracker(ABC):
         self._state |= changes
         known = read_json(self._directory.delivered) if self._directory.delivered.exists() else {}
         write_json(self._directory.delivered, known | {self._uri: self._state})
+
+    def _forget(self) -> None:
+        """Forget all that the destination had, because it no longer has it."""
+        self._state = {"position": 0, "experiment": self._run["experiment"]}
+        self._remember()
 
     def _note_answer(self) -> None:
         """Note that something was taken. Only what is new counts: a batch's first part again is no progress."""
