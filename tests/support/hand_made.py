@@ -150,7 +150,8 @@ class HandMadeRecorder:
 
     def close(self, status: str, reason: str = ALL_EPOCHS, generator: torch.nn.Module | None = None) -> None:
         if generator is not None:
-            write_generator(self._run.directory, generator, self._run.config["model"], self._run.dataset.sample_space)
+            weights, model = generator.state_dict(), self._run.config["model"]
+            write_generator(self._run.directory, weights, model, self._run.dataset.sample_space)
         self.record(Ended(status, reason))
         self._progress.close()
         complaints = self._records.finish()
