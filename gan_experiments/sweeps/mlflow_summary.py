@@ -20,6 +20,7 @@ from gan_experiments.errors import UserError
 from gan_experiments.sweeps.membership import ROLE_TAG, SUMMARY_TAG, SWEEP_TAG
 from gan_experiments.tracking import metadata
 from gan_experiments.tracking.background import environment
+from gan_experiments.tracking.delivery_errors import RefusedError
 from gan_experiments.tracking.destination import tracker_of
 from gan_experiments.tracking.mlflow import api
 from gan_experiments.tracking.mlflow.logged_run import LoggedRun
@@ -30,7 +31,6 @@ from gan_experiments.tracking.sweep_directory import SweepDirectory
 from gan_experiments.tracking.synchronise import synchronise
 from gan_experiments.tracking.terminal import say
 from gan_experiments.tracking.trackers.mlflow import MLflow
-from gan_experiments.tracking.trackers.tracker import RefusedError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

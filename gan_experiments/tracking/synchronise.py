@@ -8,9 +8,10 @@ from collections.abc import Callable
 import filelock
 
 from gan_experiments.errors import RunFailedError, UserError
+from gan_experiments.tracking.delivery_errors import RefusedError
 from gan_experiments.tracking.destination import check_names, check_uri, tracker_of
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
-from gan_experiments.tracking.trackers.tracker import RefusedError, brief
+from gan_experiments.tracking.trackers.tracker import brief
 
 
 def synchronise(

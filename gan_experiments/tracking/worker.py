@@ -13,11 +13,12 @@ from contextlib import ExitStack
 import filelock
 
 from gan_experiments.tracking.background import UNDELIVERED
+from gan_experiments.tracking.delivery_errors import RefusedError
 from gan_experiments.tracking.destination import tracker_of
 from gan_experiments.tracking.journal import last_session
 from gan_experiments.tracking.pictures.gallery import Gallery
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
-from gan_experiments.tracking.trackers.tracker import RefusedError, brief
+from gan_experiments.tracking.trackers.tracker import brief
 
 _PAUSE = 0.5
 """Seconds between looks at the journals."""

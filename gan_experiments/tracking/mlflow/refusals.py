@@ -6,8 +6,8 @@ import errno
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from gan_experiments.tracking.delivery_errors import GoneError, RefusedError
 from gan_experiments.tracking.mlflow.preflight import restore_command
-from gan_experiments.tracking.trackers.tracker import GoneError, RefusedError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gan_experiments.tracking.delivery_errors import GoneError, RefusedError
 from gan_experiments.tracking.journal import Line, read
 from gan_experiments.tracking.mlflow import api, pages
 from gan_experiments.tracking.mlflow.completeness import lacking
@@ -18,7 +19,7 @@ from gan_experiments.tracking.mlflow.preflight import check_experiment, check_sc
 from gan_experiments.tracking.mlflow.private_formats import SHOWS_IMAGES
 from gan_experiments.tracking.mlflow.refusals import get_run, is_refusal, restore, words
 from gan_experiments.tracking.mlflow.uri import check_uri, database_folder
-from gan_experiments.tracking.trackers.tracker import GoneError, RefusedError, Tracker
+from gan_experiments.tracking.trackers.tracker import Tracker
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

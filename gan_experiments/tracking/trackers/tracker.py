@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gan_experiments.tracking.delivery_errors import GoneError
 from gan_experiments.tracking.journal import Line, last_session, read
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
 
@@ -14,17 +15,6 @@ if TYPE_CHECKING:
     from gan_experiments.tracking.pictures.gallery import Gallery  # imports numpy, which --help must not wait for
 
 _LINES_A_BATCH = 300
-
-
-class GoneError(Exception):
-    """The destination no longer has the run, or not what it had of it: the run is delivered anew."""
-
-
-class RefusedError(Exception):
-    """The destination answered, and does not take the run. Sending it again would be refused again.
-
-    Its message is one line: why, in the destination's own words, and what mends it.
-    """
 
 
 class Tracker(ABC):
