@@ -48,15 +48,15 @@ def lacking(
         return {name for name in names if f"{kind} {name!r}" not in refused}
 
     if lost := taken("parameter", params) - run.data.params.keys():
-        return f"{len(lost)} parameters"
+        return f"{len(lost)} of the parameters"
     if tags and not tags & run.data.tags.keys():
         return "the tags"
     for name in taken("metric", points):
         known = client.get_metric_history(run.info.run_id, name) if name in run.data.metrics else []
         if len(known) < len(points[name]):
-            return f"{len(points[name]) - len(known)} values of {name}"
+            return f"{len(points[name]) - len(known)} of the values of {name}"
     if lost := {*files} - _files(client, run.info.run_id):
-        return f"{len(lost)} files"
+        return f"{len(lost)} of the files"
     if model and taken("model", [MODEL_NAME]) and not _has_model(client, run):
         return "the model"
     return None

@@ -178,7 +178,7 @@ class MLflow(Tracker):
             case "params":
                 self._logged.log_params(line["values"])
             case "tags":
-                self._logged.log_tags(line["values"] | SHOWS_IMAGES)
+                self._logged.log_tags(line["values"] | SHOWS_IMAGES | {api.NONCE_TAG: self._run["nonce"]})
             case "dataset":
                 self._logged.log_dataset(line)
             case "session":

@@ -57,7 +57,7 @@ def _has_lost_values(uri: str, run: Run) -> None:
 
 
 def _has_lost_parameters(uri: str, run: Run) -> None:
-    _execute(uri, "DELETE FROM params", "DELETE FROM tags")
+    _execute(uri, "DELETE FROM params", "DELETE FROM tags WHERE key != 'mlflow.runName'")
 
 
 def _has_lost_the_model(uri: str, run: Run) -> None:
