@@ -14,12 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 from gan_experiments.configuration.command_line import not_swallowed, user_errors
 from gan_experiments.errors import UserError
 from gan_experiments.launchers import availability
-from gan_experiments.runs.checks import check, check_folder, check_single
+from gan_experiments.runs.checks import check, check_folder, check_output, check_single
+from gan_experiments.runs.same_data import check_same_data_in_sweep
 from gan_experiments.sweeps import lifecycle, plan
 from gan_experiments.sweeps.search.plan import first_jobs, is_optuna
 from gan_experiments.sweeps.task import TrainRun
 from gan_experiments.tracking.run_directory import write_json
-from gan_experiments.tracking.sweep_directory import JobDirectory
+from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
 from gan_experiments.tracking.terminal import busy
 
 
@@ -43,6 +44,7 @@ class Preflight(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every run of a sweep; for a search, runs that show all values it may choose."""
         with not_swallowed(), user_errors():
+            check_output(config)
             availability.check(config.hydra)
             here = availability.trains_here(config.hydra)
             jobs = first_jobs(config)
@@ -71,6 +73,8 @@ class SweepFrame(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Write down what the sweep is, and prepare MLflow once for all jobs."""
         with not_swallowed(), user_errors(), busy("opening the sweep"):
+            if self._resume:
+                check_same_data_in_sweep(SweepDirectory(config.hydra.sweep.dir))
             lifecycle.start(config, self._resume)
 
     def on_job_start(self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any) -> None:

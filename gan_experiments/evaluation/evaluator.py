@@ -65,16 +65,24 @@ class Evaluator:
         return list(dict.fromkeys(name for metric in self._metrics for name in metric.names))
 
     def check(self) -> None:
-        """Make sure, before training, that the samples to compare with are there.
+        """Make sure, before training, that the samples to compare with are there, and enough of them.
 
         Raises:
-            UserError: The test set is missing or damaged.
+            UserError: The test set is missing or damaged, or there are too few.
         """
+        there = len(self.dataset)
         if self.metrics and self.dataset.test is not None:
             try:
-                self.dataset.test()
+                there = min(there, len(self.dataset.test()))
             except UserError as error:
                 raise UserError(f"{error}; evaluate=off does without the test set") from error
+        for name, metric in zip(dict.fromkeys(self.metrics), self._metrics, strict=True):
+            if there < metric.least:
+                data = f"data={self.dataset.name} has {there}"
+                raise UserError(
+                    f"evaluate.metrics: {name} needs at least {metric.least} real samples, and {data}; "
+                    "evaluate=off does without scores"
+                )
 
     @torch.no_grad()
     def score(self, generator: nn.Module, latent_dim: int) -> Scores:

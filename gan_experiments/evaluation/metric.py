@@ -59,10 +59,12 @@ class Metric(ABC):
     Attributes:
         scores: Every score that it may give, by name.
         needs: Its requirements. Where they are not met, it is left out.
+        least: Number of real samples that it needs to compare with.
     """
 
     scores: ClassVar[Mapping[str, ScoreType]]
     needs: ClassVar[frozenset[Need]] = frozenset()
+    least: ClassVar[int] = 3
 
     def __init__(self, reference: Reference) -> None:
         self.reference = reference

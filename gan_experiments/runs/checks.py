@@ -30,6 +30,7 @@ def check_single(config: DictConfig) -> dict[str, Any] | None:
     """
     if "sweep" in config.hydra.runtime.choices:
         raise UserError(f"+sweep={config.hydra.runtime.choices.sweep}: needs -m, which makes a sweep of it")
+    check_output(config)
     cfg = without_hydra(config)
     with busy("checking the run and loading its data"):
         check(cfg)
@@ -105,6 +106,17 @@ def check_file(key: str, file: Path) -> None:
     folder = file.absolute().parent
     if file.is_dir() or not folder.is_dir() or not os.access(file if file.exists() else folder, os.W_OK):
         raise UserError(f"{key} {file}: cannot be written")
+
+
+def check_output(config: DictConfig) -> None:
+    """Make sure that Hydra writes its files where a run that goes on looks for them.
+
+    Raises:
+        UserError: It does not.
+    """
+    if config.hydra.output_subdir != ".hydra":
+        given = "null" if config.hydra.output_subdir is None else config.hydra.output_subdir
+        raise UserError(f"hydra.output_subdir={given}: must be .hydra; a run is resumed from what lies there")
 
 
 def check_folder(key: str, folder: str) -> None:

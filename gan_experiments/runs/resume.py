@@ -15,8 +15,9 @@ from gan_experiments.configuration.begun import take_up
 from gan_experiments.configuration.compose import compose
 from gan_experiments.configuration.instantiate import same_target
 from gan_experiments.configuration.override import Override, read, write
-from gan_experiments.configuration.schema import default_of
+from gan_experiments.configuration.schema import TrainConfig, default_of
 from gan_experiments.errors import UserError
+from gan_experiments.runs.same_data import check_same_data
 from gan_experiments.tracking.find_run import find_run
 from gan_experiments.tracking.metadata import flatten
 from gan_experiments.tracking.run_directory import RunDirectory
@@ -35,9 +36,10 @@ _FREE = (
     "fused.",
     "device",
     "data.download",
+    "data.root",
 )
-"""Keys that may change when a run is resumed: how long it trains, on what, how it is judged and recorded, but not
-what it learns."""
+"""Keys that may change when a run is resumed: how long it trains, on what, how it is judged and recorded, and where
+its data lie, but not what it learns: the data's contents are compared (``same_data.py``)."""
 
 
 def continued(arguments: Namespace) -> Namespace:
@@ -156,7 +158,22 @@ def state_to_resume(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
     if "config" not in state:
         raise UserError(f"train.resume={path}: this holds weights only; a run is resumed from {directory.checkpoint}")
     _check_same(state["config"], cfg, path)
+    check_same_data(cfg.data, directory)
+    _check_length(state["step"], cfg, path)
     return state
+
+
+def _check_length(done: int, cfg: DictConfig, path: Path) -> None:
+    """Make sure that a run has not gone further than it is asked to go."""
+    from gan_experiments.data.load import load_data  # this and the next import torch, which a refusal does without
+    from gan_experiments.training.schedule import Schedule
+
+    schedule = Schedule.of(len(load_data(cfg.data)), cast(TrainConfig, OmegaConf.to_object(cfg.train)))
+    if done > schedule.total_steps:
+        least = -(-done * schedule.per_step // schedule.size)
+        raise UserError(
+            f"train.epochs={cfg.train.epochs}: must be at least {least}; the run of {path} is at step {done} already"
+        )
 
 
 def _check_same(stored: Mapping[str, Any], cfg: DictConfig, path: Path) -> None:

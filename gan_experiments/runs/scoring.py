@@ -18,6 +18,7 @@ from gan_experiments.errors import UserError
 from gan_experiments.evaluation.evaluator import Evaluator
 from gan_experiments.evaluation.protocol import group_of
 from gan_experiments.evaluation.scores import Scores
+from gan_experiments.runs.same_data import check_same_data
 from gan_experiments.runs.saved_networks import load_networks, load_state
 from gan_experiments.tracking.journal import Journal, read
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
@@ -45,12 +46,13 @@ def score_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
     """Score a run's last checkpoint on the run's own data; write the scores to its folder and its MLflow run.
 
     Raises:
-        UserError: The run has no checkpoint, is training, or its data cannot be had.
+        UserError: The run has no checkpoint, is training, or its data cannot be had or are others now.
         RunFailedError: Its MLflow stopped answering; the scores are in the folder anyway.
     """
     # 1. Score the checkpoint.
     state = load_state(directory)
     networks = load_networks(state)
+    check_same_data(OmegaConf.create(state["config"]["data"]), directory)
     evaluator = evaluator_for(OmegaConf.create(state["config"]["data"]), cfg)
     scores = evaluator.score(networks.generator.to(resolve_device(cfg.device)), networks.latent_dim)
     # 2. Write the scores down, in the folder and in the journal.

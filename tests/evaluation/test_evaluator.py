@@ -123,3 +123,30 @@ def test_the_names_of_its_scores_are_known_beforehand(data: str, bundled: Datase
     dataset = bundled if data == "bundled" else mixtures.ring("ring", 8, 1.0, 0.01, 1000, 0)
     judge = evaluator(dataset, metrics=[*QUICK, "parzen", "memorisation"])
     assert set(judge.names) == set(judge.score_samples(dataset.normalise(dataset.samples[:500])).values)
+
+
+@pytest.mark.parametrize(
+    ("count", "metric", "least"),
+    [(19, "frechet", 20), (19, "precision_recall", 20), (2, "parzen", 3), (1, "memorisation", 3)],
+)
+def test_too_few_real_samples_are_refused_before_training(
+    count: int, metric: str, least: int, bundled: Dataset
+) -> None:
+    assert bundled.labels is not None
+    few = replace(bundled, samples=bundled.samples[:count], labels=bundled.labels[:count])
+    with pytest.raises(
+        UserError, match=f"{metric} needs at least {least} real samples, and data=digits has {count};"
+    ):
+        evaluator(few, metrics=[metric]).check()
+
+
+@pytest.mark.parametrize(
+    ("count", "metrics"), [(20, ["frechet", "precision_recall", "classes"]), (3, ["parzen", "memorisation"])]
+)
+def test_just_enough_real_samples_give_scores(count: int, metrics: list[str], bundled: Dataset) -> None:
+    assert bundled.labels is not None
+    few = replace(bundled, samples=bundled.samples[:count], labels=bundled.labels[:count])
+    judge = evaluator(few, metrics=metrics)
+    judge.check()
+    scores = judge.score_samples(few_epochs(bundled)[:100])
+    assert set(scores.floors) == set(scores.values)

@@ -21,6 +21,7 @@ class Frechet(Metric):
         "frechet_inception_distance": ScoreType(rank=20),
     }
     needs = frozenset({Need.FEATURES})
+    least = 20
 
     @property
     def names(self) -> list[str]:

@@ -20,6 +20,7 @@ class PrecisionRecall(Metric):
 
     scores: ClassVar = dict.fromkeys(("precision", "recall", "density", "coverage"), ScoreType(larger_is_better=True))
     needs = frozenset({Need.FEATURES})
+    least = 20  # half of five sixths of them have neighbours among themselves
 
     def measure(self, samples: JudgedSamples, real: JudgedSamples) -> Measured:
         """Compare equal numbers of samples and real ones."""
