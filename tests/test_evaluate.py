@@ -21,7 +21,14 @@ from tests.support.real_runs import TINY, client, database, lines, run_id, succe
 
 pytestmark = pytest.mark.slow
 
-RUN = (*TINY, "train.epochs=2", "evaluate.every=1", "evaluate.samples=200", "tracking.system_metrics=false")
+RUN = (
+    *TINY,
+    "train.epochs=2",
+    "train.batch_size=52",
+    "evaluate.every=1",
+    "evaluate.samples=200",
+    "tracking.system_metrics=false",
+)
 SMALL = ("--samples", "200")
 
 
