@@ -33,7 +33,10 @@ class RunMonitor:
     def __init__(self, runs: Sequence[Run], trainer: Trainer, evaluator: Evaluator, publish: Publish) -> None:
         self._runs, self._trainer, self._evaluator, self._publish = runs, trainer, evaluator, publish
         # A user's own objective need not declare it.
-        self._lights = [WarningLights(getattr(run.member.objective, "logits_have_origin", True)) for run in runs]
+        self._lights = [
+            WarningLights(getattr(run.member.objective, "logits_have_origin", True), run.member.train.ema)
+            for run in runs
+        ]
 
     def recall(self, k: int, history: Sequence[Line]) -> None:
         """Restore the lights of a resumed run from its journal.

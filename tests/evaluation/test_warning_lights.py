@@ -47,19 +47,48 @@ def test_a_generator_without_a_gradient_has_stopped() -> None:
 def test_a_collapse_that_lasts() -> None:
     lights = WarningLights()
     for step, modes in enumerate((1, 3, 5, 8), 1):  # it learns
-        assert lights.scores(step, {"eval/modes": modes}, 8) == []
-    assert [lights.scores(step, {"eval/modes": 2}, 8) for step in (5, 6, 7, 8)] == [[], [], ["mode_collapse"], []]
+        assert lights.scores(250 * step, {"eval/modes": modes}, 8) == []
+    later = (5, 6, 7, 8)
+    assert [lights.scores(250 * step, {"eval/modes": 2}, 8) for step in later] == [[], [], ["mode_collapse"], []]
     assert lights.on == {"mode_collapse"}
-    lights.scores(9, {"eval/modes": 8}, 8)
+    lights.scores(250 * 9, {"eval/modes": 8}, 8)
     assert lights.on == set()
-    assert lights.first == {"mode_collapse": 7}
+    assert lights.first == {"mode_collapse": 250 * 7}
 
 
 def test_a_collapse_where_nobody_knows_the_modes() -> None:
     lights = WarningLights()
-    for step in range(3):
+    for step in (250, 500, 750):
         lights.scores(step, {"eval/coverage": 0.01}, None)
     assert lights.on == {"mode_collapse"}
+
+
+def lit_at(scores: list[tuple[int, float]], ema: float | None = None, every: int = 281) -> list[int]:
+    """The numbers of the scores, from (modes of ten, Fréchet distance), at which the light came on."""
+    lights = WarningLights(ema=ema)
+    return [
+        number
+        for number, (modes, distance) in enumerate(scores, 1)
+        if lights.scores(number * every, {"eval/modes": modes, "eval/frechet_classifier_distance": distance}, 10)
+    ]
+
+
+def test_a_generator_that_still_learns_has_not_collapsed() -> None:
+    beginning = [(1, 987), (1, 942), (1, 865), (1, 793), (2, 675), (4, 522), (7, 384), (8, 287), (9, 211)]
+    assert lit_at(beginning) == []  # as a good run was scored, every ten epochs
+    assert lit_at([*beginning, *[(2, 900)] * 3]) == [12]  # collapsed after all
+
+
+def test_a_collapse_from_the_start_is_seen_once_it_has_lasted() -> None:
+    assert lit_at([(2, 3030), (2, 3010), (1, 2990)]) == [3]
+    assert lit_at([(2, 3030)] * 20, every=35) == [16]  # 525 steps later
+    assert lit_at([(2, 3030), (2, float("nan")), (2, float("nan"))]) == [3]
+
+
+@pytest.mark.parametrize(("ema", "first"), [(None, 3), (0.99, 4), (0.999, 13)])
+def test_averaged_weights_are_judged_once_they_are_trained_ones(ema: float | None, first: int) -> None:
+    """Of an average with decay 0.99, training's first weights are 5% after 299 steps; with 0.999, after 2995."""
+    assert lit_at([(1, 1000.0)] * 20, ema) == [first]
 
 
 def test_which_objectives_are_critics() -> None:

@@ -13,9 +13,9 @@ from tests.support.results import losses, members
 
 pytestmark = pytest.mark.slow
 
-COLLAPSE = ("data=ring", "data.samples=2000", "objective=minimax", "model=mlp_small", "evaluate.every=2", *OFF)
+COLLAPSE = ("data=ring", "data.samples=7000", "objective=minimax", "model=mlp_small", "evaluate.every=2", *OFF)
 """The generator finds one of eight modes; the light comes on with the third score, after epoch 6."""
-STEP = -(-6 * 2000 // 52)
+STEP = -(-6 * 7000 // 52)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_ends_with_its_last_scores_and_pictures_and_the_others_go_on(sweep: Path) -> None:
     early, late = members(sweep)
     assert [run.journal.exists() for run in (early, late)] == [True, True]
-    for run, epochs, step in ((early, 6, STEP), (late, 9, -(-9 * 2000 // 52))):
+    for run, epochs, step in ((early, 6, STEP), (late, 9, -(-9 * 7000 // 52))):
         assert len(lines(run, "metrics", "epoch")) == epochs
         assert checkpoint.load(run.checkpoint)["step"] == step
         for kind in ("samples", "probabilities", "status"):
@@ -52,7 +52,7 @@ def test_alone_it_says_so_and_goes_on_when_it_is_allowed_to(tmp_path: Path) -> N
     assert "ended     early stop after epoch 6: mode collapse" in ended.out
     assert checkpoint.load(tmp_path / "run" / "checkpoint.pt")["step"] == STEP
     succeed(tmp_path, "train.resume=run", "train.early_stop=[]")
-    assert checkpoint.load(tmp_path / "run" / "checkpoint.pt")["step"] == -(-9 * 2000 // 52)
+    assert checkpoint.load(tmp_path / "run" / "checkpoint.pt")["step"] == -(-9 * 7000 // 52)
 
 
 def test_a_light_that_does_not_exist(tmp_path: Path) -> None:
