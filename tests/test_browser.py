@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.finished_runs import EPOCHS, SAMPLED, FinishedRuns
-from tests.support.mlflow_pages import Browser, expect_loaded, opened, served
+from tests.support.mlflow_pages import Browser, expect_in_sight, expect_loaded, opened, served
 from tests.support.real_runs import client, run_id
 
 pytestmark = [
@@ -23,12 +23,11 @@ pytestmark = [
 ]
 
 CHARTS = {
-    "accuracy": ["discriminator"],
-    "grad_norm": ["discriminator", "generator"],
     "loss": ["discriminator", "generator"],
-    "prob": ["fake", "real"],
-    "speed": ["steps_per_second"],
+    "prob": ["accuracy", "fake", "real"],
+    "training": ["epoch", "grad_norm_discriminator", "grad_norm_generator", "steps_per_second"],
 }
+SECTIONS = ["latest", "loss", "prob", "score", "step_loss", "training", "Model metrics"]
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +60,34 @@ def test_the_runs_are_listed(browser: Browser, finished_runs: FinishedRuns) -> N
     browser.keep("runs")
 
 
+def test_a_run_s_page_shows_it_at_a_glance(browser: Browser, run: str) -> None:
+    browser.open(run)
+    strip = browser.page.locator("img[src*='glance']")
+    expect_loaded(strip, 700)
+    expect_in_sight(strip)
+    expect_in_sight(browser.page.get_by_text("loss/discriminator", exact=True))  # the first of the run's own metrics
+    browser.keep("glance")
+
+
+def test_the_last_pictures_come_first_and_need_no_click(browser: Browser, run: str) -> None:
+    browser.open(f"{run}/model-metrics")
+    latest = browser.section("latest")
+    expect(latest).to_have_count(3)
+    assert browser.sections() == SECTIONS
+    for name, card in zip(("histograms", "losses", "samples"), latest.all(), strict=True):
+        expect(card).to_contain_text(name)
+        expect_loaded(card.locator("img"), 400)
+        expect_in_sight(card)
+    browser.keep("latest")
+
+
 def test_a_run_s_page_shows_its_figures(browser: Browser, run: str) -> None:
     browser.open(run)
     expect(browser.page.get_by_text("Finished", exact=True)).to_be_visible()
     browser.page.get_by_text("Show more").first.click()
     figures = browser.page.locator("img[src*='figures%2F']")
-    expect(figures).to_have_count(4)
+    expect(figures).to_have_count(5)  # the strip, and four large ones
+    expect(browser.page.get_by_role("cell", name="frechet classifier distance")).to_be_attached()
     for figure in figures.all():
         expect_loaded(figure, 400)
     browser.page.get_by_text("Description").first.scroll_into_view_if_needed()
@@ -109,7 +130,7 @@ def test_the_machine_s_load_is_shown(browser: Browser, run: str) -> None:
 
 def test_figures_are_among_the_artifacts(browser: Browser, run: str) -> None:
     browser.open(f"{run}/artifacts")
-    for name in ("config", "figures", "images", "histograms.json", "losses.csv", "samples.gif"):
+    for name in ("config", "figures", "images", "histograms.json", "losses.csv", "samples.gif", "scores.csv"):
         expect(browser.page.get_by_text(name, exact=True)).to_be_visible()
     browser.page.get_by_text("figures", exact=True).click()
     browser.page.get_by_text("probabilities.png", exact=True).click()

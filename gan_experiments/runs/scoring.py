@@ -16,6 +16,7 @@ from gan_experiments.configuration.validation import validate
 from gan_experiments.data.load import load_data
 from gan_experiments.errors import UserError
 from gan_experiments.evaluation.evaluator import Evaluator
+from gan_experiments.evaluation.metric import headline
 from gan_experiments.evaluation.protocol import group_of
 from gan_experiments.evaluation.scores import Scores
 from gan_experiments.runs.same_data import check_same_data
@@ -63,6 +64,7 @@ def score_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
             step = state["step"]
             epoch = max(line["epoch"] for line, _ in read(directory.journal) if line["step"] <= step)
             group = group_of(scores.samples)
+            best = headline(scores.values)
             record_scores(
                 journal,
                 key=f"{group} {scores.features}",
@@ -71,6 +73,7 @@ def score_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
                 metrics=scores.metrics(group),
                 tags=scores.tags(group),
                 details=scores.as_dict(),
+                headline=None if best is None else f"{group}/{best}",
             )
             if scores.neighbours is not None:
                 keep_neighbours(journal, directory, step, epoch, scores.neighbours)

@@ -13,7 +13,9 @@ import filelock
 import numpy as np
 import yaml
 
+from gan_experiments.configuration import override
 from gan_experiments.errors import UserError
+from gan_experiments.evaluation.protocol import SCORES
 from gan_experiments.tracking.journal import WARNING, Journal, Line, read
 from gan_experiments.tracking.metadata import RunDescription, describe, flatten, origin
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_atomically, write_json
@@ -95,8 +97,14 @@ class Recorder:
             "total_steps": self.run.total_steps,
             "epochs": self.run.epochs,
             "is_image": self.run.dataset.is_image,
+            "scored_once": self._is_scored_once(),
         }
         write_json(self.directory.run, fresh | known | current)
+
+    def _is_scored_once(self) -> bool:
+        """Return whether the run is scored at its end alone."""
+        every = self.run.config.get("evaluate", {}).get("every")
+        return every is None or every >= self.run.epochs
 
     def _describe(self, members: int) -> None:
         run = self.run
@@ -104,7 +112,8 @@ class Recorder:
         write_atomically(self.directory.config, config.encode())
         if not run.dataset.is_image:
             self._keep_real_points()
-        self._append("params", values=flatten(run.config))
+        chosen = {each.name: each.unquoted for each in override.read(run.overrides)}
+        self._append("params", values=flatten(run.config), chosen=chosen)
         self._append("tags", values=origin(run.overrides, run.device, self.directory.path) | run.tracking.tags)
         self._append("dataset", **describe(run.dataset))
         self._append("session", key=self._session, members=members)
@@ -164,6 +173,7 @@ class Recorder:
             metrics=event.metrics,
             tags=event.tags,
             details=event.details,
+            headline=None if event.headline is None else f"{SCORES}{event.headline.name}",
         )
         if event.neighbours is not None:
             keep_neighbours(self._journal, self.directory, event.step, event.epoch, event.neighbours)

@@ -22,6 +22,7 @@ def record_scores(
     metrics: dict[str, float],
     tags: dict[str, str],
     details: dict[str, Any],
+    headline: str | None,
 ) -> None:
     """Record scores, once for each key and step.
 
@@ -33,8 +34,9 @@ def record_scores(
         metrics: Values and errors, by their MLflow names.
         tags: Settings of the measurement, by the names of tags in MLflow.
         details: Everything there is to know, for the journal alone.
+        headline: MLflow name of the score that the generator is judged by, or None.
     """
-    journal.append("metrics", key=key, step=step, epoch=epoch, values=metrics, details=details)
+    journal.append("metrics", key=key, step=step, epoch=epoch, values=metrics, details=details, headline=headline)
     journal.append("tags", key=" ".join((key, *tags.values())), step=0, epoch=0, values=tags)
 
 

@@ -23,6 +23,7 @@ from gan_experiments.models import mlp
 from gan_experiments.tracking.generator_files import write_generator
 from gan_experiments.tracking.last_lines import LastLines
 from gan_experiments.tracking.metadata import RunDescription
+from gan_experiments.tracking.mlflow.shown import metric_name
 from gan_experiments.tracking.progress import Progress
 from gan_experiments.tracking.recorder import Recorder
 from gan_experiments.tracking.run_directory import RunDirectory
@@ -108,7 +109,7 @@ class HandMadeRun:
         recorder.close("FINISHED", generator=self.generator.generator)
 
     def expected_metrics(self) -> dict[str, list[tuple[int, float]]]:
-        """Every (step, value) of every metric that MLflow must have."""
+        """Every (step, value) of every metric, by the name that it has in the journal."""
         epochs = range(1, self.epochs + 1)
         expected = {
             name: [(epoch * STEPS, epoch + index / 10) for epoch in epochs] for index, name in enumerate(METRICS)
@@ -118,6 +119,10 @@ class HandMadeRun:
         expected["loss_step/discriminator"] = [(step, float(np.float32(step) / np.float32(7))) for step in logged]
         expected["loss_step/generator"] = [(step, -float(step)) for step in logged]
         return expected
+
+    def expected_in_mlflow(self) -> dict[str, list[tuple[int, float]]]:
+        """The same by the names that MLflow must have."""
+        return {metric_name(name): points for name, points in self.expected_metrics().items()}
 
 
 class HandMadeRecorder:

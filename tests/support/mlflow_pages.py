@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from playwright.sync_api import Locator, Page, Response, expect, sync_playwright
+from playwright.sync_api import Locator, Page, Response, ViewportSize, expect, sync_playwright
 
 from tests.support.waiting import PATIENCE, until
 
@@ -30,6 +30,7 @@ FLAGS = (
 )
 _PATIENCE = 1000 * PATIENCE  # Playwright counts milliseconds
 expect.set_options(timeout=_PATIENCE)
+LAPTOP = ViewportSize(width=1366, height=768)
 CARD, SECTION = "experiment-view-compare-runs-card", "experiment-view-compare-runs-section-header"
 
 
@@ -83,6 +84,12 @@ class Browser:
         self.page.screenshot(path=self.screenshots / f"{name}.png")
         assert self.refused == []
 
+    def sections(self) -> list[str]:
+        """The names of the sections of charts, from the top."""
+        headers = self.page.get_by_test_id(SECTION)
+        headers.first.wait_for()
+        return [text.strip().partition(" (")[0] for text in headers.all_inner_texts()]
+
     def section(self, name: str) -> Locator:
         """Cards of a section of charts, scrolled to, as they are drawn only then."""
         header = self.page.get_by_test_id(SECTION).filter(has_text=name).first
@@ -105,7 +112,7 @@ def opened(address: str, experiment: str, profile: Path, screenshots: Path) -> I
             profile,
             executable_path=shutil.which("chromium"),
             args=FLAGS,
-            viewport={"width": 1500, "height": 1300},
+            viewport=LAPTOP,
             timeout=_PATIENCE,
         )
         context.set_default_timeout(_PATIENCE)
@@ -115,6 +122,17 @@ def opened(address: str, experiment: str, profile: Path, screenshots: Path) -> I
         page.on("response", note)
         yield Browser(page, address, experiment, screenshots, refused)
         context.close()
+
+
+def expect_in_sight(element: Locator) -> None:
+    """All of an element lies within the window, without scrolling."""
+    element.wait_for()
+    box = element.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["y"] >= 0
+    assert box["x"] + box["width"] <= LAPTOP["width"]
+    assert box["y"] + box["height"] <= LAPTOP["height"]
 
 
 def expect_loaded(image: Locator, width: int) -> None:

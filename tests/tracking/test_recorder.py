@@ -31,6 +31,7 @@ def test_without_mlflow_the_folder_has_everything(recorded_once: HandMadeRun) ->
         "figures/histograms.png",
         "figures/probabilities.png",
         "figures/samples.png",
+        "figures/glance.png",
     }
     assert recorded_once.directory.log.read_text() == ""
 
@@ -39,6 +40,8 @@ def test_pictures_can_be_stepped_through(recorded_once: HandMadeRun) -> None:
     assert _stepped(recorded_once, "samples") == [0, 2 * STEPS, 4 * STEPS, 6 * STEPS]
     assert _stepped(recorded_once, "histograms") == [0, 2 * STEPS, 4 * STEPS, 6 * STEPS]
     assert _stepped(recorded_once, "probabilities") == [6 * STEPS]
+    for key in ("samples", "histograms", "losses"):
+        assert _stepped(recorded_once, f"latest~{key}") == [0]
     for path in (recorded_once.directory.artifacts / "images").iterdir():
         with Image.open(path) as image:
             image.load()

@@ -124,12 +124,25 @@ def create_run(client: MlflowClient, experiment_id: str, *, name: str, nonce: st
     return client.create_run(experiment_id, time, {NONCE_TAG: nonce}, name).info.run_id
 
 
-def describe_run(client: MlflowClient, run_id: str, figures: list[str]) -> None:
-    """Show figures, which are artifacts, on the run's page, unless the user has described the run already."""
-    images = [f"![](get-artifact?{urlencode({'path': name, 'run_uuid': run_id})})" for name in figures]
+def describe_run(client: MlflowClient, run_id: str, head: str, table: str, figures: list[str]) -> None:
+    """Describe a run on its page, unless the user has described it already.
+
+    Args:
+        client: The destination.
+        run_id: The run.
+        head: Artifact with the picture that comes first, of whose height MLflow shows a hundred pixels.
+        table: Scores in Markdown, or an empty string.
+        figures: Artifacts with the pictures that come last.
+    """
+    pictures = [_picture(run_id, name) for name in (head, *figures) if name]
+    parts = [*pictures[:1], table, *pictures[1:]]
     known = client.get_run(run_id).data.tags.get(NOTE, "")
-    if set(known.split("\n\n")) <= {*images, ""}:  # a run that was stopped and resumed has more to show
-        client.set_tag(run_id, NOTE, "\n\n".join(images))
+    if all(part.startswith(("![", "| score ")) for part in known.split("\n\n") if part):  # nothing but our own
+        client.set_tag(run_id, NOTE, "\n\n".join(filter(None, parts)))
+
+
+def _picture(run_id: str, name: str) -> str:
+    return f"![](get-artifact?{urlencode({'path': name, 'run_uuid': run_id})})"
 
 
 def end_run(client: MlflowClient, run_id: str, status: str, reason: str, time: int | None = None) -> None:

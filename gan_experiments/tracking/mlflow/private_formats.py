@@ -5,6 +5,7 @@ have written them itself. Some of these formats are documented, others can chang
 
 - names of image files: ``MlflowClient.log_image`` chooses them, its pages parse them (``stepped_names``);
 - tags that its pages look for (the constants below);
+- a sweep's view (``views.py``), as the button *Views* of its pages would save it;
 - the schema of a data set, which ``mlflow.data`` derives from the data (``dataset_schema``);
 - names of system metrics, as of ``mlflow.system_metrics``: ``tracking/system_metrics.py`` measures them;
 - a model's files, which ``mlflow.pyfunc.save_model`` writes, logged as a ``LoggedModel``: ``model.py``.
@@ -22,6 +23,8 @@ USER, SOURCE_TYPE, SOURCE_NAME = "mlflow.user", "mlflow.source.type", "mlflow.so
 COMMIT, NOTE = "mlflow.source.git.commit", "mlflow.note.content"
 SHOWS_IMAGES = {"mlflow.loggedImages": "true"}
 """Tag that tells MLflow's pages that a run has images to show."""
+SHARED_VIEW = "mlflow.sharedViewState."
+"""Beginning of an experiment's tags that hold views: a layout of the pages on its runs, as JSON, compressed."""
 SYSTEM_METRICS = "system/"
 """Prefix of the metrics that MLflow's pages show among those of the machine."""
 

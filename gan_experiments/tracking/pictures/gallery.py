@@ -13,8 +13,14 @@ from PIL import Image
 
 from gan_experiments.tracking.journal import Line, read
 from gan_experiments.tracking.mlflow.private_formats import stepped_names
+from gan_experiments.tracking.mlflow.shown import GLANCE, LATEST
 from gan_experiments.tracking.pictures import figures, images
+from gan_experiments.tracking.pictures.glance import glance, samples_in_rows
+from gan_experiments.tracking.pictures.scores import last_score, score_rows, score_table
 from gan_experiments.tracking.run_directory import RunDirectory, write_atomically
+
+SCORES_FILE = "scores.csv"
+"""Artifact with all scores, their errors and those of real data."""
 
 
 class Gallery:
@@ -33,24 +39,39 @@ class Gallery:
         self._histograms: list[Line] = []
         self._samples: list[Line] = []
         self._probabilities: Line | None = None
+        self._scores: list[Line] = []
+        self._is_over = False
+        self._began = 0
         self.position = 0
 
     def advance(self) -> None:
         """Render what the journal has told since the last call, and the run as a whole once it has ended."""
         news = list(read(self._directory.journal, self.position))
         for line, _ in news:
-            if line["kind"] == "histograms":
-                self._histograms.append(line)
-            elif line["kind"] == "samples":
-                self._samples.append(line)
-            elif line["kind"] == "probabilities":
-                self._probabilities = line
+            self._began = self._began or line["time"]
+            match line["kind"]:
+                case "histograms":
+                    self._histograms.append(line)
+                case "samples":
+                    self._samples.append(line)
+                case "probabilities":
+                    self._probabilities = line
+                case "metrics" if line.get("details"):
+                    self._scores.append(line)
+                case "session" | "status":
+                    self._is_over = line["kind"] == "status"
             if not all((self._directory.artifacts / name).exists() for name in self.names(line)):
                 self._write_stepped(line)
+        if any(line["kind"] == "samples" for line, _ in news):
+            self._write_latest("samples", self._captioned(self._samples[-1]))
+            if self._histograms:
+                self._write_latest("histograms", self._render(self._histograms[-1]))
         if news:
             last, end = news[-1]
             if last["kind"] == "status":
                 self.finish()
+            elif self._is_over and any(line.get("details") for line, _ in news):  # scored after its end
+                self._write_scores()
             self.position = end
 
     def names(self, line: Line) -> tuple[str, ...]:
@@ -60,6 +81,28 @@ class Gallery:
         # MLflow's pages open every series of images at step 0, where the first epoch's histograms begin.
         step = 0 if line["kind"] == "histograms" and line["epoch"] == 1 else line["step"]
         return stepped_names(line["kind"], step, line["time"], self._run["nonce"])
+
+    def latest(self) -> list[str]:
+        """Return the image files, below artifacts/, that show the run's last state: they replace themselves.
+
+        Their step is always 0. MLflow's pages show a series of one picture without a click, and those of runs that
+        took different numbers of steps side by side.
+        """
+        names = (name for key in ("samples", "histograms", "losses") for name in self._latest_names(key))
+        return [name for name in names if (self._directory.artifacts / name).exists()]
+
+    def _latest_names(self, key: str) -> tuple[str, str]:
+        return stepped_names(f"{LATEST}{key}", 0, self._began, self._run["nonce"])
+
+    def _write_latest(self, key: str, image: Image.Image) -> None:
+        original, copy = self._latest_names(key)
+        self._write(original, images.png(image))
+        self._write(copy, images.thumbnail(image))
+
+    def _captioned(self, line: Line) -> Image.Image:
+        """Return the picture of samples, with its epoch unless it says so itself."""
+        image = self._image(line)
+        return images.with_caption(image, f"epoch {line['epoch']:g}") if self._run["is_image"] else image
 
     def _is_shown(self, line: Line) -> bool:
         """Return whether a line is of histograms, and of an epoch whose histograms get a picture."""
@@ -94,7 +137,9 @@ class Gallery:
         """Render the pictures of the run as a whole, and write their numbers next to them."""
         losses = np.fromfile(self._directory.losses, dtype="<f4").reshape(-1, 2)
         if len(losses):
-            self._write("figures/losses.png", images.png(images.rasterise(figures.loss_curves(losses))))
+            curves = images.rasterise(figures.loss_curves(losses))
+            self._write("figures/losses.png", images.png(curves))
+            self._write_latest("losses", curves)
             self._write("losses.csv", _table(losses))
         if self._histograms:
             real, fake = (np.array([line[side] for line in self._histograms]) for side in ("real", "fake"))
@@ -109,6 +154,37 @@ class Gallery:
             self._write("samples.gif", images.animation(frames, captions))
         if self._probabilities is not None:
             self._write("figures/probabilities.png", images.png(self._image(self._probabilities)))
+        self._write_scores()
+
+    def scored(self) -> list[str]:
+        """Return the artifact files, below artifacts/, that change when a finished run is scored."""
+        return [name for name in (SCORES_FILE, GLANCE) if (self._directory.artifacts / name).exists()]
+
+    def score_table(self) -> str:
+        """Return the last scores as a table in Markdown, or an empty string."""
+        return score_table(self._scores[-1]) if self._scores else ""
+
+    def _write_scores(self) -> None:
+        """Write all scores as a table, and the strip that shows the run at a glance with the last of them."""
+        if self._scores:
+            self._write(SCORES_FILE, score_rows(self._scores).encode())
+        losses = np.fromfile(self._directory.losses, dtype="<f4").reshape(-1, 2)
+        if not len(losses) or not self._histograms:
+            return
+        last = self._histograms[-1]
+        real, fake = (np.array(last[side]) for side in ("real", "fake"))
+        score = last_score(self._scores)
+        strip = glance(self._rows(), losses, real, fake, epoch=last["epoch"], score=score)
+        self._write(GLANCE, images.png(strip))
+
+    def _rows(self) -> Image.Image | None:
+        """Return the last samples for the strip."""
+        if not self._samples:
+            return None
+        line = self._samples[-1]
+        if not self._run["is_image"]:
+            return self._image(line)
+        return samples_in_rows(np.load(self._directory.samples / line["file"]))
 
     def whole(self) -> list[str]:
         """Return the artifact files, below artifacts/, that show the run as a whole."""

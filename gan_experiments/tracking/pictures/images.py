@@ -20,6 +20,8 @@ _FRAME, _LAST_FRAME = 200, 1500
 """Milliseconds that an animation shows a frame, and its last one."""
 _MOST_FRAMES = 100
 _CAPTION = 22
+_SQUARE = 720
+"""Side of a thumbnail: more than any square of MLflow's pages has, so that it is filled."""
 
 
 def sample_grid(samples: np.ndarray, columns: int | None = None) -> Image.Image:
@@ -66,18 +68,33 @@ def webp(image: Image.Image) -> bytes:
     return content.getvalue()
 
 
+def thumbnail(image: Image.Image) -> bytes:
+    """Return an image at the top of a white square, as a WebP file.
+
+    MLflow's pages show every picture in a square as wide as its card or the run's name, whichever is wider, and cut
+    off what lies below the card: there a picture that is smaller or wider than its square would hardly be seen.
+    """
+    size = (round(image.width * _SQUARE / max(image.size)), round(image.height * _SQUARE / max(image.size)))
+    square = Image.new("RGB", (_SQUARE, _SQUARE), "white")
+    square.paste(image.convert("RGB").resize(size, Image.Resampling.LANCZOS), (0, 0))
+    content = io.BytesIO()
+    square.save(content, "WEBP", quality=85, method=0)
+    return content.getvalue()
+
+
 def animation(frames: Sequence[Image.Image], captions: Sequence[str]) -> bytes:
     """Return images of one size as a GIF that repeats, each with a caption above it."""
     last = len(frames) - 1
     chosen = {round(last * i / (_MOST_FRAMES - 1)) for i in range(_MOST_FRAMES)}
-    pictures = [_with_caption(frames[i], captions[i]) for i in sorted(chosen)]
+    pictures = [with_caption(frames[i], captions[i]) for i in sorted(chosen)]
     content = io.BytesIO()
     durations = [_FRAME] * (len(pictures) - 1) + [_LAST_FRAME]
     pictures[0].save(content, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
     return content.getvalue()
 
 
-def _with_caption(image: Image.Image, caption: str) -> Image.Image:
+def with_caption(image: Image.Image, caption: str) -> Image.Image:
+    """Return an image with a line of text above it."""
     picture = Image.new(image.mode, (image.width, image.height + _CAPTION), "white")
     picture.paste(image, (0, _CAPTION))
     ImageDraw.Draw(picture).text((6, 3), caption, fill="black", font=ImageFont.load_default(15))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_experiments.tracking.delivery_errors import GoneError, RefusedError
 from gan_experiments.tracking.journal import Line, read
-from gan_experiments.tracking.mlflow import api, pages
+from gan_experiments.tracking.mlflow import api, pages, shown
 from gan_experiments.tracking.mlflow.completeness import lacking
 from gan_experiments.tracking.mlflow.logged_run import LoggedRun
 from gan_experiments.tracking.mlflow.names import LONGEST_RUN_NAME, MODEL_NAME, check_names
@@ -24,8 +24,10 @@ from gan_experiments.tracking.trackers.tracker import Tracker
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-_ON_THE_PAGE = ("samples", "losses", "histograms", "probabilities", "neighbours")
-"""Figures that describe a run on its page in MLflow."""
+_ON_THE_PAGE = tuple(
+    f"figures/{name}.png" for name in ("samples", "losses", "histograms", "probabilities", "neighbours")
+)
+"""Figures that describe a run on its page in MLflow, below the strip."""
 
 
 class MLflow(Tracker):
@@ -134,7 +136,7 @@ class MLflow(Tracker):
             if end > self._state["position"]:
                 later |= {*self._files_of(line)} if line["kind"] == "figure" else set()
                 continue
-            lines.append(line)
+            lines.append(self._as_shown(line))
             files |= {*self._files_of(line)}
             model = self._has_model(line) if line["kind"] == "status" else model
         try:
@@ -158,13 +160,24 @@ class MLflow(Tracker):
         if not what.startswith("file "):  # a folder that cannot be written is soon mended
             self._state["refused"] = self._refused | {what: why}
 
+    def _as_shown(self, line: Line) -> Line:
+        """Return a line with what MLflow gets of it; runs of older versions keep the names that they have there."""
+        return shown.line(line, self._run["scored_once"]) if "scored_once" in self._run else line
+
     def _send(self, lines: list[Line]) -> None:
+        lines = [self._as_shown(line) for line in lines]
         values = [line for line in lines if line["kind"] in ("metrics", "system")]
         try:
             self._logged.log_metrics(values)
             self._note_answer()
             for line in lines:
                 self._send_line(line)
+            kinds = {line["kind"] for line in lines}
+            if "samples" in kinds:
+                self._send_files(self._gallery.latest())
+            if "status" not in kinds and any(line.get("details") for line in lines):
+                self._send_files(self._gallery.scored())
+                self._describe()
         except (GoneError, RefusedError):
             raise
         except Exception as error:
@@ -200,7 +213,7 @@ class MLflow(Tracker):
             case "figure":
                 return [line["file"]]
             case "status":
-                return self._gallery.whole()
+                return [*self._gallery.whole(), *self._gallery.latest()]
         return [*self._gallery.names(line)]
 
     def _has_model(self, line: Line) -> bool:
@@ -222,9 +235,10 @@ class MLflow(Tracker):
 
     def _describe(self) -> None:
         """Show the figures of the run as a whole on its page."""
-        names = [f"figures/{name}.png" for name in _ON_THE_PAGE]
-        present = self._gallery.whole()
-        api.describe_run(self._client, self._run_id, [name for name in names if name in present])
+        names = [name for name in (shown.GLANCE, *_ON_THE_PAGE) if (self._directory.artifacts / name).exists()]
+        head = shown.GLANCE if shown.GLANCE in names else ""
+        figures = [name for name in names if name != head]
+        api.describe_run(self._client, self._run_id, head, self._gallery.score_table(), figures)
 
     def _send_files(self, names: Iterable[str]) -> None:
         for name in names:

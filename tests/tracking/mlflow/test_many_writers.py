@@ -79,7 +79,7 @@ def test_every_run_has_every_value_once_in_its_experiment(
     for nonce, *value in metrics:
         values[nonce].append(tuple(value))
     for nonce, run in runs.items():
-        points = ((name, *point) for name, points in run.expected_metrics().items() for point in points)
+        points = ((name, *point) for name, points in run.expected_in_mlflow().items() for point in points)
         assert sorted(values.pop(nonce)) == sorted(points)
     assert not values
     expected = {(nonce, "model.latent_dim", str(MODEL["latent_dim"])) for nonce in runs}

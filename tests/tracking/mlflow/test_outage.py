@@ -116,7 +116,7 @@ def test_a_server_that_freezes_dies_and_comes_back_loses_nothing(
     server.signal(signal.SIGCONT)
     until_said("is back", moment)
     until_arrived()
-    assert stored_metrics(server.database).keys() == run.expected_metrics().keys()
+    assert stored_metrics(server.database).keys() == run.expected_in_mlflow().keys()
 
     moment = hear()
     server.kill()
@@ -138,7 +138,7 @@ def test_a_server_that_freezes_dies_and_comes_back_loses_nothing(
     server.start()
     run_id = synchronise(run.directory)
     assert run_id is not None
-    assert stored_metrics(server.database) == run.expected_metrics()
+    assert stored_metrics(server.database) == run.expected_in_mlflow()
     client = MlflowClient(server.uri)
     stored = client.get_run(run_id)
     assert stored.info.status == "FINISHED"

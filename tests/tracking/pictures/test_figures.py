@@ -122,3 +122,10 @@ def test_a_long_animation_is_thinned_and_keeps_first_and_last() -> None:
 def test_pictures_are_small_enough_to_send_many() -> None:
     losses = np.random.default_rng(0).normal(1, 0.3, (100_000, 2)).astype(np.float32)
     assert len(images.png(images.rasterise(figures.loss_curves(losses)))) < 100_000
+
+
+@pytest.mark.parametrize("size", [(560, 360), (466, 488), (100, 100)])
+def test_a_thumbnail_is_a_square_with_the_picture_at_its_top(size: tuple[int, int]) -> None:
+    with Image.open(io.BytesIO(images.thumbnail(Image.new("L", size, 0)))) as thumbnail:
+        assert thumbnail.width == thumbnail.height
+        assert thumbnail.convert("L").getpixel((5, 5)) < 30
