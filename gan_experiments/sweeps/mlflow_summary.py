@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from gan_experiments.errors import UserError
 from gan_experiments.sweeps.membership import ROLE_TAG, SUMMARY_TAG, SWEEP_TAG
@@ -26,6 +25,8 @@ from gan_experiments.tracking.mlflow import api
 from gan_experiments.tracking.mlflow.logged_run import LoggedRun
 from gan_experiments.tracking.mlflow.private_formats import NOTE, SOURCE_NAME, SOURCE_TYPE, USER
 from gan_experiments.tracking.mlflow.refusals import get_run, is_refusal, restore, words
+from gan_experiments.tracking.mlflow.shown import metric_name, parameter_name
+from gan_experiments.tracking.mlflow.views import shared_view
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 from gan_experiments.tracking.synchronise import synchronise
@@ -35,6 +36,9 @@ from gan_experiments.tracking.trackers.mlflow import MLflow
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+_MOST_SETTINGS = 10
+"""Settings in the description of a sweep; the report has all."""
 
 
 def deliver(directory: SweepDirectory) -> str | None:
@@ -169,7 +173,7 @@ class Summary:
                 return found
 
     def _log_results(self, sweep: dict[str, Any], report: dict[str, Any]) -> None:
-        """Log the results of the sweep: counts, the best run's values and a link to it."""
+        """Log the results of the sweep: counts, the best run's settings and a link to it, and a view."""
         best = report["best"]
         tags = {"metric": report["metric"]["name"], "headline": report["headline"]}
         tags |= {f"runs.{state}": str(count) for state, count in report["states"].items()}
@@ -179,10 +183,9 @@ class Summary:
             ).run_id()  # it may have been made anew
             tags |= {"best_run": best["run_id"] or "", "best_run_name": best["name"]}
             tags |= {f"best.{key}": value for key, value in best["params"].items()}
-            # MLflow's pages sort charts by name: these, of one bar each, come after those of the runs.
-            values = {f"sweep_best/{name}": value for name, value in best["metrics"].items()}
-            self._logged.log_metrics([{"values": values, "time": report["time"], "step": 0}])
         self._logged.log_tags(tags | {NOTE: _note(sweep, report)})
+        for name, value in _view(sweep, report).items():
+            self._client.set_experiment_tag(sweep["experiment_id"], name, value)
 
 
 def _tags(directory: SweepDirectory, sweep: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -196,17 +199,30 @@ def _tags(directory: SweepDirectory, sweep: dict[str, Any]) -> Iterator[tuple[st
     yield SOURCE_NAME, "gan_experiments.run"
 
 
+def _view(sweep: dict[str, Any], report: dict[str, Any]) -> dict[str, str]:
+    """Return the experiment's tag with the view that the description's link opens."""
+    metric = report["metric"]
+    # A distance that the report computes is no metric in MLflow.
+    is_recorded = report["best"] is not None and metric["name"] in report["best"]["metrics"]
+    return shared_view(
+        sweep["run_id"],
+        search=f"tags.{SUMMARY_TAG} = '{sweep['run_id']}'",  # which the summary itself has not
+        params=[parameter_name(key) for key in sweep["varied"]],
+        metric=metric_name(metric["name"]) if is_recorded else None,
+        ascending=not metric["direction"].startswith("larger"),
+    )
+
+
 def _note(sweep: dict[str, Any], report: dict[str, Any]) -> str:
     """Return the description on the summary's page, in Markdown."""
     page = f"#/experiments/{sweep['experiment_id']}/runs"
-    query = quote(f"tags.{SWEEP_TAG} = '{sweep['name']}'")
-    links = [f"[all runs of this sweep]({page}?workflowType=machine_learning&searchFilter={query})"]
-    query = quote(f"tags.{SUMMARY_TAG} = '{sweep['run_id']}'")  # which the summary itself has not
-    links += [f"[their charts]({page}?workflowType=machine_learning&compareRunsMode=CHART&searchFilter={query})"]
+    view = f"workflowType=machine_learning&viewStateShareKey={sweep['run_id']}"
+    links = [f"[all runs of this sweep]({page}?{view})", f"[side by side]({page}?{view}&compareRunsMode=CHART)"]
     best = report["best"]
     if best is not None and best["run_id"] is not None:
         links.insert(0, f"[best run: {best['name']}]({page}/{best['run_id']})")
-    lines = [" · ".join(links), "", report["headline"], "", "The report is the artifact `report/report.html`.", ""]
+    lines = [" · ".join(links), "", report["headline"], "", *_ranking(sweep, report)]
+    lines += ["The report is the artifact `report/report.html`.", ""]
     found = (sweep.get("search") or {}).get("best")
     if found:
         found = [f"- `{trial['in_words']}`" for trial in found]
@@ -214,6 +230,19 @@ def _note(sweep: dict[str, Any], report: dict[str, Any]) -> str:
     if report["failures"]:
         lines += ["Not finished:", "", *(f"- {each['name']}: {each['reason']}" for each in report["failures"])]
     return "\n".join(lines)
+
+
+def _ranking(sweep: dict[str, Any], report: dict[str, Any]) -> Iterator[str]:
+    """Yield a table in Markdown of the settings that are best, in the order of the report."""
+    rows = report["ranking"][:_MOST_SETTINGS]
+    swept = [key for key in sweep["varied"] if rows and key in rows[0]]
+    if rows:
+        yield f"| {' | '.join(swept)} | {report['metric']['name']} | seeds | |"
+        yield "| --- " * (len(swept) + 3) + "|"
+        for row in rows:
+            cells = [*(row[key] for key in swept), f"{row['mean']:.4g}", str(row["seeds"]), row["verdict"] or ""]
+            yield f"| {' | '.join(cells)} |"
+        yield ""
 
 
 if __name__ == "__main__":

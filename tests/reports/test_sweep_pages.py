@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 from tests.support import real_runs
-from tests.support.mlflow_pages import CARD, Browser, expect_loaded, opened, served
+from tests.support.mlflow_pages import Browser, expect_in_sight, expect_loaded, opened, served
 
 pytestmark = [
     pytest.mark.slow,
@@ -51,42 +51,28 @@ def browser(
         yield browser
 
 
-def test_charts_of_the_runs_come_before_those_of_the_summary(browser: Browser) -> None:
+def test_the_summary_adds_no_charts(browser: Browser) -> None:
     browser.open("runs", CHARTS)
     expect(browser.page.get_by_text(f"{RUNS + 1} matching runs")).to_be_visible()
-    headers = browser.page.get_by_test_id("experiment-view-compare-runs-section-header")
-    expect(headers.filter(has_text="speed").first).to_be_attached()
-    names = [re.split(r"[\n (]", text.strip())[0] for text in headers.all_inner_texts()]
-    of_the_summary = [name.startswith("sweep_best/") for name in names if name not in ("Model", "System")]
-    assert of_the_summary == sorted(of_the_summary)
-    assert any(of_the_summary)
+    assert not [name for name in browser.sections() if name.startswith("sweep")]
 
 
-def test_samples_are_side_by_side(browser: Browser) -> None:
-    """As the README says: without the parameters, over the whole page."""
-    page = browser.page
-    browser.open("runs", CHARTS)
-    cards = browser.section("Model metrics")
-    card = cards.filter(has=page.get_by_text("samples", exact=True))
-    card.get_by_test_id(f"{CARD}-menu").click()
-    page.get_by_role("menuitem", name="Configure").click()
-    page.get_by_role("dialog").get_by_label("Show run parameters").click()
-    page.get_by_role("button", name="Save changes").click()
-    card.get_by_role("button").first.click()
-    images = page.get_by_role("dialog").locator("img")
-    expect(images).to_have_count(RUNS)
-    for _ in range(EPOCHS):
-        page.get_by_role("dialog").get_by_role("slider").press("ArrowRight")
+def test_the_table_has_what_was_swept(browser: Browser, sweep: SweepDirectory) -> None:
+    browser.open("runs", f"&viewStateShareKey={sweep.content()['run_id']}")
+    expect(browser.page.get_by_text(f"{RUNS} matching runs")).to_be_visible()
+    for key in ("train.lr", "model.latent_dim", "seed"):
+        expect_in_sight(browser.page.get_by_role("columnheader", name=key))
+    browser.keep("sweep-table")
+
+
+def test_samples_and_histograms_are_side_by_side(browser: Browser, sweep: SweepDirectory) -> None:
+    browser.open("runs", f"{CHARTS}&viewStateShareKey={sweep.content()['run_id']}")
+    images = browser.section("pictures").locator("img")
+    expect(images).to_have_count(2 * RUNS)
     for image in images.all():
-        expect(image).to_have_attribute("src", re.compile(r"images%2Fsamples%2Bstep%2B104%2B"))
+        expect(image).to_have_attribute("src", re.compile(r"images%2Flatest~(samples|histograms)%2Bstep%2B0%2B"))
         image.scroll_into_view_if_needed()
         expect_loaded(image, 400)
-    images.first.scroll_into_view_if_needed()
-    (first, second), (top, beside) = zip(
-        *((box["x"], box["y"]) for box in (image.bounding_box() for image in images.all()[:2]) if box), strict=True
-    )
-    assert first < second
-    assert top == beside
     browser.keep("sweep-samples")
 
 
@@ -105,10 +91,11 @@ def test_the_summary_leads_to_the_charts_of_all_runs(browser: Browser, sweep: Sw
     expect(browser.page.get_by_role("link", name=re.compile("^best run: lr="))).to_be_visible()
     browser.keep("sweep-summary")
     # MLflow remembers the filter that this sets.
-    charts = browser.page.get_by_role("link", name="their charts").get_attribute("href")  # it opens a new window
+    charts = browser.page.get_by_role("link", name="side by side").get_attribute("href")  # it opens a new window
     browser.page.goto(f"{browser.address}/{charts}")
     expect(browser.page.get_by_text(f"{RUNS} matching runs")).to_be_visible()
-    for card in browser.section("loss").all():
+    assert browser.sections()[:3] == ["sweep", "pictures", "curves"]
+    for card in browser.section("curves").all():
         expect(card.locator(".scatterlayer .point")).to_have_count(RUNS * EPOCHS)
     browser.keep("sweep-charts")
 
