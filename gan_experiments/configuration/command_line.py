@@ -144,8 +144,9 @@ def not_swallowed() -> Iterator[None]:
     """End the program on a defect of a callback, whose exceptions Hydra would turn into warnings."""
     try:
         yield
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        line = describe(error)  # such as a full disk
+        sys.stderr.write(f"error: {line}\n" if line else traceback.format_exc())
         sys.exit(1)
 
 

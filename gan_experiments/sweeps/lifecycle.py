@@ -11,7 +11,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from types import FrameType
 from typing import Any
@@ -108,7 +108,8 @@ def keep_failure(run: JobDirectory, job_return: JobReturn) -> None:
     error = error_of(job_return)
     reason = command_line.describe(error) or f"{type(error).__name__}: {error}".splitlines()[0]
     trace = "".join(traceback.format_exception(error))
-    write_json(run.failure, {"reason": reason, "traceback": trace, "time": time.time_ns() // 1_000_000})
+    with suppress(OSError):  # the run may have failed because its disk is full; below it is said anyway
+        write_json(run.failure, {"reason": reason, "traceback": trace, "time": time.time_ns() // 1_000_000})
     note(run, f"error: {reason}", logging.ERROR)
     say(f"error: {reason}")
 
@@ -136,7 +137,9 @@ def closing_on_exit() -> Iterator[None]:
     Raises:
         SystemExit: Status 1, if the launcher failed; a signal's own, if one stopped the sweep.
     """
-    before = signal.signal(signal.SIGTERM, _terminate)  # a run sets its own handler while it trains
+    # A run sets its own handlers while it trains. Under nohup a sweep outlives its terminal.
+    ends = [signal.SIGTERM, *([signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else [])]
+    before = {number: signal.signal(number, _terminate) for number in ends}
     try:
         yield
     except (SystemExit, KeyboardInterrupt):
@@ -150,7 +153,8 @@ def closing_on_exit() -> Iterator[None]:
         close()
         raise SystemExit(1) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _message(error: Exception) -> str:
@@ -184,8 +188,11 @@ def _finish(directory: SweepDirectory) -> list[str]:
         from gan_experiments.reports.write import write
 
         found = compare([directory.path])
-    with busy("writing the report"):
-        page = write(found, directory.report)
+    try:
+        with busy("writing the report"):
+            report = clickable(write(found, directory.report), sys.stdout)
+    except OSError as error:  # the runs are what the sweep is for
+        report = f"cannot be written ({error.filename or directory.report}: {error.strerror}); {_compare(directory)}"
     missing = [f"{run.outcome.state:<9} {run.name}: {run.outcome.reason}" for run in found.unfinished]
     done = len(found.records) - len(missing)
     reason = f"{done} of {len(found.records)} runs have finished"
@@ -194,16 +201,19 @@ def _finish(directory: SweepDirectory) -> list[str]:
         complaint = deliver(directory)
     sweep = directory.content()
     lines = [("sweep", f"{found.title}: {reason}"), *(("result", headline) for headline in found.headlines)]
-    lines.append(("report", clickable(page, sys.stdout)))
+    lines.append(("report", report))
     if sweep["run_id"] is not None:
         lines.append(("summary", f"{sweep['run_id']} (experiment {sweep['experiment']}, tag sweep)"))
         lines += tracker_of(sweep["uri"]).links(sweep["uri"], [sweep])
     for label, text in lines:
         say(f"{label:<9} {clickable(text, sys.stdout) if text.startswith('http') else text}", sys.stdout)
     if complaint is not None:
-        again = f"python -m gan_experiments.compare {shlex.quote(str(directory.path))}"
-        missing.insert(0, f"{complaint}; to complete it: {again}")
+        missing.insert(0, f"{complaint}; {_compare(directory)}")
     return missing
+
+
+def _compare(directory: SweepDirectory) -> str:
+    return f"to complete it: python -m gan_experiments.compare {shlex.quote(str(directory.path))}"
 
 
 def _resume_command(directory: SweepDirectory) -> str:

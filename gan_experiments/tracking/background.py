@@ -21,7 +21,7 @@ from gan_experiments.tracking.run_directory import RunDirectory
 
 UNDELIVERED = 3
 """Exit status of a background process when the destination did not take everything in time."""
-_NOTICES = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+_NOTICES = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """A queue gives notice to all processes of a job; it is for training, which then ends the run in good order."""
 _CORES_A_PROCESS = 4
 """A stack of many runs has many pictures to render; where there are cores to spare, several processes share them."""
