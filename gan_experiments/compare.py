@@ -12,6 +12,7 @@ from gan_experiments.errors import RunFailedError, UserError
 from gan_experiments.runs.checks import check_folder
 from gan_experiments.sweeps.mlflow_summary import deliver
 from gan_experiments.tracking.complaints import Complaints
+from gan_experiments.tracking.destination import usual
 from gan_experiments.tracking.find_run import find_run
 from gan_experiments.tracking.hyperlink import clickable
 from gan_experiments.tracking.sweep_directory import SweepDirectory
@@ -50,9 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help=f"where to write (default: report/ in the folder, for a sweep also MLflow's summary of it; of several: "
         f"{_SEVERAL}/ here)",
     )
-    parser.add_argument(
-        "--uri", default="sqlite:///mlflow.db", help="where an id is looked up (default: %(default)s)"
-    )
+    parser.add_argument("--uri", default=usual(), help="where an id is looked up (default: %(default)s)")
     options = parser.parse_args(arguments)
     with user_errors():
         complaints = Complaints()

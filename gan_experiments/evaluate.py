@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.complaints import Complaints
+from gan_experiments.tracking.destination import usual
 from gan_experiments.tracking.find_run import find_run
 from gan_experiments.tracking.find_runs import find_runs
 from gan_experiments.tracking.journal import read
@@ -149,9 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, help="number of samples to score (default 10000)")
     parser.add_argument("--features", help="classifier, inception, or a classifier's file")
     parser.add_argument("--device", help="auto, cpu, cuda, …")
-    parser.add_argument(
-        "--uri", default="sqlite:///mlflow.db", help="where an id is looked up (default: %(default)s)"
-    )
+    parser.add_argument("--uri", default=usual(), help="where an id is looked up (default: %(default)s)")
     options = parser.parse_args(arguments)
     with user_errors():
         overrides = [argument for argument in options.what if "=" in argument and not Path(argument).exists()]

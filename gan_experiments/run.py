@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import chdir
+from pathlib import Path
 
 from hydra.core.utils import env_override
 
@@ -32,9 +34,7 @@ def main() -> None:
     """
     # 1. Prepare the process.
     os.environ |= _SPIN | os.environ  # OpenMP reads it when torch is first imported
-    if os.getcwd() not in sys.path:  # noqa: PTH109
-        # A user's own model or data lies here; `python -m` does this by itself, the console command does not.
-        sys.path.insert(0, os.getcwd())  # noqa: PTH109
+    _importable(Path.cwd())  # `python -m` does this by itself, the console command does not
     store.register()
 
     # Hydra would print its own account of an error, and exit, unless it is asked for the full one.
@@ -56,13 +56,22 @@ def main() -> None:
                 arguments = run_resume.continued(arguments)
         command_line.check_options(arguments.overrides)
         command_line.check_alone(os.environ)
+        # What goes on goes on in the folder in which it was begun: that is what its relative paths mean.
+        place = getattr(arguments, "folder", None) or Path.cwd()
+        _importable(place)
 
         # 3. Let Hydra compose, and call the callbacks (callbacks.py) and the task. Only Hydra knows whether this is a
         #    sweep: `hydra.mode` says so as well as `-m`.
-        with lifecycle.closing_on_exit(), busy(starting, preliminary=True):
+        with chdir(place), lifecycle.closing_on_exit(), busy(starting, preliminary=True):
             run_hydra(TrainRun(), arguments, store.CONFIG_DIR)
         if arguments.cfg or arguments.info or arguments.hydra_help:
             command_line.end_of_printing()
+
+
+def _importable(folder: Path) -> None:
+    """Let a user's own model or data be found that lies in a folder."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
 
 
 def _only_shows(arguments: argparse.Namespace) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
+from gan_experiments.tracking.destination import usual
 from gan_experiments.tracking.find_run import find_run
 from gan_experiments.tracking.hyperlink import clickable
 from gan_experiments.tracking.run_directory import RunDirectory
@@ -59,9 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--interpolate", action="store_true", help="rows that lead from one latent to the next")
     parser.add_argument("--epoch", type=int, help="the generator after this epoch (default: the last checkpoint's)")
-    parser.add_argument(
-        "--uri", default="sqlite:///mlflow.db", help="where an id is looked up (default: %(default)s)"
-    )
+    parser.add_argument("--uri", default=usual(), help="where an id is looked up (default: %(default)s)")
     options = parser.parse_args(arguments)
     with user_errors():
         if options.count < 1:

@@ -8,9 +8,10 @@ defaults of their schemas, which change nothing.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 from hydra.core.config_store import ConfigStore
@@ -36,7 +37,12 @@ _OF_THE_MOMENT = ("hydra.sweep.dir", "train.resume")
 
 
 def take_up(
-    begun: DictConfig, overrides: Sequence[str], anew: Collection[str], config_dir: str | None, several: bool
+    begun: DictConfig,
+    overrides: Sequence[str],
+    anew: Collection[str],
+    config_dir: str | None,
+    several: bool,
+    instead: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[str]:
     """Make a stored configuration the primary one of this process, under the name ``NAME``.
 
@@ -46,6 +52,7 @@ def take_up(
         anew: Groups and keys whose values then do not matter: those that a sweep varies, and that are given anew.
         config_dir: The user's own folder of options, or None.
         several: Whether it is a sweep's.
+        instead: Values to take instead of those that were stored, by dotted key.
 
     Returns:
         The overrides that go with it; those that added an option have become part of it.
@@ -65,6 +72,9 @@ def take_up(
 
     now = load(NAME, kept, store.CONFIG_DIR, config_dir, several=several)
     values = _since_changed(begun, now, frozenset(key.replace("/", ".") for key in anew))
+    for key, value in instead.items():
+        group, _, name = key.rpartition(".")
+        values.setdefault(group, {})[name] = value
     # An experiment that is chosen anew has the last word on its keys; one that was chosen then is part of the past.
     groups = [_group_of(entry) for entry in entries]
     place = groups.index("experiment") if "experiment" in anew and "experiment" in groups else len(groups)

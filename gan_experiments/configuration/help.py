@@ -10,6 +10,7 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError
 
 from gan_experiments.configuration.compose import CONFIG_DIR, compose
 from gan_experiments.configuration.key_names import GROUPS
@@ -92,7 +93,17 @@ def _keys(group: str, node: DictConfig, schema: type | None) -> Iterator[str]:
         if name in ("_target_", "name") or not (metadata or group):
             continue
         key = f"{group}.{name}".lstrip(".")
+        if str(value).startswith("${oc.env:"):
+            value = _from_environment(node, str(name))
         shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
         allowed = f" ({metadata['allowed'].words})" if metadata.get("allowed") else ""
         paragraph = TextWrapper(_WIDTH, initial_indent=f"  {key:<26} {shown:<19} ", subsequent_indent=" " * 49)
         yield paragraph.fill(metadata.get("meaning", "") + allowed)
+
+
+def _from_environment(node: DictConfig, name: str) -> str:
+    """Return a value that an environment variable may say; ``???`` where it must, and does not."""
+    try:
+        return str(node[name])
+    except InterpolationResolutionError:
+        return "???"

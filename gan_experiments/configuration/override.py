@@ -60,8 +60,14 @@ class Override:
 
     @property
     def unquoted(self) -> str:
-        """The value without quotes around it."""
-        return (self.value or "").strip("'\"")
+        """The value without quotes around it; quotes that are a part of it stay."""
+        value = self.value or ""
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+            try:
+                return str(parse([f"value={value}"])[0].value()).replace("\\${", "${")
+            except OverrideParseException:  # quotes that begin and end something, but not this
+                return value
+        return value
 
 
 def read(texts: Iterable[str]) -> list[Override]:
@@ -87,7 +93,8 @@ def write(key: str, value: object) -> str:
     if value is None:
         return f"{key}=null"
     if isinstance(value, str | Path):
-        return f"{key}={types.QuotedString(str(value), types.Quote.single).with_quotes()}"
+        text = str(value).replace("${", "\\${")  # no interpolation
+        return f"{key}={types.QuotedString(text, types.Quote.single).with_quotes()}"
     return f"{key}={value}"
 
 

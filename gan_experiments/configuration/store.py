@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
-from omegaconf import MISSING
+from omegaconf import MISSING, OmegaConf
 
 from gan_experiments.configuration.part_schemas import PART_SCHEMAS
 from gan_experiments.configuration.schema import Config, EvaluateConfig, FusedConfig, TrackingConfig, TrainConfig
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME")
+"""What says in the environment where runs are recorded, for those whose configuration does not say it."""
 CONFIG_DIR = next(
     folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if (folder / "config.yaml").is_file()
 )
@@ -52,8 +55,14 @@ def register() -> None:
     """Make every schema known to Hydra; YAML files name theirs in their defaults list."""
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
+    for name in _VARIABLES:
+        if not os.environ.get(name, "?"):
+            del os.environ[name]  # set to nothing is not set, as MLflow has it
     for group, name, node in SCHEMAS:
         store.store(name=name, node=node, package=group)
+    experiment = {"experiment": f"${{oc.env:{_VARIABLES[1]},{TrackingConfig.experiment}}}"}
+    tracking = OmegaConf.merge(OmegaConf.structured(TrackingConfig), experiment)
+    store.store(name="schema_tracking", node=tracking, package="tracking")
     store.store(name="schema_optuna", node=OptunaSchema, package="hydra.sweeper")
     _register_launchers(store)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -82,6 +83,9 @@ def _resolved(cfg: DictConfig, name: str) -> Any:
     except MissingMandatoryValue as error:
         raise UserError(f"{error.full_key}: is missing; {_must_be(str(error.full_key))}") from error
     except OmegaConfBaseException as error:
+        if variable := re.search(r"Environment variable '(\w+)' not found", str(error)):
+            key = str(error.full_key)
+            raise UserError(f"{key}: is missing; {_must_be(key)}, or {variable[1]} be set") from error
         kind = "interpolation" if isinstance(error, InterpolationResolutionError) else "value"
         raise UserError(f"{error.full_key}: the {kind} cannot be resolved: {str(error).splitlines()[0]}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -17,11 +18,12 @@ def load_data(node: DictConfig) -> Dataset:
     Raises:
         UserError: It cannot be had, or a custom loader returns something else.
     """
-    return _load(OmegaConf.to_yaml(node, resolve=True))
+    return _load(OmegaConf.to_yaml(node, resolve=True), Path.cwd())
 
 
 @lru_cache(maxsize=1)
-def _load(node: str) -> Dataset:
+def _load(node: str, folder: Path) -> Dataset:
+    """Load a data set; ``folder`` is the working directory, in which relative paths lie."""
     config = OmegaConf.create(node)
     assert isinstance(config, DictConfig)
     dataset = build(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +16,8 @@ from gan_experiments.configuration.schema import EvaluateConfig, TrainConfig
 from gan_experiments.configuration.validation import validate
 from gan_experiments.data.load import load_data
 from gan_experiments.errors import UserError
-from gan_experiments.runs.resume import state_to_resume
+from gan_experiments.runs.resume import state_to_resume, why_anew
+from gan_experiments.tracking.destination import unused
 from gan_experiments.tracking.terminal import busy
 
 
@@ -35,7 +37,12 @@ def check_single(config: DictConfig) -> dict[str, Any] | None:
     with busy("checking the run and loading its data"):
         check(cfg)
         check_folder("hydra.run.dir", config.hydra.run.dir)
-        return state_to_resume(cfg, Path(config.hydra.run.dir))
+        state = state_to_resume(cfg, Path(config.hydra.run.dir))
+    sys.stderr.writelines(unused(cfg.tracking.uri))
+    if cfg.train.resume == "auto" and state is None:
+        given = cast("dict[str, str]", OmegaConf.to_container(config.hydra.run, resolve=False))
+        sys.stderr.write(f"{why_anew(given['dir'])}\n")
+    return state
 
 
 def check(cfg: DictConfig, here: bool = True) -> None:

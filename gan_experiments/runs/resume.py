@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,12 +18,17 @@ from gan_experiments.configuration.override import Override, read, write
 from gan_experiments.configuration.schema import TrainConfig, default_of
 from gan_experiments.errors import UserError
 from gan_experiments.runs.same_data import check_same_data
+from gan_experiments.tracking.destination import absolute
 from gan_experiments.tracking.find_run import find_run
 from gan_experiments.tracking.metadata import flatten
+from gan_experiments.tracking.moved import command_folder, move_since, run_record
 from gan_experiments.tracking.run_directory import RunDirectory
 
 _KEY = "train.resume"
 _OVERRIDES = Path(".hydra") / "overrides.yaml"
+_HYDRA = Path(".hydra") / "hydra.yaml"
+_PATHS = ("data.root", "evaluate.features", "train.start_from")
+"""Keys whose values may be paths."""
 _FREE = (
     "train.epochs",
     "train.resume",
@@ -74,19 +79,48 @@ def continued(arguments: Namespace) -> Namespace:
     options = {override.name for override in new if override.is_option}
     again = {override.key for override in new} | {_KEY}
     before = read(_stored_overrides(folder))
+    place = _place_on_record(RunDirectory(folder), options, again)
     kept = [each for each in before if each.key not in again and each.key.partition(".")[0] not in options]
+    kept = [each for each in kept if each.key not in place]
 
     # 4. Put the command line together. A run that ended before its first checkpoint starts again, in its own folder.
-    config_dir = arguments.config_dir or config_dir_of(folder)
+    config_dir = str(Path(arguments.config_dir).absolute()) if arguments.config_dir else config_dir_of(folder)
     texts = [override.text for override in kept]
     primary = arguments.config_name
     if (begun := _begun(folder)) is not None:
         if primary is not None:
             raise UserError(f"--config-name={primary}: does not go with {_KEY}; a run is resumed as it was")
-        texts, primary = take_up(begun, texts, again | options, config_dir, several=False), AS_BEGUN
+        texts, primary = take_up(begun, texts, again | options, config_dir, False, place), AS_BEGUN
+    else:
+        texts += [write(key, "null" if value is None else value) for key, value in place.items()]
     here = [write(_KEY, checkpoint) if checkpoint.exists() else f"{_KEY}=auto", write("hydra.run.dir", folder)]
-    texts = [*texts, *here, *(override.text for override in new)]
-    return Namespace(**vars(arguments) | {"overrides": texts, "config_dir": config_dir, "config_name": primary})
+    began_in = command_folder(folder, folder / _HYDRA)
+    texts = [*texts, *here, *(_as_given(override, began_in) for override in new)]
+    line = {"overrides": texts, "config_dir": config_dir, "config_name": primary, "folder": began_in}
+    return Namespace(**vars(arguments) | line)
+
+
+def _place_on_record(directory: RunDirectory, options: Collection[str], again: Collection[str]) -> dict[str, Any]:
+    """Return where a run goes on being recorded, by key: where it is on record, unless another place is asked for."""
+    if "tracking" in options:
+        return {}
+    record = run_record(directory)
+    keys = {f"tracking.{name}": record[name] for name in ("uri", "experiment") if name in record}
+    if "asked_experiment" in record:  # `sync --experiment` may have chosen another since, where the run stays
+        keys["tracking.experiment"] = record["asked_experiment"]
+    return {key: value for key, value in keys.items() if key not in again}
+
+
+def _as_given(override: Override, began_in: Path | None) -> str:
+    """Return an override with a path that means the folder in which it is given, though the run began in another."""
+    if began_in is None or began_in.samefile(Path.cwd()) or override.value is None:
+        return override.text
+    value = override.unquoted
+    if override.key == "tracking.uri" and value not in ("", "null"):
+        return write(override.key, absolute(value))
+    if override.key in _PATHS and Path(value).exists():
+        return write(override.key, Path(value).absolute())
+    return override.text
 
 
 def _continued_there(arguments: Namespace, overrides: Sequence[Override]) -> Namespace:
@@ -115,10 +149,12 @@ def _begun(folder: Path) -> DictConfig | None:
 
 
 def config_dir_of(folder: Path) -> str | None:
-    """Return the ``--config-dir`` that the run in ``folder`` was started with."""
-    settings = yaml.safe_load((folder / ".hydra" / "hydra.yaml").read_text(encoding="utf-8"))
+    """Return the ``--config-dir`` that the run in ``folder`` was started with, where it is now."""
+    settings = yaml.safe_load((folder / _HYDRA).read_text(encoding="utf-8"))
     sources = settings["hydra"]["runtime"]["config_sources"]
-    return next((source["path"] for source in sources if source["provider"] == "command-line"), None)
+    own = next((source["path"] for source in sources if source["provider"] == "command-line"), None)
+    move = move_since(folder, folder / _HYDRA)
+    return own if own is None or move is None else str(move.path(Path(own)))
 
 
 def _find(reference: str, new: list[Override]) -> tuple[Path, Path]:
@@ -174,6 +210,17 @@ def _check_length(done: int, cfg: DictConfig, path: Path) -> None:
         raise UserError(
             f"train.epochs={cfg.train.epochs}: must be at least {least}; the run of {path} is at step {done} already"
         )
+
+
+def why_anew(run_dir: str) -> str:
+    """Return one line that says why ``train.resume=auto`` starts a new run.
+
+    Args:
+        run_dir: ``hydra.run.dir`` as it stands in the configuration, with its interpolations.
+    """
+    if "${" in run_dir:
+        return f"{_KEY}=auto: starts a new run, in a new folder; with hydra.run.dir=FOLDER the next start finds it"
+    return f"{_KEY}=auto: {run_dir} has no checkpoint yet; the run starts anew"
 
 
 def _check_same(stored: Mapping[str, Any], cfg: DictConfig, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import chdir
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +23,7 @@ from gan_experiments.evaluation.scores import Scores
 from gan_experiments.runs.same_data import check_same_data
 from gan_experiments.runs.saved_networks import load_networks, load_state
 from gan_experiments.tracking.journal import Journal, read
+from gan_experiments.tracking.moved import command_folder
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
 from gan_experiments.tracking.score_records import keep_neighbours, record_scores
 from gan_experiments.tracking.synchronise import synchronise
@@ -53,8 +55,12 @@ def score_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
     # 1. Score the checkpoint.
     state = load_state(directory)
     networks = load_networks(state)
-    check_same_data(OmegaConf.create(state["config"]["data"]), directory)
-    evaluator = evaluator_for(OmegaConf.create(state["config"]["data"]), cfg)
+    # Where its data has a relative path, that means the folder in which the run was started.
+    folder = command_folder(directory.path, directory.path / ".hydra" / "hydra.yaml")
+    data = OmegaConf.create(state["config"]["data"])
+    with chdir(folder or Path.cwd()):
+        check_same_data(data, directory)
+    evaluator = evaluator_for(data, cfg, folder)
     scores = evaluator.score(networks.generator.to(resolve_device(cfg.device)), networks.latent_dim)
     # 2. Write the scores down, in the folder and in the journal.
     write_scores(directory.path / RESULT, scores)
@@ -87,19 +93,28 @@ def score_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
     return scores
 
 
-def evaluator_for(data: DictConfig, cfg: DictConfig) -> Evaluator:
+def evaluator_for(data: DictConfig, cfg: DictConfig, folder: Path | None = None) -> Evaluator:
     """Return the evaluator for a data group and the settings of ``cfg``; whoever asks for the latest again shares it.
+
+    Args:
+        data: Says which data.
+        cfg: Says by what they are scored.
+        folder: The folder that relative paths of the data mean; None for the working directory.
 
     Raises:
         UserError: The data or the features cannot be had, or nothing can be measured on them.
     """
-    return _evaluator(
-        OmegaConf.to_yaml(data, resolve=True), OmegaConf.to_yaml(cfg.evaluate, resolve=True), cfg.device
-    )
+    settings = cast("dict[str, Any]", OmegaConf.to_container(cfg.evaluate, resolve=True))
+    if Path(settings["features"]).is_file():
+        settings["features"] = str(Path(settings["features"]).absolute())
+    with chdir(folder or Path.cwd()):
+        text = OmegaConf.to_yaml(OmegaConf.create(settings))
+        return _evaluator(OmegaConf.to_yaml(data, resolve=True), text, cfg.device, Path.cwd())
 
 
 @lru_cache(maxsize=1)
-def _evaluator(data: str, evaluate: str, device: str) -> Evaluator:
+def _evaluator(data: str, evaluate: str, device: str, folder: Path) -> Evaluator:
+    """Return the evaluator; ``folder`` is the working directory, in which relative paths lie."""
     dataset = load_data(cast(DictConfig, OmegaConf.create(data)))
     settings = EvaluateConfig(**cast(Any, OmegaConf.to_container(OmegaConf.create(evaluate))))
     evaluator = Evaluator(settings, dataset, resolve_device(device))

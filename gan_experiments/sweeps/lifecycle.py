@@ -27,8 +27,9 @@ from gan_experiments.errors import UserError
 from gan_experiments.sweeps import plan
 from gan_experiments.sweeps.mlflow_summary import deliver
 from gan_experiments.sweeps.search.plan import first_jobs, is_optuna, space
-from gan_experiments.tracking.destination import check_uri, tracker_of
+from gan_experiments.tracking.destination import check_uri, tracker_of, unused
 from gan_experiments.tracking.hyperlink import clickable
+from gan_experiments.tracking.moved import settle_sweep
 from gan_experiments.tracking.naming import shortest
 from gan_experiments.tracking.run_directory import write_json
 from gan_experiments.tracking.run_log import note
@@ -68,6 +69,7 @@ def start(config: DictConfig, resume: bool) -> None:
     first = next(iter(plan.compose(config, jobs[:1])))
     uri = None if first.tracking.uri is None else check_uri(first.tracking.uri)
     search = None if known else _search(config)
+    sys.stderr.writelines(unused(uri))
 
     # 3. Claim the folder.
     fresh = not directory.path.exists()
@@ -86,8 +88,11 @@ def start(config: DictConfig, resume: bool) -> None:
         shutil.copy(begun, directory.begun)
     if not known:
         directory.create(_describe(config, varied, jobs, uri, first.tracking.experiment) | {"search": search})
-    elif directory.content()["uri"] != uri:
-        raise UserError(f"tracking.uri={uri}: the runs of this sweep are in {directory.content()['uri']}")
+        directory.remember(directory=str(directory.path))
+    else:
+        settle_sweep(directory)
+        if directory.content()["uri"] != uri:
+            raise UserError(f"tracking.uri={uri}: the runs of this sweep are in {directory.content()['uri']}")
     directory.remember(status="RUNNING")
 
     # 5. Bring it to MLflow; if MLflow does not take it, leave the folder as it was.

@@ -30,11 +30,13 @@ class SweepMembership:
     Attributes:
         name: The run's name: what varies in the sweep, with this run's values; None where nothing does.
         tags: MLflow tags by which the run is found with its sweep.
+        uri: Where the sweep is recorded, or None.
         result: What the run returned, if it has finished before: then it is not run again.
     """
 
     name: str | None
     tags: dict[str, str]
+    uri: str | None
     result: float | None
 
 
@@ -74,7 +76,7 @@ def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Swee
         if uri is not None and not run.is_delivered(uri):
             deliver(run)
     name = run_name([each.text for each in varied], otherwise="") or None
-    return SweepMembership(name, tags, result(run) if finished else None)
+    return SweepMembership(name, tags, sweep["uri"], result(run) if finished else None)
 
 
 def wait(run: JobDirectory) -> None:

@@ -27,6 +27,7 @@ from gan_experiments.tracking.mlflow.private_formats import NOTE, SOURCE_NAME, S
 from gan_experiments.tracking.mlflow.refusals import get_run, is_refusal, restore, words
 from gan_experiments.tracking.mlflow.shown import metric_name, parameter_name
 from gan_experiments.tracking.mlflow.views import shared_view
+from gan_experiments.tracking.moved import settle_sweep
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 from gan_experiments.tracking.synchronise import synchronise
@@ -49,6 +50,7 @@ def deliver(directory: SweepDirectory) -> str | None:
     Returns:
         One line saying why MLflow did not take it, or None.
     """
+    settle_sweep(directory)
     uri = directory.content()["uri"]
     if uri is None or tracker_of(uri) is not MLflow:  # the report in the sweep's folder has it all
         return None

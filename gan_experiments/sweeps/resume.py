@@ -10,6 +10,7 @@ from gan_experiments.configuration.begun import NAME as AS_BEGUN
 from gan_experiments.configuration.begun import take_up
 from gan_experiments.configuration.override import Override, read, write
 from gan_experiments.errors import UserError
+from gan_experiments.tracking.moved import command_folder, sweep_record
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 
 _KEY = "sweep.resume"
@@ -52,7 +53,7 @@ def continued(arguments: Namespace) -> Namespace:
         raise UserError(f"{text}: does not go with {_KEY}; a sweep is resumed as it was, except for {allowed}")
 
     # 3. Take its own overrides, except those that are given anew.
-    sweep = directory.content()
+    sweep = sweep_record(directory)
     ours = {"hydra.sweep.dir", "hydra.mode", "hydra.callbacks.sweep.resume"}
     again = ours | {override.key for override in new}
     before = read([*sweep["overrides"]["hydra"], *sweep["overrides"]["task"]])
@@ -64,14 +65,18 @@ def continued(arguments: Namespace) -> Namespace:
 
     # 4. Put the command line together; what is given now comes last and wins.
     here = [write("hydra.sweep.dir", directory.path), "hydra.callbacks.sweep.resume=true"]
-    texts, primary = [override.text for override in kept], None
+    place = {"tracking.uri": sweep["uri"], "tracking.experiment": sweep["experiment"]}
+    kept = [override for override in kept if override.key not in place]
+    texts, primary, folder = [override.text for override in kept], None, None
     if (begun := directory.begun_with()) is not None:
         anew = {*sweep["varied"], *(override.name for override in new)}
-        texts = take_up(OmegaConf.load(begun), texts, anew, sweep["config_dir"], several=True)
-        primary = AS_BEGUN
+        texts = take_up(OmegaConf.load(begun), texts, anew, sweep["config_dir"], True, place)
+        primary, folder = AS_BEGUN, command_folder(directory.path, begun)
+    else:
+        texts += [write(key, "null" if value is None else value) for key, value in place.items()]
     texts = [*texts, *here, *(override.text for override in new)]
-    line = {"overrides": texts, "multirun": True, "config_dir": sweep["config_dir"], "config_name": primary}
-    return Namespace(**vars(arguments) | line)
+    line = {"overrides": texts, "multirun": True, "config_dir": sweep["config_dir"]}
+    return Namespace(**vars(arguments) | line | {"config_name": primary, "folder": folder})
 
 
 def _may_change(override: Override) -> bool:

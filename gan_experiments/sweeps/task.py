@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,12 @@ class TrainRun:
 
     def __call__(self, cfg: DictConfig) -> float | None:
         """Train the run that Hydra has composed; return what it is judged by, G's mean loss over the last epoch."""
+        # With hydra.job.chdir Hydra has gone to the run's folder; relative paths mean the one of the command.
+        folder = Path(HydraConfig.get().runtime.cwd)
+        with chdir(folder if folder.is_dir() else Path.cwd()):  # another machine may not have it
+            return self._train(cfg)
+
+    def _train(self, cfg: DictConfig) -> float | None:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             return self._train_job(cfg)
         with command_line.user_errors(), _noted(RunDirectory(HydraConfig.get().runtime.output_dir)):
@@ -58,10 +64,10 @@ class TrainRun:
 
         hydra = HydraConfig.get()
         folder, overrides = Path(hydra.runtime.output_dir), listed(hydra.overrides.task)
-        # With hydra.job.chdir a job works in another folder than the sweep's command.
         place = join(Path(hydra.runtime.cwd, hydra.sweep.dir), folder, overrides)
         if place.result is not None:
             return place.result
+        cfg.tracking.uri = place.uri  # a sweep is recorded in one place, whatever the environment of its jobs
         cfg.train.resume = "auto"  # a queue may start a job again, and a sweep may be resumed
         return train_run(Run(cfg, folder, overrides, place.name, place.tags))
 

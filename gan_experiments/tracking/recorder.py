@@ -18,6 +18,7 @@ from gan_experiments.errors import UserError
 from gan_experiments.evaluation.protocol import SCORES
 from gan_experiments.tracking.journal import WARNING, Journal, Line, read
 from gan_experiments.tracking.metadata import RunDescription, describe, flatten, origin
+from gan_experiments.tracking.moved import settle_run
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_atomically, write_json
 from gan_experiments.tracking.run_events import Ended, RunEvent, Scored, WarningsChanged
 from gan_experiments.tracking.score_records import keep_neighbours, record_scores
@@ -83,6 +84,7 @@ class Recorder:
 
     def _identify(self) -> None:
         """Write run.json; a resumed run keeps its name and identity, but may be sent elsewhere."""
+        settle_run(self.directory)
         tracking = self.run.tracking
         known = read_json(self.directory.run) if self.directory.run.exists() else {}
         if known and known.get("asked_experiment", known["experiment"]) != tracking.experiment:
@@ -90,6 +92,7 @@ class Recorder:
             known = read_json(self.directory.run)
         fresh = {"name": self.run.name, "experiment": tracking.experiment, "nonce": uuid.uuid4().hex}
         current = {
+            "directory": str(self.directory.path),
             "uri": tracking.uri,
             "asked_experiment": tracking.experiment,  # `sync --experiment` may have chosen another since
             "timeout": tracking.timeout,

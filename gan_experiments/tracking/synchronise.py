@@ -10,6 +10,7 @@ import filelock
 from gan_experiments.errors import RunFailedError, UserError
 from gan_experiments.tracking.delivery_errors import RefusedError
 from gan_experiments.tracking.destination import check_names, check_uri, tracker_of
+from gan_experiments.tracking.moved import settle_run
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
 from gan_experiments.tracking.trackers.tracker import brief
 
@@ -37,6 +38,7 @@ def synchronise(
     """
     if not os.access(directory.path, os.W_OK):
         raise UserError(f"{directory.path}: cannot be written by this user, which keeps there what has arrived")
+    settle_run(directory)
     run = read_json(directory.run)
     destination = uri or run["uri"]
     if destination is not None:

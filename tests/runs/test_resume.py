@@ -21,9 +21,10 @@ from gan_experiments.configuration.compose import compose
 from gan_experiments.configuration.hydra_internals import load
 from gan_experiments.errors import UserError
 from gan_experiments.runs import resume
-from gan_experiments.runs.resume import state_to_resume
+from gan_experiments.runs.resume import state_to_resume, why_anew
 from gan_experiments.sweeps.plan import without_hydra
 from gan_experiments.tracking.metadata import flatten
+from gan_experiments.tracking.run_directory import write_json
 from gan_experiments.training import checkpoint
 from tests.support.commands import Command
 from tests.support.configurations import plain
@@ -130,6 +131,27 @@ def test_auto_keeps_them_too_where_the_folder_is_fixed(tmp_path: Path, monkeypat
         state_to_resume(resumed(*again), folder)
 
 
+def test_it_goes_on_where_it_was_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, here = past_run("1"), tmp_path / "mlflow.db"
+    here.touch()
+    write_json(folder / "run.json", {"name": "x", "uri": f"sqlite:///{here}", "experiment": "first"})
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
+    line = continued("train.resume=../1")
+    assert line.folder == tmp_path  # what is relative in its configuration means this folder
+    tracking = resumed("train.resume=../1").tracking
+    assert (tracking.uri, tracking.experiment) == (f"sqlite:///{here}", "first")
+    asked = resumed("train.resume=../1", "tracking.uri=sqlite:///asked.db").tracking
+    assert (asked.uri, asked.experiment) == (f"sqlite:///{tmp_path}/elsewhere/asked.db", "first")
+    assert resumed("train.resume=../1", "tracking=off").tracking.uri is None
+
+
+def test_it_says_why_auto_starts_a_new_run() -> None:
+    assert "hydra.run.dir=FOLDER" in why_anew("outputs/${now:%Y-%m-%d}")
+    assert why_anew("here") == "train.resume=auto: here has no checkpoint yet; the run starts anew"
+
+
 def test_flags_stay() -> None:
     past_run("1")
     arguments = continued("--cfg", "job", "train.resume=1")
@@ -143,7 +165,7 @@ def test_options_of_ones_own_are_found_again(tmp_path: Path) -> None:
     arguments = continued("train.resume=1")
     assert (arguments.config_dir, arguments.overrides[0]) == (str(tmp_path / "own"), SMALL[0])
     arguments = continued("--config-dir=other", "train.resume=1")
-    assert (arguments.config_dir, arguments.overrides[0]) == ("other", SMALL[0])
+    assert (arguments.config_dir, arguments.overrides[0]) == (str(tmp_path / "other"), SMALL[0])
 
 
 @pytest.mark.parametrize("name", ["with space", "lr=0.1,seed=3", "it's", "[1]", "ünï"])

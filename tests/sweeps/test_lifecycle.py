@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import shlex
+import shutil
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -140,3 +142,14 @@ def test_a_preset_is_checked_like_what_is_typed(command: Command) -> None:
     answer = command("-m", "+sweep=around_article", "model.dropout=0.1,2")
     assert answer.err == "error: model.dropout=2.0: must be a number, at least 0 and below 1\n"
     assert answer.files == []
+
+
+def test_jobs_that_change_folder_are_recorded_where_the_command_was_given(
+    command: Command, empty_database: Path
+) -> None:
+    shutil.copy(empty_database, "mlflow.db")
+    jobs = ("seed=0,1", "hydra.job.chdir=true", "hydra.sweep.dir=sweep")
+    answer = command("-m", *SETTINGS, "train.epochs=1", "evaluate=off", *jobs)
+    assert answer.status == 0, answer.err
+    assert [name for name in answer.files if name.endswith(".db")] == ["mlflow.db"]
+    assert len(client(f"sqlite:///{Path('mlflow.db').absolute()}").search_runs(["1"])) == 3

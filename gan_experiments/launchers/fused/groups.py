@@ -110,8 +110,8 @@ def hydra_config(config: DictConfig) -> Iterator[None]:
 
 def _structure(job: ComposedJob, task: TaskFunction) -> str:
     alone = f"job {job.number}"
-    # Another program's task may do anything, and a job that changes its working directory finds its files only there.
-    if job.cfg is None or job.config.hydra.job.chdir or not isinstance(task, TrainRun):
+    # Another program's task may do anything.
+    if job.cfg is None or not isinstance(task, TrainRun):
         return alone
     try:
         validate(job.cfg)

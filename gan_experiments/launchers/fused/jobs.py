@@ -82,6 +82,7 @@ class FusedJobs:
         assert job.cfg is not None
         try:
             place = join(job.directory_of_sweep, job.directory, job.overrides)
+            job.cfg.tracking.uri = place.uri
             job.cfg.train.resume = "auto"
             job.run = Run(job.cfg, job.directory, job.overrides, place.name, place.tags)
             job.run.load()

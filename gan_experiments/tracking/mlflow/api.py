@@ -9,15 +9,16 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import filelock
 
+from gan_experiments.tracking.mlflow.artifact_places import beside_database
 from gan_experiments.tracking.mlflow.names import LONGEST_RUN_NAME, LONGEST_TAG, allowed_text
-from gan_experiments.tracking.mlflow.private_formats import NOTE
+from gan_experiments.tracking.mlflow.private_formats import ARTIFACT_ROOT, NOTE
 from gan_experiments.tracking.mlflow.refusals import check_experiment
 from gan_experiments.tracking.mlflow.uri import database_folder
 
@@ -38,14 +39,13 @@ def connect(uri: str) -> MlflowClient:
     if database_folder(uri) is not None:
         # A connection that is kept goes on with a file that was deleted, which no one will ever read.
         os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
-    # A new experiment's artifacts go to ./mlruns of the folder in which the client is made: let it be the one where
-    # `mlflow ui` shows the database. Whoever called keeps the folder in which the command was given.
-    with _alone(uri), chdir(database_folder(uri) or "."):
+    with _alone(uri), beside_database(uri) as address:
         if not uri.startswith("http"):
             from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-            SqlAlchemyStore(uri, _BESIDE_THE_DATABASE)  # makes the tables; the client would do so once a process
-        client = MlflowClient(uri, registry_uri=uri)
+            # Makes the tables; the client would do so once a process.
+            SqlAlchemyStore(address, os.environ.get(ARTIFACT_ROOT, _BESIDE_THE_DATABASE))
+        client = MlflowClient(address, registry_uri=address)
         client.search_experiments(max_results=1)
     return client
 

@@ -20,6 +20,7 @@ from urllib.parse import quote, unquote
 from urllib.request import Request, urlopen
 
 from gan_experiments.errors import UserError
+from gan_experiments.tracking.mlflow.artifact_places import mend
 from gan_experiments.tracking.mlflow.uri import database_file
 
 _PATIENCE = 5.0
@@ -67,6 +68,8 @@ def check_experiment(uri: str, name: str) -> None:
     if uri.startswith("http"):
         found = _ask(uri, name)
     else:
+        if (file := database_file(uri)) is not None:
+            mend(file)  # a folder that was moved has its files beside it, not where they were
         quoted = name.replace("'", "''")
         keys = ("experiment_id", "lifecycle_stage", "artifact_location")
         rows = _select(uri, f"SELECT {', '.join(keys)} FROM experiments WHERE name = '{quoted}'")

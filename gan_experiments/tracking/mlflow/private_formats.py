@@ -8,6 +8,7 @@ have written them itself. Some of these formats are documented, others can chang
 - a sweep's view (``views.py``), as the button *Views* of its pages would save it;
 - the schema of a data set, which ``mlflow.data`` derives from the data (``dataset_schema``);
 - names of system metrics, as of ``mlflow.system_metrics``: ``tracking/system_metrics.py`` measures them;
+- the variable by which MLflow's server tells its own programs where files go: ``artifact_places.py`` uses it;
 - a model's files, which ``mlflow.pyfunc.save_model`` writes, logged as a ``LoggedModel``: ``model.py``.
 
 ``tests/tracking/trackers/test_mlflow.py`` holds the image names against those of the installed MLflow.
@@ -21,6 +22,8 @@ from collections.abc import Sequence
 
 USER, SOURCE_TYPE, SOURCE_NAME = "mlflow.user", "mlflow.source.type", "mlflow.source.name"
 COMMIT, NOTE = "mlflow.source.git.commit", "mlflow.note.content"
+ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
+"""Environment variable that names the folder of files of databases that are opened."""
 SHOWS_IMAGES = {"mlflow.loggedImages": "true"}
 """Tag that tells MLflow's pages that a run has images to show."""
 SHARED_VIEW = "mlflow.sharedViewState."

@@ -6,11 +6,16 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from gan_experiments.errors import UserError
 
+if TYPE_CHECKING:
+    import ssl
+
 _KEY = "tracking.uri"
+_VARIABLE = "MLFLOW_TRACKING_URI"
 _ALLOWED = "allowed are sqlite:///FILE, http(s)://HOST:PORT, postgresql://…, mysql://…, mssql://…, or tracking=off"
 _DATABASES = ("postgresql", "mysql", "mssql")
 _SQLITE = "sqlite:///"
@@ -68,6 +73,11 @@ def database_file(uri: str) -> Path | None:
     return _parts(uri)[0]
 
 
+def options_of(uri: str) -> str:
+    """Return the options of a ``sqlite:///`` URI."""
+    return _parts(uri)[1]
+
+
 def _parts(uri: str) -> tuple[Path, str]:
     """Return the file and the options of a ``sqlite:///`` URI."""
     whole = uri.removeprefix(_SQLITE)
@@ -109,6 +119,8 @@ def database_folder(uri: str) -> Path | None:
 
 
 def _refused(uri: str, why: str, key: str = _KEY) -> UserError:
+    if key == _KEY and os.environ.get(_VARIABLE) == uri:
+        key = _VARIABLE
     return UserError(f"{key}={uri}: {why}")
 
 
@@ -138,7 +150,7 @@ def _check_server(uri: str) -> str:
 
     address = uri.rstrip("/")
     try:
-        with urlopen(f"{address}/health", timeout=_PATIENCE):
+        with urlopen(f"{address}/health", timeout=_PATIENCE, context=_certificates(address)):
             return address
     except HTTPError as error:
         error.close()
@@ -149,6 +161,19 @@ def _check_server(uri: str) -> str:
     except (URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise _refused(uri, f"no server answers there ({reason}); start one with: mlflow server") from error
+
+
+def _certificates(address: str) -> ssl.SSLContext | None:
+    """Return what MLflow is told about a server's certificate by its environment variables."""
+    import ssl
+
+    if not address.startswith("https:"):
+        return None
+    file = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
+    context = ssl.create_default_context(cafile=file or None)
+    if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def _check_database_server(uri: str, key: str) -> str:

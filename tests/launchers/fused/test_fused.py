@@ -265,8 +265,8 @@ def test_a_job_with_a_defect_fails_by_itself(command: Command, tmp_path: Path) -
     assert {"sweep/0/generator/generator.pt", "sweep/2/generator/generator.pt"} <= set(answer.files)
 
 
-def test_a_job_that_changes_folder_runs_by_itself(command: Command) -> None:
+def test_jobs_that_change_folder_train_as_one_too(command: Command) -> None:
     answer = command(*SHORT, "seed=0,1", "hydra.job.chdir=true")
     assert answer.status == 0, answer.err
-    assert groups(answer.out) == []
+    assert groups(answer.out) == ["#0, #1"]
     assert {"sweep/0/checkpoint.pt", "sweep/1/checkpoint.pt"} <= set(answer.files)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gan_experiments.errors import UserError
-from gan_experiments.tracking.mlflow.uri import check_uri
+from gan_experiments.tracking.mlflow.uri import check_uri, database_file
 
 
 def _refusal(uri: str) -> str:
@@ -24,6 +24,40 @@ def _refusal(uri: str) -> str:
 def test_a_relative_database_lies_in_the_working_directory() -> None:
     assert check_uri("sqlite:///mlflow.db") == f"sqlite:///{Path.cwd()}/mlflow.db"
     assert not Path("mlflow.db").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b",
+        "a%20b",
+        "a#b",
+        "a?b",
+        "a=b+c,d",
+        'it\'s "q"',
+        "üml",
+        "{b}",
+        "a;b&c",
+        "$HOME",
+        "[1]",
+        "100%",
+        "a:b",
+        "%3F",
+    ],
+)
+def test_names_of_folders_are_just_names(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sqlalchemy
+
+    folder = Path(name).absolute()
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    uri = check_uri("sqlite:///mlflow.db")
+    assert sqlalchemy.make_url(uri).database == str(folder / "mlflow.db")
+    assert database_file(uri) == folder / "mlflow.db"
+    monkeypatch.chdir("/")
+    assert check_uri(uri) == uri  # on record, and read again
+    assert check_uri(f"sqlite:///{folder}/mlflow.db") == uri  # as a person writes it
+    assert check_uri(f"{uri}?timeout=5") == f"{uri}?timeout=5"
 
 
 def test_a_database_that_exists_is_taken_and_left_as_it_is() -> None:
