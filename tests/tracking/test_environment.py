@@ -53,6 +53,7 @@ def test_off_stays_off_and_other_trackers_stay_theirs() -> None:
 
 @pytest.mark.usefixtures("_variables")
 def test_a_file_of_ones_own_comes_first(tmp_path: Path) -> None:
+    store.register()
     own = tmp_path / "tracking" / "lab.yaml"
     own.parent.mkdir()
     own.write_text("defaults:\n  - /schema_tracking\n  - _self_\nname: lab\nuri: http://lab:5000\n")
