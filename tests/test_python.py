@@ -217,8 +217,8 @@ def test_the_package_itself_loads_nothing() -> None:
 
 @pytest.mark.slow
 def test_the_example(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    """What the page shows runs as it stands there, tracked by MLflow as it is by default."""
-    page = (Path(__file__).parents[1] / "gan_experiments" / "runs" / "README.md").read_text(encoding="utf-8")
+    """What the README shows runs as it stands there, tracked by MLflow as it is by default."""
+    page = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     example = re.search(r"<!-- python: example -->\n```python\n(.*?)```", page, re.DOTALL)
     assert example is not None
     monkeypatch.chdir(workplace)
