@@ -232,5 +232,4 @@ def test_the_example(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: py
     assert re.search(
         r"^model +MLFLOW_TRACKING_URI=.* -m models:/m-\w{32} .*example\.json'?$", capfd.readouterr().out, re.MULTILINE
     )
-    assert here["another"].config.train.lr == 1e-3
-    assert here["another"].config.seed == 1
+    assert here["again"].train.lr == 1e-3
