@@ -115,19 +115,21 @@ def test_a_run_keeps_the_defaults_it_began_with(tmp_path: Path, monkeypatch: pyt
     assert flatten(as_plain(cfg)) == then
     assert state_to_resume(cfg, folder)
     longer = resumed("train.resume=1", "train.epochs=7", "evaluate=off", "tracking=off")
-    assert (longer.train.epochs, longer.train.batch_size, longer.evaluate.name) == (7, 52, "off")
+    assert (longer.train.epochs, longer.evaluate.name) == (7, "off")
+    assert str(longer.train.batch_size) == then["train.batch_size"]
     assert longer.tracking.uri is None
 
 
 def test_auto_keeps_them_too_where_the_folder_is_fixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A queue starts the same command again, and the project was updated in between."""
     folder = past_run("1", ["train.lr=0.001", "train.resume=auto"])
-    again = ("hydra.run.dir=1", "train.resume=auto")
+    again, then = ("hydra.run.dir=1", "train.resume=auto"), plain("train.lr=0.001", "train.resume=auto")
     changed_defaults(tmp_path / "conf", monkeypatch)
     cfg = resumed(*again, "train.lr=0.001")
-    assert (cfg.train.batch_size, cfg.train.ema, cfg.objective.name) == (52, None, "non_saturating")
+    assert as_plain(cfg)["train"] == then["train"]
+    assert cfg.objective.name == then["objective"]["name"]
     assert state_to_resume(cfg, folder)
-    with pytest.raises(UserError, match=r"^train.lr=0.0002: must be 0.001 to resume the run of"):
+    with pytest.raises(UserError, match=r"^train.lr=.*: must be 0.001 to resume the run of"):
         state_to_resume(resumed(*again), folder)
 
 
