@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gan_experiments.configuration.override import write
 from gan_experiments.tracking.moved import (
     Move,
     command_folder,
@@ -138,7 +139,7 @@ def test_a_run_goes_on_in_the_same_mlflow_run_after_its_project_was_moved(
     succeed(old, *settings, "train.epochs=1")
     before = run_id(only_run(old))
     old.rename(new)
-    succeed(other, f"train.resume={before}", "train.epochs=2", f"tracking.uri=sqlite:///{new}/mlflow.db")
+    succeed(other, f"train.resume={before}", "train.epochs=2", write("tracking.uri", database(new)))
     assert not old.exists()
     assert list(other.iterdir()) == []
     assert run_id(only_run(new)) == before
