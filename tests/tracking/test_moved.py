@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from gan_experiments.configuration.override import write
+from gan_experiments.tracking.mlflow.shown import metric_name
 from gan_experiments.tracking.moved import (
     Move,
     command_folder,
@@ -147,5 +148,5 @@ def test_a_run_goes_on_in_the_same_mlflow_run_after_its_project_was_moved(
     (run,) = mlflow.search_runs(["1"])
     assert run.info.status == "FINISHED"
     assert run.info.artifact_uri.startswith(f"{new}/mlruns/1/")
-    assert [point.value for point in mlflow.get_metric_history(before, "epoch")] == [1.0, 2.0]
+    assert [point.value for point in mlflow.get_metric_history(before, metric_name("epoch"))] == [1.0, 2.0]
     assert (new / "mlruns" / "1" / before / "artifacts" / "figures" / "losses.png").is_file()
