@@ -51,7 +51,7 @@ REFUSED = {
     "tracking.tags.me=1": "tracking.tags has none yet; a new one is added with +tracking.tags.me=1",
     "~train.lr": "~train.lr: cannot be deleted; every key of the schema is needed",
     "~seed": "seed: is missing; it must be a whole number",
-    "model=nope": "model=nope: no such option; model has dcgan, mlp, mlp_large, mlp_small",
+    "model=nope": "model=nope: no such option; model has dcgan, mlp, mlp_large, mlp_medium, mlp_small",
     "experiment=nope": "experiment=nope: no such option; experiment has article, grid, improved, objectives, "
     "quickstart, ring, stacked_mnist",
     "model=null": "model=null: must name one of the options of model",
@@ -119,7 +119,7 @@ REFUSED = {
     # sweeps: one bad run, and none starts
     "-m train.lr=1e-3,1e-4,-3": "train.lr=-3.0: must be a number, above 0",
     "-m 'seed=range(3)' train.lrr=1,2": "train.lrr=1: no such key; did you mean train.lr?",
-    "-m model=mlp,nope": "model=nope: no such option; model has dcgan, mlp, mlp_large, mlp_small",
+    "-m model=mlp,nope": "model=nope: no such option; model has dcgan, mlp, mlp_large, mlp_medium, mlp_small",
     "-m train.batch_size=10,2000": "train.batch_size=2000: must be at most 1797",
     "-m seed=1,2 'train.epochs=${hydra:job.num}'": "train.epochs=0: must be a whole number",
     "-m train.resume=somewhere seed=1,2": "train.resume=somewhere: must be auto or null in a sweep",
@@ -239,7 +239,7 @@ def test_a_quote_that_is_not_closed(command: Command) -> None:
 def test_ctrl_c_while_starting_is_no_defect(command: Command) -> None:
     Path("own_slow.py").write_text("def load(**_):\n    raise KeyboardInterrupt\n")
     answer = command("data._target_=own_slow.load")
-    assert (answer.status, answer.err) == (130, "")
+    assert (answer.status, answer.err) == (130, "stopped by Ctrl-C\n")
 
 
 def test_a_sweep_that_a_file_describes_is_checked(command: Command) -> None:
@@ -290,7 +290,7 @@ def test_help_shows_every_group_option_and_key(command: Command) -> None:
     assert answer.files == []
     for option in ("digits", "image_folder", "mlp_small", "minimax", "server", "quickstart"):
         assert re.search(rf"^ +\*? *{option} +\S", answer.out, re.MULTILINE)
-    for key, default in (("seed", "0"), ("model.latent_dim", "100"), ("train.lr", "0.0002"), ("train.ema", "null")):
+    for key, default in (("seed", "0"), ("model.negative_slope", "0.2"), ("train.momentum", "0.0"), ("train.generator_lr", "null")):
         assert re.search(rf"^ +{re.escape(key)} +{re.escape(default)} +\S", answer.out, re.MULTILINE)
     assert "(exactly 2 of them, each at least 0 and below 1)" in " ".join(answer.out.split())
     assert "train.resume=RUN_DIR" in answer.out

@@ -26,7 +26,7 @@ root = sys.argv[1]
 digits.load("digits", "data", 28, True)
 idx.load("mnist", root, 28, True)
 idx.load("mnist", root, 28, False)
-image_folder.load("image_folder", root, 28, 3, False)
+image_folder.load("image_folder", root + "/pictures", 28, 3, False)
 mixtures.ring("ring", 8, 1.0, 0.01, 100, 0)
 try:
     idx.load("kmnist", root, 28, False)
@@ -38,7 +38,8 @@ print(*sorted({"sklearn", "torchvision", "matplotlib", "mlflow"} & set(sys.modul
 
 def test_data_that_are_there_need_neither(tmp_path: Path) -> None:
     write(tmp_path / "MNIST/raw", FILES)
-    Image.new("RGB", (30, 30)).save(tmp_path / "picture.png")
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (30, 30)).save(tmp_path / "pictures" / "picture.png")
     command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
     here = Path(__file__).parents[2]
     done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)

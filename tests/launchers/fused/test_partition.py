@@ -51,7 +51,7 @@ def test_values_may_differ(override: str) -> None:
         "train.discriminator_steps=2",
         "train.precision=bf16",
         "train.engine=eager",
-        "train.ema=0.9",
+        "train.ema=null",
         "train.optimizer=sgd",
         "train.checkpoint_every=1",
         "tracking=off",

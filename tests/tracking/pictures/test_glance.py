@@ -54,7 +54,7 @@ def test_the_strip_shows_points_and_a_score() -> None:
 
 def test_scores_are_told_with_their_errors_and_those_of_real_data() -> None:
     lines = [scored(10, 900.0), scored(20, 85.512)]
-    assert last_score(lines) == "frechet classifier distance 85.51 (real data 6.57)"
+    assert last_score(lines) == "Fréchet classifier distance 85.51 (real data 6.57)"
     assert last_score([]) == ""
     table = list(csv.DictReader(score_rows(lines).splitlines()))
     assert [(row["epoch"], row["score"], row["error"]) for row in table] == [
