@@ -290,7 +290,12 @@ def test_help_shows_every_group_option_and_key(command: Command) -> None:
     assert answer.files == []
     for option in ("digits", "image_folder", "mlp_small", "minimax", "server", "quickstart"):
         assert re.search(rf"^ +\*? *{option} +\S", answer.out, re.MULTILINE)
-    for key, default in (("seed", "0"), ("model.negative_slope", "0.2"), ("train.momentum", "0.0"), ("train.generator_lr", "null")):
+    for key, default in (
+        ("seed", "0"),
+        ("model.negative_slope", "0.2"),
+        ("train.momentum", "0.0"),
+        ("train.generator_lr", "null"),
+    ):
         assert re.search(rf"^ +{re.escape(key)} +{re.escape(default)} +\S", answer.out, re.MULTILINE)
     assert "(exactly 2 of them, each at least 0 and below 1)" in " ".join(answer.out.split())
     assert "train.resume=RUN_DIR" in answer.out

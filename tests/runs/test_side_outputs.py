@@ -32,7 +32,16 @@ def test_a_run_outlives_its_readers(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_ends_a_run_with_one_line_and_the_command_that_goes_on(command: Command) -> None:
-    settings = (*TINY, *OFF, "evaluate=off", "data=ring", "data.samples=500", "train.batch_size=50", "train.epochs=2", "hydra.run.dir=run")
+    settings = (
+        *TINY,
+        *OFF,
+        "evaluate=off",
+        "data=ring",
+        "data.samples=500",
+        "train.batch_size=50",
+        "train.epochs=2",
+        "hydra.run.dir=run",
+    )
     directory = RunDirectory("run")
     directory.generators.mkdir(parents=True)
     full = directory.generators / "epoch-0001.pt.tmp"  # where the first weights go after the first epoch

@@ -64,6 +64,6 @@ def test_scores_are_told_with_their_errors_and_those_of_real_data() -> None:
         ("20", "modes", ""),
     ]
     assert score_table(lines[-1]).splitlines()[2:] == [
-        "| frechet classifier distance | 85.51 | 0.5 | 6.57 |",
+        "| Fréchet classifier distance | 85.51 | 0.5 | 6.57 |",
         "| modes | 7 |  |  |",
     ]
