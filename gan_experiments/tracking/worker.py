@@ -25,7 +25,7 @@ _PAUSE = 0.5
 _LONGEST_BACKOFF = 15.0
 _PREDECESSOR = 120.0
 """Seconds that the worker of a run that was killed and resumed may take to end."""
-_NICENESS = 10
+_NICENESS = 5
 """Training goes first where processors are short."""
 
 
