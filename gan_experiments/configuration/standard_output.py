@@ -92,9 +92,8 @@ def _lenient(stream: TextIO | None) -> TextIO:
     stream.flush()
     # An unbuffered stream (python -u) becomes one that is flushed with every line.
     at_once = stream is sys.stderr or raw.isatty() or getattr(stream, "write_through", False)
-    return io.TextIOWrapper(
-        io.BufferedWriter(raw), encoding=stream.encoding, errors="backslashreplace", line_buffering=at_once
-    )
+    buffer = io.BufferedWriter(raw)  # pyright: ignore[reportArgumentType] it returns None where nothing was taken
+    return io.TextIOWrapper(buffer, encoding=stream.encoding, errors="backslashreplace", line_buffering=at_once)
 
 
 def _raw(stream: TextIO) -> object:

@@ -57,7 +57,7 @@ def score_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
     networks = load_networks(state)
     # Where its data has a relative path, that means the folder in which the run was started.
     folder = command_folder(directory.path, directory.path / ".hydra" / "hydra.yaml")
-    data = OmegaConf.create(state["config"]["data"])
+    data = DictConfig(state["config"]["data"])
     with chdir(folder or Path.cwd()):
         check_same_data(data, directory)
     evaluator = evaluator_for(data, cfg, folder)

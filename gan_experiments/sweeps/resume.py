@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import cast
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.configuration.begun import NAME as AS_BEGUN
 from gan_experiments.configuration.begun import take_up
@@ -70,7 +71,7 @@ def continued(arguments: Namespace) -> Namespace:
     texts, primary, folder = [override.text for override in kept], None, None
     if (begun := directory.begun_with()) is not None:
         anew = {*sweep["varied"], *(override.name for override in new)}
-        texts = take_up(OmegaConf.load(begun), texts, anew, sweep["config_dir"], True, place)
+        texts = take_up(cast(DictConfig, OmegaConf.load(begun)), texts, anew, sweep["config_dir"], True, place)
         primary, folder = AS_BEGUN, command_folder(directory.path, begun)
     else:
         texts += [write(key, "null" if value is None else value) for key, value in place.items()]

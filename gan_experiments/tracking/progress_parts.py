@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
-from tqdm.std import Bar
+from tqdm.std import Bar  # pyright: ignore[reportAttributeAccessIssue] its stubs lack it
 
 from gan_experiments.tracking.line_parts import Part
 from gan_experiments.tracking.naming import clock, in_words

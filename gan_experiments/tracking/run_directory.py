@@ -92,7 +92,7 @@ class RunDirectory:
 
     def delivered_to(self, uri: str | None) -> dict[str, Any]:
         """Return what a tracker remembers of a destination; nothing, where that was for another experiment."""
-        known = read_json(self.delivered).get(uri, {}) if self.delivered.is_file() else {}
+        known = read_json(self.delivered).get(uri, {}) if uri is not None and self.delivered.is_file() else {}
         experiment = read_json(self.run)["experiment"]
         return known if known.get("experiment", experiment) == experiment else {}
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import current_process
-from typing import TextIO
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -59,7 +59,7 @@ class _LiveLine(tqdm):
         return _text(width(sys.stderr))
 
     @staticmethod
-    def status_printer(file: TextIO) -> Callable[[str], None]:
+    def status_printer(file: Any) -> Callable[[str], None]:
         """Return a function that draws a text in the row."""
         shown = ""
 
