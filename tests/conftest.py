@@ -31,6 +31,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
+def _no_destination(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs follow MLflow's variables, which MLflow itself sets in the process of a test that uses it."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
 def _own_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that is loaded through MLflow puts its part of this package on the path, for good."""
     monkeypatch.setattr(sys, "path", list(sys.path))
