@@ -35,7 +35,8 @@ def browser(
     finished_runs: FinishedRuns, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> Iterator[Browser]:
     """On the pages that the command serves which a run printed at its end."""
-    _, program, *arguments = shlex.split(finished_runs.ended[0].out[-1])
+    (line,) = (line for line in finished_runs.ended[0].out if line.startswith("browse "))
+    _, program, *arguments = shlex.split(line)
     assert program == "mlflow"
     experiment = client(finished_runs.uri).get_experiment_by_name("gan").experiment_id
     screenshots = pytestconfig.rootpath / ".pytest_artifacts"

@@ -20,7 +20,7 @@ TINY = ("model=mlp_small", "train.epochs=2", "train.checkpoint_every=1", "tracki
 
 @pytest.fixture
 def run_dir(command: Command) -> Path:
-    answer = command(*TINY, "hydra.run.dir=out")
+    answer = command(*TINY, "train.keep_checkpoints=null", "hydra.run.dir=out")
     assert answer.status == 0, answer.err
     return Path("out")
 

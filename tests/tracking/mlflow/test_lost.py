@@ -138,7 +138,7 @@ def test_an_experiment_in_the_trash_is_left_there_and_the_run_may_go_to_another(
         synchronise(recorded.directory, database)
     synchronise(recorded.directory, database, experiment="better")
     assert client.get_experiment(_stored(database).info.experiment_id).name == "better"
-    assert stored_metrics(database).keys() == recorded.expected_metrics().keys()
+    assert stored_metrics(database).keys() == recorded.expected_in_mlflow().keys()
     assert read_json(recorded.directory.run)["experiment"] == "better"
 
 
@@ -159,7 +159,7 @@ def test_a_database_that_is_removed_while_the_run_goes_on_is_made_anew(tmp_path:
     for event in run.events(4, 6):
         recorder.record(event)
     recorder.close("FINISHED", generator=run.generator.generator)
-    assert stored_metrics(database) == run.expected_metrics()
+    assert stored_metrics(database) == run.expected_in_mlflow()
     assert _stored(database).info.status == "FINISHED"
 
 
@@ -185,5 +185,5 @@ def test_a_run_that_is_deleted_while_it_goes_on_stays_deleted_until_sync(
     assert f"python -m gan_experiments.sync {run.directory.path}" in said
     assert not client.search_runs(["1"])
     synchronise(run.directory)
-    assert stored_metrics(database) == run.expected_metrics()
+    assert stored_metrics(database) == run.expected_in_mlflow()
     assert _stored(database).info.status == "FINISHED"

@@ -18,10 +18,9 @@ from tests.support.hand_made import MODEL, HandMadeRun
 @pytest.fixture
 def tracking_uri(database: str) -> Iterator[str]:
     """A database that ``runs:/`` addresses are looked up in."""
-    before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(database)
     yield database
-    mlflow.set_tracking_uri(before)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # and its variable
 
 
 def _load(run: HandMadeRun, uri: str) -> pyfunc.PyFuncModel:

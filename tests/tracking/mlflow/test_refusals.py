@@ -48,7 +48,7 @@ def test_names_and_values_that_mlflow_does_not_take_are_changed_and_said(
     assert stored.data.tags["tag149"] == "149"
     assert stored.data.params["data.classes.cat _small_"] == "1"
     assert len(stored.data.params["data.words"]) == 6000
-    assert stored_metrics(database) == recorded.expected_metrics()
+    assert stored_metrics(database) == recorded.expected_in_mlflow()
     assert stored.info.status == "FINISHED"
     assert said == [
         "MLflow: parameter 'data.classes.cat (small)' of 'lr=0.1' is named 'data.classes.cat _small_' there; "
@@ -66,7 +66,7 @@ def test_one_value_that_is_refused_costs_no_other(recorded: HandMadeRun, databas
     stored, said = _deliver(recorded, database)
     assert stored.data.params["a_b"] == "1"
     assert stored.data.params["train.epochs"] == "6"
-    assert stored_metrics(database) == recorded.expected_metrics()
+    assert stored_metrics(database) == recorded.expected_in_mlflow()
     (refusal,) = [line for line in said if "is not taken" in line]
     assert "parameter 'a_b' of 'lr=0.1' is not taken: " in refusal
     assert "a_b" in refusal.split("is not taken")[1]  # MLflow's own words
