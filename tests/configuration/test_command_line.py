@@ -119,6 +119,7 @@ REFUSED = {
     # sweeps: one bad run, and none starts
     "-m train.lr=1e-3,1e-4,-3": "train.lr=-3.0: must be a number, above 0",
     "-m 'seed=range(3)' train.lrr=1,2": "train.lrr=1: no such key; did you mean train.lr?",
+    "-m hydra.launcher=null seed=0,1": "hydra.launcher=null: must be the keys of a launcher",
     "-m model=mlp,nope": "model=nope: no such option; model has dcgan, mlp, mlp_large, mlp_medium, mlp_small",
     "-m train.batch_size=10,2000": "train.batch_size=2000: must be at most 1797",
     "-m seed=1,2 'train.epochs=${hydra:job.num}'": "train.epochs=0: must be a whole number",
