@@ -41,7 +41,7 @@ def trains_here(hydra: DictConfig) -> bool:
 def _choice(hydra: DictConfig) -> Choice:
     """Return the launcher that starts processes, if one does: with ``through`` it is not ``fused`` itself."""
     if hydra.launcher is None:
-        raise UserError("hydra.launcher=null: must be the keys of a launcher; hydra/launcher=basic is the default one")
+        raise UserError("hydra.launcher=null: must be the keys of a launcher; hydra/launcher=basic is the default")
     through = hydra.runtime.choices.get("hydra/launcher/through")
     if through:
         return Choice("hydra/launcher/through", through, hydra.launcher.through)
