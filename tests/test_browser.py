@@ -88,7 +88,7 @@ def test_a_run_s_page_shows_its_figures(browser: Browser, run: str) -> None:
     browser.page.get_by_text("Show more").first.click()
     figures = browser.page.locator("img[src*='figures%2F']")
     expect(figures).to_have_count(5)  # the strip, and four large ones
-    expect(browser.page.get_by_role("cell", name="frechet classifier distance")).to_be_attached()
+    expect(browser.page.get_by_role("cell", name="Fréchet classifier distance")).to_be_attached()
     for figure in figures.all():
         expect_loaded(figure, 400)
     browser.page.get_by_text("Description").first.scroll_into_view_if_needed()

@@ -59,7 +59,7 @@ def test_a_run_is_scored_while_it_trains_and_afterwards(workplace: Path, monkeyp
     assert tags["evaluate.samples"] == "200"
     assert tags["evaluate.features"].startswith("mnist:")
     description = tags["mlflow.note.content"]
-    assert "| frechet classifier distance | " in description
+    assert "| Fréchet classifier distance | " in description
     assert not [tag for tag in tags if ".floor" in tag]  # real data's scores stand in that table
     assert (directory.artifacts / "figures/neighbours.png").exists()
 
@@ -169,7 +169,7 @@ def test_a_run_without_its_features_does_not_start(command: Command) -> None:
 
 def test_a_collapse_is_said_and_tagged(command: Command) -> None:
     overrides = ("data=ring", "data.samples=8000", "objective=minimax", "train.epochs=5", "evaluate.every=1")
-    answer = command(*TINY, *overrides, "train.lr=1e-6", "tracking=off", "hydra.run.dir=out")
+    answer = command(*TINY, "train=article", *overrides, "train.lr=1e-6", "tracking=off", "hydra.run.dir=out")
     assert answer.status == 0, answer.err
     assert "warning   mode collapse" in answer.err
     (tags,) = lines(RunDirectory("out"), "tags", "warning.mode_collapse")

@@ -11,6 +11,7 @@ import pytest
 
 from gan_experiments.configuration.command_line import parse
 from gan_experiments.sweeps.resume import continued
+from gan_experiments.tracking.mlflow.shown import metric_name
 from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
 from tests.support import real_runs
@@ -89,9 +90,10 @@ def test_a_finished_run_that_was_not_delivered_is_delivered(command: Command, em
     assert f"finished  {job.path}, before; not run again" in again.out
     assert len(lines(job, "session")) == 1
     delivered = job.run_id()
-    assert delivered not in (None, before)
+    assert delivered == before  # out of the trash
+    assert mlflow.get_run(before).info.lifecycle_stage == "active"
     for metric, value in lines(job, "metrics", "epoch")[-1]["values"].items():
-        assert [point.value for point in mlflow.get_metric_history(delivered, metric)] == [value]
+        assert [point.value for point in mlflow.get_metric_history(delivered, metric_name(metric))] == [value]
 
 
 def test_a_sweep_goes_on_as_it_was(whole_sweep: SweepDirectory, command: Command) -> None:
