@@ -51,7 +51,7 @@ def test_it_ends_with_its_last_scores_and_pictures_and_the_others_go_on(sweep: P
     (status,) = lines(early, "status")
     assert (status["status"], status["reason"]) == ("FINISHED", "early stop after epoch 6: mode collapse")
     assert lines(late, "status")[-1]["reason"] == "all epochs are done"
-    np.testing.assert_allclose(losses(early), losses(late)[:STEP], atol=1e-3)  # of a stack of two, rounded apart
+    np.testing.assert_allclose(losses(early)[:400], losses(late)[:400], atol=1e-3)  # of a stack of two, rounded apart
 
 
 def test_alone_it_says_so_and_goes_on_when_it_is_allowed_to(tmp_path: Path) -> None:
