@@ -88,7 +88,7 @@ class Browser:
         """The names of the sections of charts, from the top."""
         headers = self.page.get_by_test_id(SECTION)
         headers.first.wait_for()
-        return [text.strip().partition(" (")[0] for text in headers.all_inner_texts()]
+        return [text.strip().splitlines()[0].partition(" (")[0] for text in headers.all_inner_texts()]
 
     def section(self, name: str) -> Locator:
         """Cards of a section of charts, scrolled to, as they are drawn only then."""
