@@ -14,8 +14,7 @@ from gan_experiments.tracking.complaints import Complaints
 from gan_experiments.tracking.destination import usual
 from gan_experiments.tracking.find_run import find_run
 from gan_experiments.tracking.find_runs import find_runs
-from gan_experiments.tracking.journal import read
-from gan_experiments.tracking.run_directory import RunDirectory, read_json
+from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.tracking.terminal import busy
 
 if TYPE_CHECKING:
@@ -119,14 +118,7 @@ def _score(path: Path, cfg: DictConfig) -> Scores:
     directory = RunDirectory(path)
     if not (directory.journal.is_file() or directory.run.is_file()):
         return evaluate_samples(path, cfg)
-    directory = RunDirectory.of_a_run(path)
-    try:
-        read_json(directory.run)
-        for _ in read(directory.journal):
-            pass
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: this run's files are damaged ({error})") from error
-    return score_run(directory, cfg)
+    return score_run(RunDirectory.of_a_run(path), cfg)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
+from gan_experiments.tracking.destination import usual
 from gan_experiments.tracking.find_run import find_run
 from gan_experiments.tracking.run_directory import RunDirectory
 
@@ -30,9 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--format", required=True, metavar="FORMAT", help=" or ".join(_FORMATS))
     parser.add_argument("-o", "--out", type=Path, help="the file (default: generator.onnx, .pt2 or .safetensors)")
     parser.add_argument("--epoch", type=int, help="the generator after this epoch (default: the last checkpoint's)")
-    parser.add_argument(
-        "--uri", default="sqlite:///mlflow.db", help="where an id is looked up (default: %(default)s)"
-    )
+    parser.add_argument("--uri", default=usual(), help="where an id is looked up (default: %(default)s)")
     options = parser.parse_args(arguments)
     with user_errors():
         if options.format not in _FORMATS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import itertools
 import json
 import os
@@ -11,10 +10,6 @@ import re
 import shlex
 import signal
 import socket
-import struct
-import subprocess
-import sys
-import termios
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,6 +40,7 @@ from tests.support.real_runs import (
     succeed,
     until_epoch,
 )
+from tests.support.terminals import shown_by
 
 pytestmark = pytest.mark.slow
 
@@ -318,23 +314,8 @@ def test_without_mlflow_everything_is_on_disk(tmp_path: Path) -> None:
 
 
 def test_on_a_terminal_progress_is_a_live_bar(tmp_path: Path) -> None:
-    ours, theirs = os.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))  # rows and columns
-    command = [sys.executable, "-m", "gan_experiments.run", *TINY, *OFF, "train.epochs=3"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=theirs)
-    os.close(theirs)
-    shown = b""
-    while True:
-        try:
-            part = os.read(ours, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not part:
-            break
-        shown += part
-    os.close(ours)
-    assert process.wait() == 0
-    drawn = [line.strip() for line in shown.decode().replace("\033[J", "").split("\r") if line.strip()]
+    written = shown_by(["-m", "gan_experiments.run", *TINY, *OFF, "train.epochs=3"], 120, tmp_path)
+    drawn = [line.strip() for line in written.replace("\033[J", "").split("\r") if line.strip()]
     assert drawn[0] == "starting …"
     *_, last = (line for line in drawn if line.startswith("epoch"))
     for part in ("epoch 3/3", "0:00 left", "loss D", "D(x)", "D(G(z))"):

@@ -28,7 +28,7 @@ NAME = "as_begun"
 """Name of the primary configuration that ``take_up`` makes, for ``--config-name``."""
 _VALUES = "as_begun_values"
 _OF_HYDRA = ("launcher", "sweeper", "sweep")
-"""What of Hydra's part decides what the runs of a sweep are, and where."""
+"""Parts of Hydra's configuration that decide what the runs of a sweep are, and where."""
 _GROUPS_OF_HYDRA = ("hydra/launcher", "hydra/sweeper")
 _FREE = ("evaluate", "tracking", "fused", "hydra")
 """Groups of which a key that this version has no longer may be left out."""

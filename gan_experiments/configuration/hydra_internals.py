@@ -15,7 +15,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
-from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -65,12 +65,17 @@ def load(
         own_config_dir: What ``--config-dir`` names, or None.
         several: Whether it is a sweep's, whose overrides with several values are left out.
     """
-    path = create_config_search_path(str(config_dir))
-    if own_config_dir is not None:
-        folder = f"file://{Path(own_config_dir).absolute()}"
-        path.prepend("command-line", folder, SearchPathQuery(provider="schema"))
     mode = RunMode.MULTIRUN if several else RunMode.RUN
-    return ConfigLoaderImpl(path).load_configuration(name, list(overrides), mode)
+    further = None if own_config_dir is None else Path(own_config_dir)
+    return ConfigLoaderImpl(_search_path(config_dir, further)).load_configuration(name, list(overrides), mode)
+
+
+def _search_path(config_dir: Path, further: Path | None) -> ConfigSearchPath:
+    """Return where Hydra looks for options: in the folder that ``--config-dir`` names first, if there is one."""
+    path = create_config_search_path(str(config_dir))
+    if further is not None:
+        path.prepend("command-line", f"file://{further.absolute()}", SearchPathQuery(provider="schema"))
+    return path
 
 
 @contextmanager
@@ -112,10 +117,7 @@ def compose_run(name: str, overrides: Sequence[str], config_dir: Path, further: 
         config_dir: The folder of ``config.yaml``.
         further: The folder that ``--config-dir`` names.
     """
-    search_path = create_config_search_path(str(config_dir))
-    if further is not None:
-        search_path.prepend("command-line", f"file://{further}", SearchPathQuery(provider="schema"))
-    config = Hydra.create_main_hydra2("run", search_path).compose_config(
+    config = Hydra.create_main_hydra2("run", _search_path(config_dir, further)).compose_config(
         name, list(overrides), RunMode.RUN, from_shell=False
     )
     HydraConfig.instance().set_config(config)

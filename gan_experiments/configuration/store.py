@@ -16,7 +16,7 @@ from gan_experiments.configuration.schema import Config, EvaluateConfig, FusedCo
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME")
-"""What says in the environment where runs are recorded, for those whose configuration does not say it."""
+"""Variables that say where runs are recorded, for those whose configuration does not say it."""
 CONFIG_DIR = next(
     folder for folder in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if (folder / "config.yaml").is_file()
 )

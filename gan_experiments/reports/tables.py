@@ -119,7 +119,7 @@ _NOTHING: dict[str, Any] = {
     "metric": {"name": EQUILIBRIUM, "direction": "smaller is better", "meaning": ""},
     **{"factors": [], "ranking": [], "scores": [], "importance": [], "far_from_real_data": [], "best": None},
 }
-"""Of a sweep of which no run got as far as its configuration."""
+"""Group of a sweep of which no run got as far as its configuration."""
 
 
 def _group(comparison: Comparison, group: Group) -> dict[str, Any]:

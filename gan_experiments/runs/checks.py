@@ -78,9 +78,9 @@ def check(cfg: DictConfig, here: bool = True) -> None:
         measured = evaluator.names
     _check_scores(cfg.train, measured)
     if cfg.train.start_from is not None and cfg.train.resume is None:
-        from gan_experiments.runs.start_from import new_networks, origin_of
+        from gan_experiments.runs.start_from import new_networks, starting_weights
 
-        new_networks(cfg, dataset, origin_of(cfg))
+        new_networks(cfg, dataset, starting_weights(cfg))
 
 
 def _check_scores(train: DictConfig, measured: list[str]) -> None:

@@ -20,7 +20,7 @@ INPUT, OUTPUT = "latents", "samples"
 _TRACED = 2
 """Latents that the network is traced with; with 1, torch would take the size of a batch for a constant."""
 _PACKAGES = {"onnx": ("onnx", "onnxscript")}
-"""What a format needs beyond what training needs."""
+"""Packages that a format needs beyond those of training."""
 
 
 def check_packages(kind: str) -> None:

@@ -1,4 +1,4 @@
-"""What ``from gan_experiments import …`` gives: experiments composed, trained, found again and scored from Python.
+"""Functions of ``from gan_experiments import …``: compose, train, find again and score experiments from Python.
 
 Everything happens as it does for the commands, with three differences: what a command prints as ``error: …`` is
 raised as a ``UserError`` of the same line, Ctrl-C comes as ``KeyboardInterrupt`` (after a checkpoint), and what
@@ -29,6 +29,7 @@ from gan_experiments.runs.origin import Origin, origin_with_changes
 from gan_experiments.runs.run import Run
 from gan_experiments.runs.scoring import score_run, scoring_settings
 from gan_experiments.runs.train import train_run
+from gan_experiments.tracking.destination import usual
 from gan_experiments.tracking.find_run import find_run
 from gan_experiments.tracking.run_directory import RunDirectory
 
@@ -99,18 +100,18 @@ def _prepare(origin: Origin) -> Run:
         return run
 
 
-def load(run: str | Path, uri: str = "sqlite:///mlflow.db") -> FinishedRun:
+def load(run: str | Path, uri: str | None = None) -> FinishedRun:
     """Find a run that was trained before, by whatever started it.
 
     Args:
         run: Its folder, or its id in MLflow.
-        uri: The tracking URI at which an id is looked up.
+        uri: The tracking URI at which an id is looked up; by default, as for the commands, the usual one.
 
     Raises:
         UserError: There is no such run.
     """
     with user_error(), _as_it_was():
-        return FinishedRun(RunDirectory.of_a_run(find_run(str(run), uri)))
+        return FinishedRun(RunDirectory.of_a_run(find_run(str(run), uri or usual())))
 
 
 def score(run: FinishedRun, samples: int = 10_000, overrides: Iterable[str] = ()) -> dict[str, ScoreBesideReal]:

@@ -20,11 +20,12 @@ from gan_experiments.configuration.override import read, write
 from gan_experiments.configuration.store import CONFIG_DIR
 from gan_experiments.errors import UserError
 from gan_experiments.runs.resume import config_dir_of, continued
+from gan_experiments.tracking.metadata import leaves
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a configuration is composed from.
+    """Command line that a configuration is composed from.
 
     Attributes:
         overrides: As on the command line.
@@ -102,14 +103,4 @@ class _Absent:
 
 def _values(cfg: DictConfig) -> dict[str, Any]:
     """Return all values by their dotted keys, interpolations as they are written."""
-    return _flat(cast("dict[str, Any]", OmegaConf.to_container(cfg, resolve=False)), "")
-
-
-def _flat(values: dict[str, Any], prefix: str) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+    return leaves(cast("dict[str, Any]", OmegaConf.to_container(cfg, resolve=False)))

@@ -92,7 +92,7 @@ def continued(arguments: Namespace) -> Namespace:
             raise UserError(f"--config-name={primary}: does not go with {_KEY}; a run is resumed as it was")
         texts, primary = take_up(begun, texts, again | options, config_dir, False, place), AS_BEGUN
     else:
-        texts += [write(key, "null" if value is None else value) for key, value in place.items()]
+        texts += [write(key, value) for key, value in place.items()]
     here = [write(_KEY, checkpoint) if checkpoint.exists() else f"{_KEY}=auto", write("hydra.run.dir", folder)]
     began_in = command_folder(folder, folder / _HYDRA)
     texts = [*texts, *here, *(_as_given(override, began_in) for override in new)]

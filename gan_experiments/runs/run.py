@@ -17,7 +17,7 @@ from gan_experiments.configuration.schema import TrackingConfig, TrainConfig
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.data.load import load_data
 from gan_experiments.runs.resume import state_to_resume
-from gan_experiments.runs.start_from import Origin, new_networks, origin_of
+from gan_experiments.runs.start_from import StartingWeights, new_networks, starting_weights
 from gan_experiments.tracking.destination import check_uri
 from gan_experiments.tracking.metadata import RunDescription
 from gan_experiments.tracking.naming import run_name
@@ -93,16 +93,16 @@ class Run:
         return load_data(self.cfg.data)
 
     @cached_property
-    def origin(self) -> Origin | None:
-        """The run whose weights a new run starts from; None where there is none, and for a run that is resumed."""
-        return None if self.state is not None else origin_of(self.cfg)
+    def starting_weights(self) -> StartingWeights | None:
+        """The weights that a new run starts from; None where there are none, and for a run that is resumed."""
+        return None if self.state is not None else starting_weights(self.cfg)
 
     @cached_property
     def member(self) -> Member:
         """Networks, initialised from the run's own seed, losses and settings, as training wants them."""
         train = cast(TrainConfig, OmegaConf.to_object(self.cfg.train))
         torch.manual_seed(self.cfg.seed)
-        networks = new_networks(self.cfg, self.dataset, self.origin)
+        networks = new_networks(self.cfg, self.dataset, self.starting_weights)
         return Member(networks, train, self.cfg.seed, build(self.cfg.objective), build(self.cfg.penalty))
 
     @property
@@ -113,10 +113,11 @@ class Run:
 
     def description(self, total_steps: int) -> RunDescription:
         """Describe the run for its record; ``total_steps`` is its length."""
+        weights = self.starting_weights
         return RunDescription(
             name=self.name,
             config=self.config,
-            tracking=replace(self.tracking, tags=self.tracking.tags | (self.origin.tags() if self.origin else {})),
+            tracking=replace(self.tracking, tags=self.tracking.tags | (weights.tags() if weights else {})),
             dataset=self.dataset,
             overrides=self.overrides,
             device=_device_name(self.device),

@@ -1,4 +1,4 @@
-"""Whether a run's data are still those that it has learnt: their contents decide, not where they lie."""
+"""Makes sure that a run's data are still those that it has learnt: their contents decide, not where they lie."""
 
 from __future__ import annotations
 

@@ -49,10 +49,11 @@ def score_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
     """Score a run's last checkpoint on the run's own data; write the scores to its folder and its MLflow run.
 
     Raises:
-        UserError: The run has no checkpoint, is training, or its data cannot be had or are others now.
+        UserError: The run is damaged, has no checkpoint or is training, or its data cannot be had or are others now.
         RunFailedError: Its MLflow stopped answering; the scores are in the folder anyway.
     """
     # 1. Score the checkpoint.
+    _check_readable(directory)
     state = load_state(directory)
     networks = load_networks(state)
     # Where its data has a relative path, that means the folder in which the run was started.
@@ -91,6 +92,16 @@ def score_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
         with busy(f"delivering the scores of {directory.path.name}"):
             synchronise(directory)
     return scores
+
+
+def _check_readable(directory: RunDirectory) -> None:
+    """Make sure that the records of a run can be read to their ends."""
+    try:
+        read_json(directory.run)
+        for _ in read(directory.journal):
+            pass
+    except (OSError, ValueError) as error:
+        raise UserError(f"{directory.path}: this run's files are damaged ({error})") from error
 
 
 def evaluator_for(data: DictConfig, cfg: DictConfig, folder: Path | None = None) -> Evaluator:

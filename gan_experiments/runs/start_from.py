@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
-from torch import nn
+from torch import Tensor, nn
 
 from gan_experiments.configuration.instantiate import build
 from gan_experiments.data.dataset import Dataset
@@ -21,21 +21,23 @@ _KEY = "train.start_from"
 
 
 @dataclass(frozen=True)
-class Origin:
-    """The run that another starts from.
+class StartingWeights:
+    """The weights of a run that another starts from.
 
     Attributes:
-        reference: How the user named it.
-        path: Its checkpoint.
-        state: What the checkpoint holds.
+        reference: How the user named the run.
+        folder: The run's folder.
+        step: The step of its checkpoint.
+        weights: State of ``generator`` and of ``discriminator``, as trained and not averaged.
     """
 
     reference: str
-    path: Path
-    state: dict[str, Any]
+    folder: Path
+    step: int
+    weights: Mapping[str, Mapping[str, Tensor]]
 
     @classmethod
-    def find(cls, reference: str, uri: str | None) -> Origin:
+    def find(cls, reference: str, uri: str | None) -> StartingWeights:
         """Read the checkpoint that a run's folder, a file or an MLflow run id names.
 
         Raises:
@@ -47,10 +49,11 @@ class Origin:
         state = checkpoint.load(path, f"{_KEY}={reference}")
         if "step_state" not in state:
             raise UserError(f"{_KEY}={reference}: holds a generator alone; a run's checkpoint.pt has both networks")
-        return cls(reference, path, state)
+        weights = {player: state["step_state"][player] for player in ("generator", "discriminator")}
+        return cls(reference, path.parent, state["step"], weights)
 
     def hand_on(self, networks: Networks) -> None:
-        """Put its weights, as they were trained and not averaged, into the networks of a new run.
+        """Put them into the networks of a new run.
 
         Raises:
             UserError: They do not fit.
@@ -59,7 +62,7 @@ class Origin:
         self._load("discriminator", networks.discriminator)
 
     def _load(self, player: str, network: nn.Module) -> None:
-        theirs, ours = self.state["step_state"][player], network.state_dict()
+        theirs, ours = self.weights[player], network.state_dict()
         for name in [*ours, *theirs]:
             there, here = (list(w[name].shape) if name in w else "not there" for w in (theirs, ours))
             if there != here:
@@ -71,29 +74,29 @@ class Origin:
 
     def tags(self) -> dict[str, str]:
         """Return tags that say where the weights come from: folder, MLflow id and step."""
-        directory = RunDirectory(self.path.parent)
-        tags = {"start_from.run_directory": str(directory.path), "start_from.step": str(self.state["step"])}
+        directory = RunDirectory(self.folder)
+        tags = {"start_from.run_directory": str(directory.path), "start_from.step": str(self.step)}
         run_id = directory.run_id()
         return tags | ({"start_from.run_id": run_id} if run_id is not None else {})
 
 
-def origin_of(cfg: DictConfig) -> Origin | None:
-    """Return the run that a new run starts from, or None where it starts from its seed alone.
+def starting_weights(cfg: DictConfig) -> StartingWeights | None:
+    """Return the weights that a new run starts from, or None where it starts from its seed alone.
 
     Raises:
         UserError: ``train.start_from`` names no run with weights.
     """
     reference = cfg.train.start_from
-    return None if reference is None else Origin.find(reference, cfg.tracking.uri)
+    return None if reference is None else StartingWeights.find(reference, cfg.tracking.uri)
 
 
-def new_networks(cfg: DictConfig, dataset: Dataset, origin: Origin | None) -> Networks:
-    """Build a run's networks, with the weights of ``origin`` or, without one, drawn from torch's generator.
+def new_networks(cfg: DictConfig, dataset: Dataset, weights: StartingWeights | None) -> Networks:
+    """Build a run's networks, with the given weights or, without any, drawn from torch's generator.
 
     Raises:
         UserError: The weights do not fit the networks.
     """
     networks: Networks = build(cfg.model, sample_shape=dataset.sample_shape)
-    if origin is not None:
-        origin.hand_on(networks)
+    if weights is not None:
+        weights.hand_on(networks)
     return networks

@@ -74,7 +74,7 @@ def continued(arguments: Namespace) -> Namespace:
         texts = take_up(cast(DictConfig, OmegaConf.load(begun)), texts, anew, sweep["config_dir"], True, place)
         primary, folder = AS_BEGUN, command_folder(directory.path, begun)
     else:
-        texts += [write(key, "null" if value is None else value) for key, value in place.items()]
+        texts += [write(key, value) for key, value in place.items()]
     texts = [*texts, *here, *(override.text for override in new)]
     line = {"overrides": texts, "multirun": True, "config_dir": sweep["config_dir"]}
     return Namespace(**vars(arguments) | line | {"config_name": primary, "folder": folder})

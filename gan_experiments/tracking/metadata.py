@@ -50,14 +50,19 @@ class RunDescription:
         return int(self.config["train"]["epochs"])
 
 
-def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
+def flatten(config: dict[str, Any]) -> dict[str, str]:
     """Return all values of a nested configuration by their dotted keys, written in YAML's flow style."""
-    flat: dict[str, str] = {}
+    return {key: _plain(value) for key, value in leaves(config).items()}
+
+
+def leaves(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return all values of a nested configuration by their dotted keys, as they are."""
+    flat: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, dict) and value:
-            flat |= flatten(value, f"{prefix}{key}.")
+            flat |= leaves(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = _plain(value)
+            flat[f"{prefix}{key}"] = value
     return flat
 
 

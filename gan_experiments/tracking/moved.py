@@ -22,7 +22,7 @@ _UNKNOWN = "???"
 
 @dataclass(frozen=True)
 class Move:
-    """What became of a folder that was moved, by itself or with the folders around it.
+    """Move of a folder, by itself or with the folders around it.
 
     Attributes:
         before: The outermost folder that has another name or place now, as it was.
@@ -65,7 +65,7 @@ def move_since(directory: Path, hydra: Path) -> Move | None:
         hydra: The file in which Hydra stored its own configuration.
     """
     stored = _stored(hydra)
-    return None if stored is None else move_between(_made_in(stored, directory), directory)
+    return None if stored is None else _move(stored, directory)
 
 
 def command_folder(directory: Path, hydra: Path) -> Path | None:
@@ -75,10 +75,10 @@ def command_folder(directory: Path, hydra: Path) -> Path | None:
         directory: The run's or the sweep's folder.
         hydra: The file in which Hydra stored its own configuration.
     """
-    stored, move = _stored(hydra), move_since(directory, hydra)
+    stored = _stored(hydra)
     if stored is None:
         return None
-    folder = Path(stored["runtime"]["cwd"])
+    folder, move = Path(stored["runtime"]["cwd"]), _move(stored, directory)
     folder = folder if move is None else move.path(folder)
     return folder if folder.is_dir() else None
 
@@ -140,6 +140,10 @@ def _stored(file: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     return yaml.safe_load(file.read_text(encoding="utf-8"))["hydra"]
+
+
+def _move(stored: dict[str, Any], directory: Path) -> Move | None:
+    return move_between(_made_in(stored, directory), directory)
 
 
 def _made_in(stored: dict[str, Any], directory: Path) -> Path:

@@ -26,7 +26,7 @@ _MEASURE = 2.0
 
 @dataclass
 class _Member:
-    """What is known of one run.
+    """State of one run, as far as it is known.
 
     Attributes:
         name: The run's name.

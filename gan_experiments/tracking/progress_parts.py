@@ -1,4 +1,4 @@
-"""What the progress line says, part by part, and each part as short as it can be said and longer."""
+"""Parts of the progress line, each as short as it can be said and longer."""
 
 from __future__ import annotations
 

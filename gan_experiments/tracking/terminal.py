@@ -1,4 +1,4 @@
-"""What a person sees while something is at work: one live line on a terminal, plain lines elsewhere.
+"""Shows a person that something is at work: one live line on a terminal, plain lines elsewhere.
 
 ``say`` prints a line, ``busy`` names what takes time, and ``show`` lets training draw its progress. All of them share
 the last row of the terminal, so that no line breaks another.

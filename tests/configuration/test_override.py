@@ -36,3 +36,10 @@ def test_what_is_no_override() -> None:
 def test_a_path_is_written_so_that_hydra_reads_it(path: str) -> None:
     (parsed,) = parse([write("train.resume", path)])
     assert parsed.value() == path
+
+
+def test_nothing_is_written_as_null_and_not_as_a_text() -> None:
+    assert [write("tracking.uri", value) for value in (None, "null")] == [
+        "tracking.uri=null",
+        "tracking.uri='null'",
+    ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import is_dataclass
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from gan_experiments.configuration.compose import compose
+from gan_experiments.configuration.schema import default_of
 from gan_experiments.tracking.metadata import flatten
 
 
@@ -22,6 +22,4 @@ def neutral(key: str, *overrides: str) -> str:
     """The default of a key of the composed configuration in its schema, as ``flatten`` writes it."""
     group, _, name = key.rpartition(".")
     schema = OmegaConf.get_type(OmegaConf.select(compose(overrides), group))
-    assert is_dataclass(schema)
-    assert isinstance(schema, type)
-    return flatten({name: getattr(schema(), name)})[name]
+    return flatten({name: default_of(schema, name)})[name]

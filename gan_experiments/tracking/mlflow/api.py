@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 NONCE_TAG = "run_nonce"
 """Tag by which a run is found again whose id was lost with the process that created it."""
 _BESIDE_THE_DATABASE = "./mlruns"
-"""Where MLflow keeps the files of a database's runs, from the folder in which its client is made."""
+"""Folder of the files of a database's runs, from the folder in which MLflow's client is made."""
 
 
 def connect(uri: str) -> MlflowClient:

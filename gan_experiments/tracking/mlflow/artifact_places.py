@@ -1,4 +1,4 @@
-"""Where MLflow keeps the files of an SQLite database: in ``mlruns/`` beside it, whatever the folder is called.
+"""Keeps MLflow's files of an SQLite database in ``mlruns/`` beside it, whatever the folder is called.
 
 MLflow writes absolute paths into the database, which are wrong in a folder that was moved. They are mended, so that
 old files are shown, and nothing is written to the old place.

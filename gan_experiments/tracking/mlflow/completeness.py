@@ -1,4 +1,4 @@
-"""Whether MLflow still has what it once confirmed: a copy may have been emptied, or restored from an older one."""
+"""Tells whether MLflow still has what it once confirmed: a copy may be emptied, or restored from an older one."""
 
 from __future__ import annotations
 

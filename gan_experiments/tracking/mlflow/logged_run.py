@@ -1,4 +1,4 @@
-"""What a run logs to MLflow; anything may be logged again without harm.
+"""Logs a run to MLflow; anything may be logged again without harm.
 
 MLflow keeps one of equal values of a metric (same key, time, step and value), parameters and tags replace
 themselves, files replace files of the same name: so whatever may have been lost on the way is simply sent again.

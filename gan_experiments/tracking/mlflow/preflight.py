@@ -1,4 +1,4 @@
-"""What can be known of MLflow's database or server before a run, without importing mlflow or changing a thing."""
+"""Checks MLflow's database or server before a run, without importing mlflow or changing a thing."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from gan_experiments.tracking.mlflow.uri import database_file
 
 _PATIENCE = 5.0
 """Seconds that a destination has for its answer."""
+DENIED = {"PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED", "UNAUTHENTICATED"}
+"""Codes of MLflow's errors that refuse a user."""
 _USER, _PASSWORD, _TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
 
 
@@ -52,8 +54,8 @@ def check_schema(uri: str) -> None:
             f"tracking.uri={shown}: must be MLflow's alone; another program has its tables in this database"
         )
     if revision is None or revision in known:
-        mend = f"keep a copy, then: mlflow db upgrade {shlex.quote(shown)}"
-        raise UserError(f"tracking.uri={shown}: is the database of an MLflow older than {installed}; {mend}")
+        remedy = f"keep a copy, then: mlflow db upgrade {shlex.quote(shown)}"
+        raise UserError(f"tracking.uri={shown}: is the database of an MLflow older than {installed}; {remedy}")
     raise UserError(
         f"tracking.uri={shown}: is the database of an MLflow newer than {installed}; pip install --upgrade mlflow"
     )
@@ -180,7 +182,7 @@ def _ask_mlflow(uri: str, experiment: str) -> None:
     try:
         MlflowClient(uri).get_experiment_by_name(experiment)
     except MlflowException as error:
-        if error.error_code in ("PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"):
+        if error.error_code in DENIED:
             said = error.message.strip().splitlines()[0]
             raise UserError(
                 f"tracking.uri={uri}: the server refuses this user ({said}); {_USER} and {_PASSWORD} say who it is"

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gan_experiments.tracking.delivery_errors import GoneError, RefusedError
-from gan_experiments.tracking.mlflow.preflight import restore_command
+from gan_experiments.tracking.mlflow.preflight import DENIED, restore_command
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-_DENIED = {"PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED", "UNAUTHENTICATED"}
 _REFUSED = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE", "NOT_IMPLEMENTED"}
 _NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "ENDPOINT_NOT_FOUND"}
 _LATER = {408, 425, 429}
@@ -30,7 +29,7 @@ def is_refusal(error: Exception) -> bool:
     from requests import HTTPError
 
     if isinstance(error, MlflowException):
-        return error.error_code in _DENIED | _REFUSED | _NOT_THERE
+        return error.error_code in DENIED | _REFUSED | _NOT_THERE
     if isinstance(error, HTTPError):  # of a file's upload
         status = error.response.status_code if error.response is not None else 500
         return 400 <= status < 500 and status not in _LATER
@@ -133,7 +132,7 @@ class Refusals:
             raise GoneError from error
         if not is_refusal(error):
             raise error
-        if getattr(error, "error_code", None) in _DENIED:
+        if getattr(error, "error_code", None) in DENIED:
             raise RefusedError(words(error)) from error
         run = get_run(self._client, self._run_id)
         if run is None:

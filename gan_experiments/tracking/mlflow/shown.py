@@ -1,4 +1,4 @@
-"""What MLflow shows of a run's numbers, and where: its pages sort charts by name, and nothing else.
+"""Decides what MLflow shows of a run's numbers, and where: its pages sort charts by name, and nothing else.
 
 A chart's section is what stands before the last ``/`` of its metric's name, and sections are sorted by name. So the
 journal's names get others here wherever their place would be wrong: first pictures (``latest``), then losses

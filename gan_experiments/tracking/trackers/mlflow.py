@@ -35,7 +35,7 @@ class MLflow(Tracker):
 
     title = "MLflow"
     _is_checked = False
-    """Whether this process has seen that MLflow has all that it confirmed to those before."""
+    """True once this process has seen that MLflow has all that it confirmed to those before."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
