@@ -28,7 +28,7 @@ from tests.support.commands import Command
 from tests.support.real_runs import OFF, TINY, lines
 from tests.support.waiting import until
 
-SHORT = (*TINY, *OFF, "train.epochs=2", "train.checkpoint_every=1", "evaluate=off")
+SHORT = ("train=article", *TINY, *OFF, "train.epochs=2", "train.checkpoint_every=1", "evaluate=off")
 
 
 @pytest.fixture(scope="module")

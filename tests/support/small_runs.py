@@ -11,6 +11,7 @@ from gan_experiments.configuration.compose import compose
 from gan_experiments.runs.run import Run
 
 SMALL = (
+    "train=article",
     "device=cpu",
     "data=ring",
     "data.samples=500",

@@ -114,7 +114,9 @@ class Refusals:
         except Exception as error:
             self.judge(error)
             if len(values) == 1:
-                self._note(f"{kind} {_name(values[0])!r}", f"is not taken: {words(error)}")
+                # Without the path: one folder that cannot be written is one reason for all of its files.
+                why = error.strerror if isinstance(error, OSError) and error.strerror else words(error)
+                self._note(f"{kind} {_name(values[0])!r}", f"is not taken: {why}")
                 return
             half = len(values) // 2
             for part in (values[:half], values[half:]):

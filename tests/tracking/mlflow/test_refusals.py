@@ -24,6 +24,8 @@ def _change(run: HandMadeRun, kind: str, **values: str) -> None:
     for line, _ in read(run.directory.journal):
         if line["kind"] == kind and not changed:
             line["values"] |= values
+            if kind == "params":  # MLflow gets those that were chosen
+                line["chosen"] = line.get("chosen", {}) | values
             changed = True
         lines.append(line)
     assert changed
@@ -62,13 +64,13 @@ def test_names_and_values_that_mlflow_does_not_take_are_changed_and_said(
 
 def test_one_value_that_is_refused_costs_no_other(recorded: HandMadeRun, database: str) -> None:
     """Two parameters that get one name, of which MLflow takes one."""
-    _change(recorded, "params", **{"a(b": "1", "a[b": "2"})
+    _change(recorded, "params", **{"data.a(b": "1", "data.a[b": "2"})
     stored, said = _deliver(recorded, database)
-    assert stored.data.params["a_b"] == "1"
+    assert stored.data.params["data.a_b"] == "1"
     assert stored.data.params["train.epochs"] == "6"
     assert stored_metrics(database) == recorded.expected_in_mlflow()
     (refusal,) = [line for line in said if "is not taken" in line]
-    assert "parameter 'a_b' of 'lr=0.1' is not taken: " in refusal
+    assert "parameter 'data.a_b' of 'lr=0.1' is not taken: " in refusal
     assert "a_b" in refusal.split("is not taken")[1]  # MLflow's own words
 
 
