@@ -241,7 +241,7 @@ class AdversarialStep:
         state: dict[str, Any] = {}
         for name, player in (("generator", self.generator), ("discriminator", self.discriminator)):
             parameters, optimizer = player.parameters, self._optimizers[player]
-            state[name] = parameters.member(k).state_dict()
+            state[name] = _detached(parameters.member(k).state_dict())
             state[f"optimizer_{name}"] = {"step": optimizer.step[k].clone()} | {
                 key: _detached(parameters.named(k, tensor)) for key, tensor in optimizer.state.items()
             }
@@ -272,5 +272,5 @@ def _optimizer_state(state: dict[str, Any], player: str) -> dict[str, Any]:
 
 
 def _detached(named: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return copies: a saved view would take the whole tensor that it belongs to along."""
+    """Return copies: a saved view would take the whole tensor along, and a member's module is filled anew."""
     return {name: tensor.clone() for name, tensor in named.items()}
