@@ -19,6 +19,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from gan_experiments.tracking.mlflow.shown import metric_name
 from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
 from tests.support.postgresql import PostgreSQL
 from tests.support.real_runs import lines
@@ -148,7 +149,9 @@ def test_the_database_has_every_value_once(shared: Shared) -> None:
     stored = shared.postgresql.query("SELECT run_uuid, key, step, value FROM metrics", "mlflow")
     for run_id, job in shared.jobs().items():
         recorded = [
-            (name, line["step"], value) for line in lines(job, "metrics") for name, value in line["values"].items()
+            (metric_name(name), line["step"], value)
+            for line in lines(job, "metrics")
+            for name, value in line["values"].items()
         ]
         assert sorted(tuple(row[1:]) for row in stored if row[0] == run_id) == sorted(recorded)
     assert not (shared.sweep.path.parent / "mlflow.db").exists()

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from gan_experiments.errors import UserError
+from gan_experiments.reports.ranking_metric import EQUILIBRIUM
 from gan_experiments.sweeps.membership import ROLE_TAG, SUMMARY_TAG, SWEEP_TAG
 from gan_experiments.tracking import metadata
 from gan_experiments.tracking.background import environment
@@ -204,8 +205,7 @@ def _tags(directory: SweepDirectory, sweep: dict[str, Any]) -> Iterator[tuple[st
 def _view(sweep: dict[str, Any], report: dict[str, Any]) -> dict[str, str]:
     """Return the experiment's tag with the view that the description's link opens."""
     metric = report["metric"]
-    # A distance that the report computes is no metric in MLflow.
-    is_recorded = report["best"] is not None and metric["name"] in report["best"]["metrics"]
+    is_recorded = report["best"] is not None and metric["name"] != EQUILIBRIUM  # which the report computes
     return shared_view(
         sweep["run_id"],
         search=f"tags.{SUMMARY_TAG} = '{sweep['run_id']}'",  # which the summary itself has not

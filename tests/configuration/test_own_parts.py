@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import checkpoint
@@ -108,9 +109,10 @@ def test_the_whole_way_to_a_model_that_needs_none_of_their_files(folder: Path, t
     stored = client(database(folder)).get_run(run_id(directory))
     assert stored.info.status == "FINISHED"
     assert stored.info.run_name == "model=noisy data=stripes objective=squares penalty=flat batch_size=20 epochs=2"
-    assert stored.data.params["model.width"] == "16"
-    assert stored.data.params["objective.target"] == "1.0"
-    assert stored.data.params["penalty.strength"] == "0.5"
+    chosen = {"model.name": "noisy", "data.name": "stripes", "objective.name": "squares", "penalty.name": "flat"}
+    assert stored.data.params.items() >= chosen.items()
+    composed = OmegaConf.load(directory.config)
+    assert (composed.model.width, composed.objective.target, composed.penalty.strength) == (16, 1.0, 0.5)
     assert stored.inputs.dataset_inputs[0].dataset.name == "stripes"
 
     script = """

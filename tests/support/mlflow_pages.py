@@ -78,6 +78,7 @@ class Browser:
     refused: list[str]
 
     def open(self, path: str, query: str = "") -> None:
+        self.page.goto("about:blank")  # on the way from a shared view to another page MLflow's stays empty
         self.page.goto(f"{self.address}/#/experiments/{self.experiment}/{path}?workflowType=machine_learning{query}")
 
     def keep(self, name: str) -> None:
@@ -93,7 +94,7 @@ class Browser:
     def section(self, name: str) -> Locator:
         """Cards of a section of charts, scrolled to, as they are drawn only then."""
         header = self.page.get_by_test_id(SECTION).filter(has_text=name).first
-        header.scroll_into_view_if_needed()
+        header.evaluate("header => header.scrollIntoView({block: 'start'})")
         return header.locator("xpath=following::*[@data-testid='draggable-chart-cards-grid'][1]").get_by_test_id(CARD)
 
 

@@ -16,7 +16,13 @@ from tests.support import real_runs
 from tests.support.real_runs import TINY, Ended, until_epochs
 
 EPOCHS = 20
-SETTINGS = (*TINY, "train=article", f"train.epochs={EPOCHS}", "train.checkpoint_every=2", "tracking.system_metrics=false")
+SETTINGS = (
+    *TINY,
+    "train=article",
+    f"train.epochs={EPOCHS}",
+    "train.checkpoint_every=2",
+    "tracking.system_metrics=false",
+)
 SMALL = (
     *("data=ring", "data.samples=500", "model=mlp_small", "model.latent_dim=4", "evaluate=off", "tracking=off"),
     *("model.generator_widths=[8]", "model.discriminator_widths=[8]", "tracking.system_metrics=false"),

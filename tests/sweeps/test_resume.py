@@ -126,7 +126,12 @@ def test_a_run_that_another_process_is_still_training_is_waited_for(
 
 def test_another_launcher_leaves_the_keys_of_the_first_one_behind(tmp_path: Path) -> None:
     hydra = ["hydra/launcher=submitit_slurm", "hydra.launcher.partition=gpu", "hydra.sweep.subdir=x"]
-    before = {"overrides": {"hydra": hydra, "task": ["seed=0,1"]}, "config_dir": None, "uri": None, "experiment": "gan"}
+    before = {
+        "overrides": {"hydra": hydra, "task": ["seed=0,1"]},
+        "config_dir": None,
+        "uri": None,
+        "experiment": "gan",
+    }
     SweepDirectory(tmp_path).create(before)
     again = continued(parse([f"sweep.resume={tmp_path}", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]))
     assert again.multirun

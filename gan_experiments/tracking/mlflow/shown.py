@@ -98,8 +98,12 @@ def parameters(values: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str
     found = {_EXPERIMENT: chosen[_EXPERIMENT]} if _EXPERIMENT in chosen else {}
     for key in chosen:
         name = parameter_name(key)
-        if name in values and not is_silent(key):
+        if is_silent(key):
+            continue
+        if name in values:
             found[name] = values[name]
+        elif name != key and chosen[key]:  # an option of a user's own, which need not tell its name
+            found[name] = chosen[key]
     return found | {key: values[key] for key in _KNOWN_BY if key in values and values[key] != "none"}
 
 

@@ -36,7 +36,8 @@ def shared_view(
         metric: MLflow's name of the metric that they are ranked by, or None.
         ascending: Whether small values of it come first.
     """
-    sections = {name: f"{key}-{number}" for number, name in enumerate(_SECTIONS)}
+    # Without a metric the section of what was swept would be an empty box.
+    sections = {name: f"{key}-{number}" for number, name in enumerate(_SECTIONS) if metric or name != "sweep"}
     columns = [*(f"params.`{name}`" for name in params), *([f"metrics.`{metric}`"] if metric else [])]
     state = {
         "searchFilter": search,
@@ -66,8 +67,8 @@ def shared_view(
 
 
 def _charts(sections: dict[str, str], params: Sequence[str], metric: str | None) -> Iterator[dict[str, Any]]:
-    place = {"metricSectionId": sections["sweep"]}
     if metric:
+        place = {"metricSectionId": sections["sweep"]}
         swept = {"selectedParams": list(params), "selectedMetrics": [metric], "showAllRuns": True}
         yield place | swept | {"type": "PARALLEL"}
         yield place | {"type": "BAR", "metricKey": metric}
