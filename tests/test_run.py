@@ -370,7 +370,7 @@ def test_a_run_that_is_stopped_is_resumed_by_what_it_prints(workplace: Path) -> 
     assert len(directory.losses.read_bytes()) == 8 * last
     finished = client(database(workplace)).get_run(run_id(directory))
     assert finished.info.status == "FINISHED"
-    points = history(database(workplace), run_id(directory), "epoch")
+    points = history(database(workplace), run_id(directory), "training/epoch")
     assert [value for _, value in points] == list(range(1, 31))
     assert only_run(workplace).path == directory.path
 

@@ -19,7 +19,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from gan_experiments.tracking.mlflow.shown import metric_name
+from gan_experiments.tracking.mlflow import shown
+from gan_experiments.tracking.run_directory import read_json
 from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
 from tests.support.postgresql import PostgreSQL
 from tests.support.real_runs import lines
@@ -148,9 +149,10 @@ def test_runs_and_their_summary_are_on_the_server(shared: Shared) -> None:
 def test_the_database_has_every_value_once(shared: Shared) -> None:
     stored = shared.postgresql.query("SELECT run_uuid, key, step, value FROM metrics", "mlflow")
     for run_id, job in shared.jobs().items():
+        once = read_json(job.run)["scored_once"]
         recorded = [
-            (metric_name(name), line["step"], value)
-            for line in lines(job, "metrics")
+            (name, line["step"], value)
+            for line in (shown.line(line, once) for line in lines(job, "metrics"))
             for name, value in line["values"].items()
         ]
         assert sorted(tuple(row[1:]) for row in stored if row[0] == run_id) == sorted(recorded)

@@ -16,7 +16,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from gan_experiments.errors import UserError
-from gan_experiments.reports.ranking_metric import EQUILIBRIUM
 from gan_experiments.sweeps.membership import ROLE_TAG, SUMMARY_TAG, SWEEP_TAG
 from gan_experiments.tracking import metadata
 from gan_experiments.tracking.background import environment
@@ -204,6 +203,8 @@ def _tags(directory: SweepDirectory, sweep: dict[str, Any]) -> Iterator[tuple[st
 
 def _view(sweep: dict[str, Any], report: dict[str, Any]) -> dict[str, str]:
     """Return the experiment's tag with the view that the description's link opens."""
+    from gan_experiments.reports.ranking_metric import EQUILIBRIUM  # loads NumPy
+
     metric = report["metric"]
     is_recorded = report["best"] is not None and metric["name"] != EQUILIBRIUM  # which the report computes
     return shared_view(
