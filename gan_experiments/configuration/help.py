@@ -22,7 +22,7 @@ Trains generative adversarial networks, watches them, and makes their runs compa
   python -m gan_experiments.run [GROUP=OPTION ...] [KEY=VALUE ...]
 
 Examples:
-  python -m gan_experiments.run                                        good digits in about a minute
+  python -m gan_experiments.run                                        good digits in a minute or two
   python -m gan_experiments.run experiment=quickstart                  half a minute on a CPU
   python -m gan_experiments.run model.latent_dim=64 train.lr=1e-4      a single run of your own
   python -m gan_experiments.run -m train.lr=1e-4,2e-4 'seed=range(4)'  a sweep: eight runs
