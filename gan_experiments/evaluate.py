@@ -66,10 +66,12 @@ def load_samples(path: Path, dataset: Dataset) -> Tensor:
             raise UserError(f"{path}: is a folder of pictures, and data={dataset.name} is points")
         return dataset.normalise(load(path.name, str(path), shape[1], shape[0], False).samples)
     try:
-        content: Any = np.load(path)
-        array = content if isinstance(content, np.ndarray) else next(iter(content.values()))
-    except (OSError, ValueError, StopIteration) as error:
-        raise UserError(f"{path}: cannot be read as an array ({str(error).splitlines()[0]})") from error
+        with path.open("rb") as file:
+            content: Any = np.load(file)
+            array = content if isinstance(content, np.ndarray) else next(iter(content.values()))
+    except Exception as error:  # for each kind of damage NumPy, zipfile and zlib have one of their own
+        why = str(error).partition("\n")[0] or "it holds none"
+        raise UserError(f"{path}: cannot be read as an array ({why})") from error
     if dataset.is_image and array.ndim == 3 and shape[0] == 1:
         array = array[:, None]
     kind = np.uint8 if dataset.is_image else np.floating

@@ -130,7 +130,9 @@ def test_what_cannot_be_scored_is_refused_in_one_line(images: np.ndarray, capsys
     Path("text.npz").write_text("text")
     assert "few.npz: has 50 samples" in refused(capsys, "few.npz")
     assert "holds float32 [120, 1, 28, 28]" in refused(capsys, "floats.npz")
-    assert "cannot be read" in refused(capsys, "text.npz")
+    Path("broken.npz").write_bytes(Path("few.npz").read_bytes()[:-100])
+    for name in ("text.npz", "broken.npz", "/dev/null"):
+        assert "cannot be read" in refused(capsys, name)
     assert "nothing: must be" in refused(capsys, "nothing")
     assert "evaluate.samples=5" in refused(capsys, "few.npz", "--samples", "5")
     assert "nowhere: there is no such file" in refused(capsys, "few.npz", "--features", "nowhere")

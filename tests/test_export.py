@@ -118,6 +118,7 @@ def test_what_cannot_be_exported(
     folder = str(run.directory)
     assert refused(capsys, folder, "--format", "onxn").startswith("error: --format onxn: must be one of onnx, ")
     assert "cannot be written" in refused(capsys, folder, "--format", "safetensors", "-o", "missing/g.safetensors")
+    assert "cannot be written (No such" in refused(capsys, folder, "--format", "onnx", "-o", "/proc/g.onnx")
     assert "is not the folder of a run" in refused(capsys, "elsewhere", "--format", "onnx")
     assert "there are 1" in refused(capsys, folder, "--format", "safetensors", "--epoch", "7")
     monkeypatch.setattr(exporting, "_PACKAGES", {"onnx": ("no_such_package",)})

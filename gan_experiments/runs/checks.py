@@ -111,8 +111,11 @@ def check_file(key: str, file: Path) -> None:
         UserError: It cannot.
     """
     folder = file.absolute().parent
-    if file.is_dir() or not folder.is_dir() or not os.access(file if file.exists() else folder, os.W_OK):
-        raise UserError(f"{key} {file}: cannot be written")
+    problem = "is a folder" if file.is_dir() else _why_unwritable(folder)
+    if problem is None and file.exists() and not os.access(file, os.W_OK):
+        problem = "is protected"
+    if problem is not None:
+        raise UserError(f"{key} {file}: cannot be written ({problem})")
 
 
 def check_output(config: DictConfig) -> None:
@@ -134,9 +137,16 @@ def check_folder(key: str, folder: str) -> None:
     """
     path = Path(folder).absolute()
     existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    problem = _why_unwritable(existing)
+    if problem is not None:
+        raise UserError(f"{key}={folder}: cannot be written ({problem})")
+
+
+def _why_unwritable(folder: Path) -> str | None:
+    """Return why no file can be made in a folder; None where one can."""
     try:
         # Permissions are not enough: read-only mounts, full disks and special files refuse as well.
-        with tempfile.TemporaryFile(dir=existing):
-            pass
+        with tempfile.TemporaryFile(dir=folder):
+            return None
     except OSError as error:
-        raise UserError(f"{key}={folder}: cannot be written ({error.strerror}: {existing})") from error
+        return f"{error.strerror}: {folder}"

@@ -43,9 +43,11 @@ def jobs(config: DictConfig) -> list[list[str]]:
     if is_search(config):
         given = [override for override in given if not override.is_sweep_override()]
     for override in given:
+        line = f"{override.get_key_element()}={override.get_value_string()}"
         if override.is_interval_sweep():
-            line = f"{override.get_key_element()}={override.get_value_string()}"
             raise UserError(f"{line}: an interval has no end of values; hydra/sweeper=optuna searches it")
+        if not to_jobs([override]):
+            raise UserError(f"{line}: has no values; a sweep needs one at least")
     return to_jobs(given)
 
 

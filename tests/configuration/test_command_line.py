@@ -106,6 +106,9 @@ REFUSED = {
     # output
     "hydra.run.dir=/proc/nowhere/run": "hydra.run.dir=/proc/nowhere/run: cannot be written",
     "-m hydra.sweep.dir=/proc/nowhere/run seed=1,2": "hydra.sweep.dir=/proc/nowhere/run: cannot be written",
+    # sweeps of nothing
+    "-m seed=range(0)": "seed=range(0): has no values",
+    "-m data=glob(zz) seed=0,1": "data=glob(zz): has no values",
     # own targets
     "model._target_=nowhere.build": "model._target_=nowhere.build: cannot be imported (ModuleNotFoundError",
     "objective._target_=math.pi": "objective._target_=math.pi: must be a function or a class",
