@@ -42,7 +42,7 @@ def jobs(config: DictConfig) -> list[list[str]]:
     given = overrides(config)
     if is_search(config):
         given = [override for override in given if not override.is_sweep_override()]
-    for override in given:
+    for override in filter(types.Override.is_sweep_override, given):
         line = f"{override.get_key_element()}={override.get_value_string()}"
         if override.is_interval_sweep():
             raise UserError(f"{line}: an interval has no end of values; hydra/sweeper=optuna searches it")
