@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,10 +70,11 @@ def load_samples(path: Path, dataset: Dataset) -> Tensor:
     try:
         with path.open("rb") as file:
             content: Any = np.load(file)
-            array = content if isinstance(content, np.ndarray) else next(iter(content.values()))
-    except Exception as error:  # for each kind of damage NumPy, zipfile and zlib have one of their own
-        why = str(error).partition("\n")[0] or "it holds none"
-        raise UserError(f"{path}: cannot be read as an array ({why})") from error
+            array = content if isinstance(content, np.ndarray) else next(iter(content.values()), None)
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path}: cannot be read as an array ({str(error).splitlines()[0]})") from error
+    if array is None:
+        raise UserError(f"{path}: cannot be read as an array (it holds none)")
     if dataset.is_image and array.ndim == 3 and shape[0] == 1:
         array = array[:, None]
     kind = np.uint8 if dataset.is_image else np.floating

@@ -79,10 +79,7 @@ def test_a_picture(run_dir: Path) -> None:
         (["--epoch", "9"], "error: epoch 9: there is no checkpoint of that epoch; there are 1, 2"),
         (["--out", "x.xyz"], "error: --out x.xyz: its name must end in .npy or as a picture's does"),
         (["--out", "missing/x.png"], "error: --out missing/x.png: cannot be written (No such file"),
-        (
-            ["--out", "/proc/x.png"],
-            "error: --out /proc/x.png: cannot be written (No such file",
-        ),
+        (["--out", "/proc/x.png"], "error: --out /proc/x.png: cannot be written (No such file"),
     ],
 )
 def test_mistakes(run_dir: Path, arguments: list[str], line: str, capfd: pytest.CaptureFixture[str]) -> None:

@@ -110,10 +110,12 @@ def check_file(key: str, file: Path) -> None:
     Raises:
         UserError: It cannot.
     """
-    folder = file.absolute().parent
-    problem = "is a folder" if file.is_dir() else _why_unwritable(folder)
-    if problem is None and file.exists() and not os.access(file, os.W_OK):
-        problem = "is protected"
+    if file.is_dir():
+        problem = "is a folder"
+    elif file.exists():
+        problem = None if os.access(file, os.W_OK) else "is protected"
+    else:
+        problem = _why_unwritable(file.absolute().parent)
     if problem is not None:
         raise UserError(f"{key} {file}: cannot be written ({problem})")
 

@@ -52,8 +52,6 @@ def export(generator: SavedGenerator, model: dict[str, Any], kind: str, out: Pat
         try:
             with warnings.catch_warnings(action="ignore"):  # torch's own, about its own code
                 _WRITERS[kind](generator.eval(), model, file)
-        except OSError:
-            raise
         except Exception as error:  # a network of the user's own is traced here, and whatever it does is followed
             line = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
             raise UserError(f"--format {kind}: this generator cannot be exported ({line})") from error

@@ -42,13 +42,18 @@ def jobs(config: DictConfig) -> list[list[str]]:
     given = overrides(config)
     if is_search(config):
         given = [override for override in given if not override.is_sweep_override()]
-    for override in filter(types.Override.is_sweep_override, given):
-        line = f"{override.get_key_element()}={override.get_value_string()}"
+    for override in given:
         if override.is_interval_sweep():
-            raise UserError(f"{line}: an interval has no end of values; hydra/sweeper=optuna searches it")
-        if not to_jobs([override]):
-            raise UserError(f"{line}: has no values; a sweep needs one at least")
-    return to_jobs(given)
+            raise UserError(f"{_typed(override)}: an interval has no end of values; hydra/sweeper=optuna searches it")
+    found = to_jobs(given)
+    if not found:
+        empty = next(override for override in given if not to_jobs([override]))
+        raise UserError(f"{_typed(empty)}: has no values; a sweep needs one at least")
+    return found
+
+
+def _typed(override: types.Override) -> str:
+    return f"{override.get_key_element()}={override.get_value_string()}"
 
 
 def compose(config: DictConfig, jobs: Sequence[Sequence[str]]) -> Iterator[DictConfig]:

@@ -77,6 +77,7 @@ def test_a_deleted_summary_is_restored_and_a_deleted_experiment_told(sweep: Swee
     complaint = deliver(sweep)
     assert complaint is not None
     assert "(the experiment 'gan' was deleted there; MLFLOW_TRACKING_URI=" in complaint
+    assert complaint.endswith("restores it with its runs)")
 
 
 def test_a_sweep_goes_to_another_experiment_as_a_whole(

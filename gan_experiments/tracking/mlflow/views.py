@@ -36,8 +36,9 @@ def shared_view(
         metric: MLflow's name of the metric that they are ranked by, or None.
         ascending: Whether small values of it come first.
     """
-    # Without a metric the section of what was swept would be an empty box.
-    sections = {name: f"{key}-{number}" for number, name in enumerate(_SECTIONS) if metric or name != "sweep"}
+    sections = {name: f"{key}-{number}" for number, name in enumerate(_SECTIONS)}
+    charts = list(_charts(sections, params, metric))
+    filled = {chart["metricSectionId"] for chart in charts}  # MLflow shows others as empty boxes
     columns = [*(f"params.`{name}`" for name in params), *([f"metrics.`{metric}`"] if metric else [])]
     state = {
         "searchFilter": search,
@@ -55,11 +56,12 @@ def shared_view(
         "compareRunSections": [
             {"uuid": uuid, "name": name, "display": True, "isReordered": True, "deleted": False} | _SECTIONS[name]
             for name, uuid in sections.items()
+            if uuid in filled
         ],
         "compareRunCharts": [
             {"uuid": f"{key}-{number}", "deleted": False, "isGenerated": True, "runsCountToCompare": _MOST_RUNS}
             | chart
-            for number, chart in enumerate(_charts(sections, params, metric), len(sections))
+            for number, chart in enumerate(charts, len(sections))
         ],
     }
     packed = base64.b64encode(zlib.compress(json.dumps(state).encode(), 9)).decode()
@@ -67,8 +69,8 @@ def shared_view(
 
 
 def _charts(sections: dict[str, str], params: Sequence[str], metric: str | None) -> Iterator[dict[str, Any]]:
+    place = {"metricSectionId": sections["sweep"]}
     if metric:
-        place = {"metricSectionId": sections["sweep"]}
         swept = {"selectedParams": list(params), "selectedMetrics": [metric], "showAllRuns": True}
         yield place | swept | {"type": "PARALLEL"}
         yield place | {"type": "BAR", "metricKey": metric}
