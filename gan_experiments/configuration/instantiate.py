@@ -17,6 +17,8 @@ from gan_experiments.errors import UserError
 _PACKAGE = __name__.partition(".")[0] + "."
 _SUPPLIED = {"data": (), "model": ("sample_shape",), "objective": (), "penalty": ()}
 """Arguments that a run itself gives to each group's target."""
+_SET_APART = {"data": ("fraction",)}
+"""Keys that hold for every target, which need not know them; one that has such an argument of its own gets it."""
 
 
 def is_own(node: DictConfig) -> bool:
@@ -60,7 +62,7 @@ def check_signature(group: str, values: Mapping[str, Any]) -> None:
     names = [name for name, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     mine = [name for name in names if name not in _SUPPLIED[group]]
     for key, value in given.items():
-        if key not in mine and not open_ended:
+        if key not in mine and key not in _SET_APART.get(group, ()) and not open_ended:
             raise UserError(f"{key_names.unknown(f'{group}.{key}={value}', group, mine)} (the arguments of {target})")
     for name in mine:
         if name not in given and parameters[name].default is inspect.Parameter.empty:
@@ -68,6 +70,13 @@ def check_signature(group: str, values: Mapping[str, Any]) -> None:
     for name in _SUPPLIED[group]:
         if name not in names and not open_ended:
             raise UserError(f"{group}._target_={target}: must take an argument {name}, but takes {', '.join(names)}")
+
+
+def set_apart(group: str, node: DictConfig) -> dict[str, Any]:
+    """Take out of a group's keys those that are applied to what its target returns, and return their values."""
+    target = node.get("_target_")
+    taken = inspect.signature(pkgutil.resolve_name(target)).parameters if isinstance(target, str) else ()
+    return {key: node.pop(key) for key in _SET_APART.get(group, ()) if key in node and key not in taken}
 
 
 def build(node: DictConfig, **supplied: Any) -> Any:

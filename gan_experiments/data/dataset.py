@@ -12,7 +12,7 @@ import torch
 from omegaconf import MISSING
 from torch import Tensor
 
-from gan_experiments.configuration.fields import at_least, setting
+from gan_experiments.configuration.fields import above, at_least, at_most, setting
 from gan_experiments.data.sample_space import SampleSpace
 from gan_experiments.errors import UserError
 
@@ -26,6 +26,9 @@ class ImageDataConfig:
     root: str = setting("data", "folder of the files, or where a download puts them (digits need none)")
     image_size: int = setting(28, "height and width in pixels; other images are resized (antialiased)", at_least(1))
     download: bool = setting(True, "whether missing files may be fetched from the network")
+    fraction: float = setting(
+        1.0, "share of the samples that is learnt, the same one under every seed", above(0) & at_most(1)
+    )
 
     @staticmethod
     def sample_shape(keys: Mapping[str, Any]) -> tuple[int, ...]:
@@ -56,7 +59,7 @@ class Dataset:
     Attributes:
         name: As in the configuration.
         samples: Images as uint8 ``[N, C, H, W]`` in 0..255, or points as float32 ``[N, D]``.
-        labels: Class of each sample, int64 ``[N]``, or None. Never used in training.
+        labels: Class of each sample from 0 on, int64 ``[N]``, or None.
         source: Where the samples came from: a path, an address, or a sentence.
         scale: Points are divided by it before they are learnt, so that a generator that ends in Tanh reaches
             them; 1 for images, whose 0..255 always becomes [-1, 1].
@@ -64,9 +67,11 @@ class Dataset:
         validation: Samples like the others that are not learnt, for choices that may depend neither on these nor on
             the test set; or None.
         mixture: For points, the mixture that they were drawn from, where that is known.
+        class_names: Names of the classes in the order of the labels, or None where they have none.
 
     Raises:
-        UserError: The tensors are not of these types and shapes, there is no sample, or a point is not finite.
+        UserError: The tensors are not of these types and shapes, there is no sample, a point is not finite, or a
+            label is outside the classes.
     """
 
     name: str
@@ -77,6 +82,7 @@ class Dataset:
     test: Callable[[], Dataset] | None = None
     validation: Tensor | None = None
     mixture: Mixture | None = None
+    class_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         allowed = "they must be a tensor, uint8 [N, C, H, W] (images) or float32 [N, D] (points)"
@@ -92,8 +98,20 @@ class Dataset:
             raise UserError(
                 f"data={self.name}: labels are {_describe(self.labels)}; they must be int64 [{len(self)}]"
             )
+        if self.labels is not None:
+            self._check_classes(self.labels)
         if not 0 < self.scale < float("inf"):
             raise UserError(f"data={self.name}: scale is {self.scale}; it must be a finite number above 0")
+
+    def _check_classes(self, labels: Tensor) -> None:
+        least, most = map(int, labels.aminmax())
+        if least < 0:
+            raise UserError(f"data={self.name}: a label is {least}; labels must be classes, counted from 0")
+        if self.class_names is not None and most >= len(self.class_names):
+            last = len(self.class_names) - 1
+            raise UserError(
+                f"data={self.name}: a label is {most}; with {last + 1} class names it must be 0 to {last}"
+            )
 
     @cached_property
     def sample_space(self) -> SampleSpace:
@@ -109,6 +127,13 @@ class Dataset:
     def sample_shape(self) -> tuple[int, ...]:
         """Shape of one sample: ``(C, H, W)`` or ``(D,)``."""
         return self.sample_space.shape
+
+    @cached_property
+    def classes(self) -> int | None:
+        """Number of classes: as many as have names, or the largest label and one; None without labels."""
+        if self.labels is None:
+            return None
+        return int(self.labels.max()) + 1 if self.class_names is None else len(self.class_names)
 
     @cached_property
     def digest(self) -> str:

@@ -40,4 +40,10 @@ def load(name: str, root: str, image_size: int, download: bool) -> Dataset:
         raise UserError(f"data={name}: scikit-learn lacks its digits ({path}); reinstall scikit-learn")
     table = torch.from_numpy(np.loadtxt(path, delimiter=",", dtype=np.uint8))
     grey = table[:, :64].float().mul(255 / 16).round().to(torch.uint8).view(-1, 1, 8, 8)
-    return Dataset(name, resize(grey, image_size), labels=table[:, 64].long(), source="sklearn.datasets.load_digits")
+    return Dataset(
+        name,
+        resize(grey, image_size),
+        labels=table[:, 64].long(),
+        source="sklearn.datasets.load_digits",
+        class_names=tuple("0123456789"),
+    )

@@ -51,12 +51,14 @@ class Release:
         folder: Name of its folder, and of its class in torchvision.
         shape: Shape of the training images.
         md5: Published checksums of its files, extracted or compressed.
+        class_names: Names of its classes, as published.
         test_shape: Shape of the test images.
     """
 
     folder: str
     shape: tuple[int, int, int]
     md5: Mapping[str, str]
+    class_names: tuple[str, ...] = tuple("0123456789")
     test_shape: tuple[int, int, int] = (10_000, 28, 28)
 
 
@@ -80,6 +82,7 @@ RELEASES = {
             f"{TEST_IMAGES}.gz": "bef4ecab320f06d8554ea6380940ec79",
             f"{TEST_LABELS}.gz": "bb300cfdad3c16e7a12a480ee83cd310",
         },
+        ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     ),
     # Published for the compressed files alone, which are therefore kept and read where they are there.
     "kmnist": Release(
@@ -91,6 +94,7 @@ RELEASES = {
             f"{TEST_IMAGES}.gz": "5c965bf0a639b31b8f53240b1b52f4d7",
             f"{TEST_LABELS}.gz": "7320c461ea6c1c855c0b718fb2a4b134",
         },
+        ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
     ),
 }
 
@@ -152,7 +156,13 @@ def _load(
         _download(release, root, raw)
     images = _read(raw, files[0], release, shape)
     labels = _read(raw, files[1], release, shape[:1])
-    return Dataset(name, resize(images.unsqueeze(1), image_size), labels.long(), source=str(raw.absolute()))
+    return Dataset(
+        name,
+        resize(images.unsqueeze(1), image_size),
+        labels.long(),
+        source=str(raw.absolute()),
+        class_names=release.class_names,
+    )
 
 
 def _find(raw: Path, file: str, release: Release) -> Path | None:

@@ -20,7 +20,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm import tqdm
 
-from gan_experiments.configuration.fields import at_least, one_of, setting
+from gan_experiments.configuration.fields import above, at_least, at_most, one_of, setting
 from gan_experiments.data.dataset import Dataset, ImageDataConfig
 from gan_experiments.errors import UserError
 
@@ -46,6 +46,9 @@ class ImageFolderDataConfig:
     image_size: int = setting(28, "pixels; the shorter side is resized to it and the centre cropped", at_least(1))
     channels: int = setting(3, "1 for grey, 3 for colour", one_of(1, 3))
     download: bool = setting(False, "without effect: a folder is never downloaded")
+    fraction: float = setting(
+        1.0, "share of the samples that is learnt, the same one under every seed", above(0) & at_most(1)
+    )
 
     sample_shape = staticmethod(ImageDataConfig.sample_shape)
 

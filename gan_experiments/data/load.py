@@ -7,7 +7,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from gan_experiments.configuration.instantiate import build
+from gan_experiments.configuration.instantiate import build, set_apart
+from gan_experiments.data import fraction
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
 
@@ -26,10 +27,11 @@ def _load(node: str, folder: Path) -> Dataset:
     """Load a data set; ``folder`` is the working directory, in which relative paths lie."""
     config = OmegaConf.create(node)
     assert isinstance(config, DictConfig)
+    apart = set_apart("data", config)
     dataset = build(config)
     if not isinstance(dataset, Dataset):
         found = type(dataset).__name__
         raise UserError(
             f"data._target_={config._target_}: must return a Dataset (gan_experiments.data), not a {found}"
         )
-    return dataset
+    return fraction.take(dataset, apart.get("fraction", 1.0))

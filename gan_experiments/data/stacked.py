@@ -58,4 +58,10 @@ def _stack(name: str, digits: Dataset, samples: int, data_seed: int) -> Dataset:
     assert digits.labels is not None
     drawn = torch.randint(len(digits), (samples, 3), generator=torch.Generator().manual_seed(data_seed))
     labels = (digits.labels[drawn] * torch.tensor([100, 10, 1])).sum(1)
-    return Dataset(name, digits.samples.squeeze(1)[drawn], labels, source=f"{digits.source}, in triples")
+    return Dataset(
+        name,
+        digits.samples.squeeze(1)[drawn],
+        labels,
+        source=f"{digits.source}, in triples",
+        class_names=tuple(f"{triple:03d}" for triple in range(1000)),
+    )

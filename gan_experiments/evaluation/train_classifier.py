@@ -60,7 +60,8 @@ def train(dataset: Dataset, epochs: int, seed: int) -> Classifier:
         raise UserError(f"data={dataset.name}: must be images with labels, of a size that is a multiple of 4")
     # 1. Make network, optimiser and schedule.
     labels, size = dataset.labels, dataset.sample_shape[1]
-    spec = ClassifierSpec(dataset.name, int(labels.max()) + 1, dataset.sample_shape[0], size)
+    assert dataset.classes is not None
+    spec = ClassifierSpec(dataset.name, dataset.classes, dataset.sample_shape[0], size)
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)

@@ -58,6 +58,13 @@ def test_the_digest_tells_data_apart(other: torch.Tensor) -> None:
     assert Dataset("mine", images()).digest != Dataset("mine", other).digest
 
 
+def test_the_classes_are_those_with_names_or_else_those_that_occur() -> None:
+    labels = torch.tensor([0, 2, 2, 0])
+    assert Dataset("mine", images()).classes is None
+    assert Dataset("mine", images(), labels).classes == 3
+    assert Dataset("mine", images(), labels, class_names=("a", "b", "c", "d")).classes == 4
+
+
 def test_it_is_frozen() -> None:
     dataset = Dataset("mine", images())
     assert dataset.digest
@@ -80,6 +87,11 @@ def test_it_is_frozen() -> None:
         ({"samples": torch.tensor([[0.0, float("nan")]])}, "a sample is NaN or infinite"),
         ({"labels": torch.zeros(3, dtype=torch.int64)}, "labels are int64 [3]; they must be int64 [4]"),
         ({"labels": torch.zeros(4)}, "labels are float32 [4]; they must be int64 [4]"),
+        ({"labels": torch.tensor([0, 1, -1, 0])}, "a label is -1; labels must be classes, counted from 0"),
+        (
+            {"labels": torch.tensor([0, 1, 2, 0]), "class_names": ("a", "b")},
+            "a label is 2; with 2 class names it must be 0 to 1",
+        ),
         ({"scale": 0.0}, "scale is 0.0; it must be a finite number above 0"),
         ({"scale": float("nan")}, "scale is nan; it must be a finite number above 0"),
     ],

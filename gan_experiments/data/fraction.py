@@ -1,0 +1,62 @@
+"""Learn a part of a data set alone, as people do who have few images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from gan_experiments.data.dataset import Dataset
+from gan_experiments.errors import UserError
+
+_SEED = 0
+
+
+def take(dataset: Dataset, fraction: float) -> Dataset:
+    """Keep a share of the samples, every class in proportion; the others join the validation samples.
+
+    Which samples are kept depends on the data set alone, and a smaller share is part of every larger one: runs that
+    differ in their seeds learn the same samples, and what is left out is known to be unseen.
+
+    Args:
+        dataset: Any data set; where it has no labels, all samples count as one class.
+        fraction: The share, above 0 and at most 1.
+
+    Returns:
+        The kept samples in their old order; the data set itself where the share is 1.
+
+    Raises:
+        UserError: The share is out of range, or no sample would remain.
+    """
+    if not isinstance(fraction, int | float) or not 0 < fraction <= 1:
+        raise UserError(f"data.fraction={fraction}: must be a number, above 0 and at most 1")
+    if fraction == 1:
+        return dataset
+    count = round(len(dataset) * fraction)
+    if count < 1:
+        raise UserError(
+            f"data.fraction={fraction}: must leave at least one sample, and data={dataset.name} has {len(dataset)}"
+        )
+    order = _order(dataset)
+    kept, left_out = order[:count].sort().values, dataset.samples[order[count:]]
+    earlier = dataset.validation
+    return replace(
+        dataset,
+        samples=dataset.samples[kept],
+        labels=None if dataset.labels is None else dataset.labels[kept],
+        validation=left_out if earlier is None else torch.cat((left_out, earlier)),
+    )
+
+
+def _order(dataset: Dataset) -> Tensor:
+    """Return the indices of all samples in an order of which every beginning has the classes in proportion."""
+    shuffled = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(_SEED))
+    if dataset.labels is None:
+        return shuffled
+    labels = dataset.labels[shuffled]
+    # The k-th of a class's n samples stands at (k + 1/2) / n of the way.
+    place = torch.empty(len(dataset), dtype=torch.float64)
+    for label, size in zip(*labels.unique(return_counts=True), strict=True):
+        place[labels == label] = (torch.arange(int(size), dtype=torch.float64) + 0.5) / size
+    return shuffled[place.argsort(stable=True)]
