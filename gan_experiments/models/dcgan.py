@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -27,17 +27,23 @@ class DCGANConfig:
     """Strided convolutions for both players, on images."""
 
     _target_: str = setting("gan_experiments.models.dcgan.build", "function that builds the networks")
-    name: str = setting("dcgan", "the architecture's name")
-    latent_dim: int = setting(100, "dimension of z ~ N(0, I)", at_least(1))
+    name: str = setting("dcgan", "the architecture's name", shared="nothing")
+    latent_dim: int = setting(100, "dimension of z ~ N(0, I)", at_least(1), shared="nothing")
     generator_widths: list[int] = setting(
-        [128, 64], "channels before each of G's convolutions, which double the image", each(at_least(1))
+        [128, 64],
+        "channels before each of G's convolutions, which double the image",
+        each(at_least(1)),
+        shared="length",
     )
     discriminator_widths: list[int] = setting(
-        [64, 128], "channels after each of D's convolutions, which halve the image", each(at_least(1))
+        [64, 128],
+        "channels after each of D's convolutions, which halve the image",
+        each(at_least(1)),
+        shared="length",
     )
-    negative_slope: float = setting(0.2, "LeakyReLU's slope for negative inputs, in D")
+    negative_slope: float = setting(0.2, "LeakyReLU's slope for negative inputs, in D", shared="nothing")
     dropout: float = setting(
-        0.0, "probability that a hidden unit of D is dropped in training", at_least(0) & below(1)
+        0.0, "probability that a hidden unit of D is dropped in training", at_least(0) & below(1), shared="nothing"
     )
     spectral_norm: bool = setting(False, "spectral normalisation of D in place of its batch norm")
 
@@ -79,15 +85,18 @@ class ConvolutionalGenerator(nn.Module):
         sample_shape: Shape of one sample, ``[C, H, W]``.
     """
 
+    pads_exactly: ClassVar[bool] = True
+    """True: a channel without weights is zero behind every layer, its batch norm's included, and gets no gradient."""
+
     def __init__(self, latent_dim: int, widths: Sequence[int], sample_shape: Sequence[int]) -> None:
         super().__init__()
         channels, height, width = sample_shape
-        start = (widths[0], height // 2 ** len(widths), width // 2 ** len(widths))
+        height, width = height // 2 ** len(widths), width // 2 ** len(widths)
         # Batch normalisation has a bias of its own.
         stages: list[nn.Module] = [
-            nn.Linear(latent_dim, start[0] * start[1] * start[2], bias=False),
-            nn.Unflatten(1, start),
-            nn.BatchNorm2d(start[0]),
+            nn.Linear(latent_dim, widths[0] * height * width, bias=False),
+            nn.Unflatten(1, (-1, height, width)),
+            nn.BatchNorm2d(widths[0]),
             nn.ReLU(),
         ]
         for a, b in pairwise(widths):
@@ -112,6 +121,8 @@ class ConvolutionalDiscriminator(nn.Module):
         dropout: Probability that a hidden unit is dropped in training.
         spectral_norm: Spectral normalisation of every layer in place of batch norm, as Miyato et al., 2018.
     """
+
+    pads_exactly: ClassVar[bool] = True
 
     def __init__(
         self,

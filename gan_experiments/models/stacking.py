@@ -10,7 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from gan_experiments.models.dropout import Dropout
+from gan_experiments.models.leaky_relu import StackedLeakyReLU
 from gan_experiments.models.mlp import Discriminator, Generator
+from gan_experiments.models.vmapped_autocast import vmapped_autocast
+
+_SIZES = frozenset({"in_channels", "in_features", "num_features", "out_channels", "out_features"})
+"""Attributes by which torch's layers tell their widths; they compute by their tensors' shapes."""
 
 
 class UnstackableError(Exception):
@@ -20,17 +25,18 @@ class UnstackableError(Exception):
 def stack_modules(modules: Sequence[nn.Module]) -> nn.Module:
     """Return one module that computes all members' at once: ``[K, B, …]`` -> ``[K, B, …]``.
 
-    Perceptrons may differ in widths, latent dimension, slope and dropout: a member narrower than the widest is
-    padded with zeros, which stay exactly zero (no gradient reaches them). Networks of any other architecture must
-    agree in every shape and setting but dropout; they run under ``torch.vmap`` (Horace He and Richard Zou,
-    functorch, 2021). The idea of training a sweep as one array program is HFTA's (Wang et al., MLSys 2021).
+    Perceptrons compute a stack themselves. Networks of any other architecture run under ``torch.vmap`` (Horace He
+    and Richard Zou, functorch, 2021). Members may differ in dropout and in the slopes of LeakyReLU. Perceptrons, and
+    networks whose class declares ``pads_exactly = True``, may differ in widths, too: a member narrower than the
+    widest is padded with zeros, which stay exactly zero (no gradient reaches them). The idea of training a sweep as
+    one array program is HFTA's (Wang et al., MLSys 2021).
 
     Args:
         modules: One of each member, all of one class.
 
     Raises:
-        UnstackableError: They differ in class, in the names of their tensors, or (but for perceptrons) in shapes or
-            in settings such as an activation's slope.
+        UnstackableError: They differ in class, in the names of their tensors, in shapes that cannot be padded, or in
+            other settings.
     """
     # 1. Only modules of one class and one structure can be stacked.
     kinds = {type(module) for module in modules}
@@ -40,11 +46,12 @@ def stack_modules(modules: Sequence[nn.Module]) -> nn.Module:
     if len({tuple(name for name, _ in _tensors(module)) for module in modules}) > 1:
         raise UnstackableError("the networks differ in depth or in the kind of their layers")
     dense = kinds <= {Generator, Discriminator}
+    pads = dense or all(getattr(kind, "pads_exactly", False) for kind in kinds)
     # 2. The first module, with every tensor [...] replaced by all members' [K, ...], padded where they differ.
     stacked = copy.deepcopy(modules[0])
     for name, tensor in list(_tensors(stacked)):
         tensors = [dict(_tensors(module))[name].detach() for module in modules]
-        if not dense and len({t.shape for t in tensors}) > 1:
+        if not pads and len({t.shape for t in tensors}) > 1:
             raise UnstackableError(f"the networks differ in the shape of {name}")
         holder, _, attribute = name.rpartition(".")
         value = pad_and_stack(tensors)
@@ -55,11 +62,10 @@ def stack_modules(modules: Sequence[nn.Module]) -> nn.Module:
     for sites in zip(*(_dropouts(module) for module in (stacked, *modules)), strict=True):
         sites[0].p_of_members = [site.p for site in sites[1:]]
         sites[0].p = max(sites[0].p_of_members)
-    # 4. Settings that are not tensors: the same in all members, but for a perceptron's slope.
+    # 4. Settings that are not tensors: the same in all members, but for slopes.
     if not dense:
-        for name, value in _settings(modules[0]).items():
-            if not all(is_equal(_settings(module).get(name), value) for module in modules):
-                raise UnstackableError(f"the networks differ in {name}")
+        _check_settings(modules, _SIZES if pads else frozenset())
+        _stack_slopes(stacked, modules)
         return Vmapped(stacked)
     slopes = [float(module.negative_slope) for module in modules]  # type: ignore[arg-type]
     del stacked.negative_slope
@@ -88,7 +94,8 @@ class Vmapped(nn.Module):
                 site.mask = mask
             return torch.func.functional_call(self.module, tensors, (x,))
 
-        return torch.vmap(one)(dict(_tensors(self.module)), masks, x)
+        with vmapped_autocast(x.device.type):
+            return torch.vmap(one)(dict(_tensors(self.module)), masks, x)
 
 
 def pad_and_stack(tensors: Sequence[Tensor]) -> Tensor:
@@ -110,15 +117,35 @@ def is_equal(a: Any, b: Any) -> bool:
         return False
 
 
-def _settings(module: nn.Module) -> dict[str, Any]:
-    """Return the attributes that decide how a network computes, besides its tensors and its dropout."""
-    return {
-        f"{name}.{key}".lstrip("."): value
-        for name, part in module.named_modules()
-        if not isinstance(part, Dropout)
-        for key, value in vars(part).items()
-        if key != "training" and not key.startswith("_")
-    }
+def _check_settings(modules: Sequence[nn.Module], ignored: frozenset[str]) -> None:
+    """Make sure that all members agree in the attributes that decide how they compute, besides tensors.
+
+    Raises:
+        UnstackableError: They do not.
+    """
+    first, *others = [
+        {
+            f"{name}.{key}".lstrip("."): value
+            for name, part in module.named_modules()
+            if not isinstance(part, Dropout)
+            for key, value in vars(part).items()
+            if key != "training" and not key.startswith("_") and key not in ignored
+            if not (key == "negative_slope" and isinstance(part, nn.LeakyReLU))
+        }
+        for module in modules
+    ]
+    for name, value in first.items():
+        if not all(is_equal(settings.get(name), value) for settings in others):
+            raise UnstackableError(f"the networks differ in {name}")
+
+
+def _stack_slopes(stacked: nn.Module, modules: Sequence[nn.Module]) -> None:
+    """Give each member its own slope at every LeakyReLU where they differ."""
+    for name, part in list(stacked.named_modules()):
+        if isinstance(part, nn.LeakyReLU):
+            slopes = [float(module.get_submodule(name).negative_slope) for module in modules]  # type: ignore[arg-type]
+            if len(set(slopes)) > 1:
+                stacked.set_submodule(name, StackedLeakyReLU(slopes))
 
 
 def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:

@@ -29,7 +29,7 @@ def test_the_paper_s_networks_start_from_four_by_four():
         256,
         128,
     ]
-    assert pair.generator.stages[1].unflattened_size == (1024, 4, 4)
+    assert pair.generator.stages[:2](torch.randn(1, 10)).shape == (1, 1024, 4, 4)
     assert pair.discriminator.stages[-2].in_features == 1024 * 4 * 4
 
 
@@ -58,15 +58,17 @@ def test_what_it_cannot_take_is_named():
         networks((1, 30, 28))
 
 
-def test_members_that_differ_in_more_than_dropout_do_not_stack():
+def test_members_that_differ_in_more_than_sizes_slopes_and_dropout_do_not_stack():
     def stack(*pairs):
         stack_modules([pair.generator for pair in pairs])
         stack_modules([pair.discriminator for pair in pairs])
 
-    stack(networks(dropout=0.1), networks(dropout=0.3, seed=1))
-    with pytest.raises(UnstackableError, match=r"differ in the shape of stages\.0\.weight"):
-        stack(networks(), networks(d=(8, 8)))
-    with pytest.raises(UnstackableError, match=r"differ in stages\.1\.negative_slope"):
-        stack(networks(), networks(slope=0.1))
+    stack(networks(dropout=0.1), networks(g=(2, 16), d=(8, 2), slope=0.1, dropout=0.3, seed=1))
+    with pytest.raises(UnstackableError, match="differ in depth"):
+        stack(networks(), networks(d=(8,)))
     with pytest.raises(UnstackableError, match="the kind of their layers"):
         stack(networks(), networks(spectral_norm=True))
+    other = networks()
+    other.discriminator.stages[4].eps = 1e-3
+    with pytest.raises(UnstackableError, match=r"differ in stages\.4\.eps"):
+        stack(networks(), other)

@@ -38,13 +38,14 @@ class Noisy(nn.Module):
 
 
 def networks(kind: str, k: int, spectral_norm: bool = False) -> Networks:
-    """Return member ``k``'s networks: ``mlp``, whose sizes differ between members, ``dcgan`` or ``noisy``."""
+    """Return member ``k``'s networks: ``mlp`` and ``dcgan``, whose sizes differ between members, or ``noisy``."""
     torch.manual_seed(k)
     if kind == "mlp":
         widths = [16, 24 + 8 * k], [24 - 4 * k, 16]
         return mlp.build(SHAPE, "mlp", 5 + k, *widths, 0.1 * (k + 1), 0.1 * (k + 2), spectral_norm)
     if kind == "dcgan":
-        return dcgan.build(SHAPE, "dcgan", 6, [8, 4], [4, 8], 0.2, 0.3, spectral_norm)
+        widths = [8, 4 + k], [4, 8 - k]
+        return dcgan.build(SHAPE, "dcgan", 6 + k, *widths, 0.2 - 0.1 * k, 0.3, spectral_norm)
     generator = nn.Sequential(nn.Linear(6, 64), Noisy(), nn.Unflatten(1, SHAPE), nn.Tanh())
     return Networks(generator, nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.Dropout(0.5), nn.Linear(16, 1)), 6)
 

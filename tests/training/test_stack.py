@@ -9,10 +9,12 @@ from torch import nn
 
 from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.data.dataset import Dataset
+from gan_experiments.models import dcgan
 from gan_experiments.models.mlp import build
 from gan_experiments.models.networks import Networks
 from gan_experiments.models.stacking import UnstackableError
 from gan_experiments.objectives import NonSaturating
+from gan_experiments.penalties import R1
 from gan_experiments.training.events import (
     CheckpointDue,
     Diverged,
@@ -89,18 +91,65 @@ def test_every_member_equals_its_solo_run(dataset, others):
             )
 
 
-def test_padding_stays_exactly_zero(dataset):
-    trainer, _ = train(dataset, [member(), *(member(**spec) for spec in OTHERS)])
+def assert_padding_is_zero(trainer, members):
     step = trainer._step
     for player in (step.generator, step.discriminator):
         parameters, state = player.parameters, step._optimizers[player].state
         for tensor in (parameters.flat, parameters.gradient, *state.values()):
             padded = tensor.clone()
-            for k in range(len(OTHERS) + 1):
+            for k in range(members):
                 for part in parameters.named(k, padded).values():
                     part.zero_()
             assert not padded.any()
             assert tensor.any()
+
+
+def test_padding_stays_exactly_zero(dataset):
+    trainer, _ = train(dataset, [member(), *(member(**spec) for spec in OTHERS)])
+    assert_padding_is_zero(trainer, len(OTHERS) + 1)
+
+
+def convolutional(k, spectral_norm=False, penalty=None, **train):
+    torch.manual_seed(k)
+    widths = [[6, 4], [3, 6], [2, 3]][k], [[4, 6], [6, 2], [3, 8]][k]
+    networks = dcgan.build((1, 8, 8), "dcgan", 4 + 3 * k, *widths, [0.2, 0.1, -0.1][k], 0.2 * k, spectral_norm)
+    settings = TrainConfig(**({"epochs": 9, "batch_size": 8, "lr": 1e-4 * (k + 1)} | train))
+    return Member(networks, settings, k, NonSaturating("n"), penalty)
+
+
+@pytest.fixture
+def larger():
+    return Dataset("larger", torch.randint(0, 256, (90, 1, 8, 8), dtype=torch.uint8))
+
+
+@pytest.mark.parametrize(
+    ("members", "spectral_norm", "penalty"),
+    [(2, False, None), pytest.param(3, True, R1("r1", 1.0), marks=pytest.mark.slow)],
+)
+def test_convolutions_of_other_widths_equal_their_solo_runs(larger, members, spectral_norm, penalty):
+    """Widths, latent dimensions, slopes and dropout differ; batch norm's statistics are those of the solo runs."""
+    trainer, stacked = train(larger, [convolutional(k, spectral_norm, penalty) for k in range(members)])
+    assert trainer.schedule.total_steps >= 100
+    for k, events in enumerate(stacked):
+        solo, (alone,) = train(larger, [convolutional(k, spectral_norm, penalty)])
+        np.testing.assert_allclose(losses(events), losses(alone), rtol=1e-4, atol=1e-4)
+        mine, theirs = (t.state(i)["step_state"] for t, i in ((trainer, k), (solo, 0)))
+        for player in ("generator", "discriminator"):
+            assert mine[player].keys() == theirs[player].keys()
+            for name, tensor in mine[player].items():
+                torch.testing.assert_close(tensor, theirs[player][name], rtol=1e-2, atol=1e-4, msg=name)
+    assert_padding_is_zero(trainer, members)
+
+
+def test_convolutions_in_bfloat16_stay_near_their_solo_runs(larger):
+    """Batch norm and convolutions are autocast under vmap as they are alone: to the roundings of bfloat16."""
+    settings = {"epochs": 2, "precision": "bf16"}
+    _, stacked = train(larger, [convolutional(k, **settings) for k in range(2)])
+    for k, events in enumerate(stacked):
+        _, (alone,) = train(larger, [convolutional(k, **settings)])
+        _, (exact,) = train(larger, [convolutional(k, epochs=2)])
+        np.testing.assert_allclose(losses(events), losses(alone), atol=0.02)
+        assert (losses(events) != losses(exact)).any()
 
 
 def test_a_member_that_diverges_is_reported_and_the_others_do_not_notice(dataset):

@@ -63,6 +63,14 @@ def test_structure_may_not(override: str) -> None:
     assert of(override) != of()
 
 
+def test_convolutions_may_differ_in_sizes_slope_and_dropout() -> None:
+    dcgan = ("model=dcgan", "data.image_size=32")
+    sizes = ("model.latent_dim=3", "model.generator_widths=[8,4]", "model.discriminator_widths=[4,8]")
+    assert of(*dcgan) == of(*dcgan, *sizes, "model.negative_slope=0.1", "model.dropout=0.1")
+    assert of(*dcgan) != of(*dcgan, "model.spectral_norm=true")
+    assert of(*dcgan) != of(*dcgan, "model.generator_widths=[8]")
+
+
 def test_the_decay_of_an_average_may_differ() -> None:
     assert of("train.ema=0.9") == of("train.ema=0.99")
 
