@@ -24,8 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m gan_experiments.export",
         description="Write a run's generator, with averaged weights where the run has them, to a file: a program "
-        "from float32 latents [N, latent_dim] to samples in the data's range (onnx, torch_export), or the weights "
-        "alone (safetensors).",
+        "from float32 latents [N, latent_dim], and int64 labels [N] if it is conditional, to samples in the data's "
+        "range (onnx, torch_export), or the weights alone (safetensors).",
     )
     parser.add_argument("run", metavar="RUN", help="the run's folder, or its id in MLflow")
     parser.add_argument("--format", required=True, metavar="FORMAT", help=" or ".join(_FORMATS))
@@ -50,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         space = generator.space
         kind = "uint8" if space.is_image else "float32"
         samples = f"{kind} [N, {', '.join(map(str, space.shape))}]"
-        print(f"{out}: latents float32 [N, {generator.latent_dim}] -> samples {samples}")
+        labels = "" if generator.classes is None else ", labels int64 [N]"
+        print(f"{out}: latents float32 [N, {generator.latent_dim}]{labels} -> samples {samples}")
 
 
 if __name__ == "__main__":

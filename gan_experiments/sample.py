@@ -20,22 +20,28 @@ if TYPE_CHECKING:
     from gan_experiments.runs.finished_run import FinishedRun
 
 
-def draw(run: FinishedRun, count: int, seed: int, rows: bool, epoch: int | None, out: Path) -> None:
+def draw(
+    run: FinishedRun, count: int, seed: int, rows: bool, epoch: int | None, out: Path, label: str | None = None
+) -> None:
     """Draw ``count`` samples (or, with ``rows``, that many rows of an interpolation) into a picture or an array.
 
+    Of a conditional run all are of the class ``label`` or, without one, of each class in turn, a column a class.
+
     Raises:
-        UserError: The checkpoint is missing, or ``count`` or ``seed`` is out of range.
+        UserError: The checkpoint or the class is missing, or ``count`` or ``seed`` is out of range.
     """
     import numpy as np
 
     from gan_experiments.runs.finished_run import STEPS
     from gan_experiments.tracking.pictures import figures, images
 
-    array = run.interpolations(count, seed, epoch) if rows else run.sample(count, seed, epoch)
+    array = (run.interpolations if rows else run.sample)(count, seed, epoch, label)
     if out.suffix == ".npy":
         np.save(out, array)
     elif array.dtype == np.uint8:
-        images.sample_grid(array, columns=STEPS if rows else None).save(out)
+        classes = run.generator(epoch).classes if label is None else None
+        columns = STEPS if rows else classes if classes is not None and classes <= count else None
+        images.sample_grid(array, columns=columns).save(out)
     else:
         done = run.plain_config["train"]["epochs"] if epoch is None else epoch
         images.rasterise(figures.scatter(array, np.load(run.files.real_points), done)).save(out)
@@ -60,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--interpolate", action="store_true", help="rows that lead from one latent to the next")
     parser.add_argument("--epoch", type=int, help="the generator after this epoch (default: the last checkpoint's)")
+    parser.add_argument("--class", dest="label", help="number or name of the class, of a run that learns with labels")
     parser.add_argument("--uri", default=usual(), help="where an id is looked up (default: %(default)s)")
     options = parser.parse_args(arguments)
     with user_errors():
@@ -73,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             from gan_experiments.runs.finished_run import FinishedRun  # after the checks, which need none of it
 
             run = FinishedRun(directory)
-            draw(run, options.count, options.seed, options.interpolate, options.epoch, options.out)
+            draw(run, options.count, options.seed, options.interpolate, options.epoch, options.out, options.label)
     print(clickable(options.out, sys.stdout))
 
 

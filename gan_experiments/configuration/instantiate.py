@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -19,6 +19,9 @@ _SUPPLIED = {"data": (), "model": ("sample_shape",), "objective": (), "penalty":
 """Arguments that a run itself gives to each group's target."""
 _SET_APART = {"data": ("fraction",)}
 """Keys that hold for every target, which need not know them; one that has such an argument of its own gets it."""
+
+_OFFERED = {"model": ("classes",)}
+"""Arguments that a run itself gives to a group's target if the target takes them."""
 
 
 def is_own(node: DictConfig) -> bool:
@@ -60,7 +63,7 @@ def check_signature(group: str, values: Mapping[str, Any]) -> None:
     given = {key: value for key, value in values.items() if not key.startswith("_")}
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     names = [name for name, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    mine = [name for name in names if name not in _SUPPLIED[group]]
+    mine = [name for name in names if name not in (*_SUPPLIED[group], *_OFFERED.get(group, ()))]
     for key, value in given.items():
         if key not in mine and key not in _SET_APART.get(group, ()) and not open_ended:
             raise UserError(f"{key_names.unknown(f'{group}.{key}={value}', group, mine)} (the arguments of {target})")
@@ -77,6 +80,34 @@ def set_apart(group: str, node: DictConfig) -> dict[str, Any]:
     target = node.get("_target_")
     taken = inspect.signature(pkgutil.resolve_name(target)).parameters if isinstance(target, str) else ()
     return {key: node.pop(key) for key in _SET_APART.get(group, ()) if key in node and key not in taken}
+
+
+def build_networks(node: DictConfig, sample_shape: Sequence[int], classes: int | None) -> Any:
+    """Call the target of the ``model`` group.
+
+    Args:
+        node: The group.
+        sample_shape: Shape of one sample of the data.
+        classes: Number of the data's classes, or None without labels; for targets that have an argument for it.
+
+    Raises:
+        Exception: As ``build``.
+    """
+    offered = {"classes": classes} if takes_classes(node) else {}
+    return build(node, sample_shape=tuple(sample_shape), **offered)
+
+
+def takes_labels(node: DictConfig, classes: int | None) -> bool:
+    """Return whether the networks of a ``model`` group will be conditional on data of so many classes.
+
+    Of a target of one's own this means that it takes the number of classes.
+    """
+    return classes is not None and node.get("condition") != "none" and takes_classes(node)
+
+
+def takes_classes(node: DictConfig) -> bool:
+    """Return whether the target of the ``model`` group has an argument for the number of classes."""
+    return "classes" in inspect.signature(pkgutil.resolve_name(node["_target_"])).parameters
 
 
 def build(node: DictConfig, **supplied: Any) -> Any:

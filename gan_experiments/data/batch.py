@@ -12,7 +12,7 @@ class Batch(NamedTuple):
 
     Attributes:
         x: Samples ``[B, *sample_shape]``, real or generated, or latents ``[B, latent_dim]``.
-        y: Their labels ``[B]``; None, because no network takes labels yet.
+        y: Their labels, int64 ``[B]``; None for networks without labels.
     """
 
     x: Tensor

@@ -115,8 +115,9 @@ class Dataset:
 
     @cached_property
     def sample_space(self) -> SampleSpace:
-        """The shape and the range of one sample."""
-        return SampleSpace(tuple(self.samples.shape[1:]), self.samples.dtype == torch.uint8, self.scale)
+        """The shape and the range of one sample, and the classes of all."""
+        shape, is_image = tuple(self.samples.shape[1:]), self.samples.dtype == torch.uint8
+        return SampleSpace(shape, is_image, self.scale, self.classes, self.class_names or ())
 
     @property
     def is_image(self) -> bool:

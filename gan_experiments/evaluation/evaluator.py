@@ -15,6 +15,7 @@ from gan_experiments.evaluation.metric import metrics
 from gan_experiments.evaluation.reference import Reference
 from gan_experiments.evaluation.score import Score
 from gan_experiments.evaluation.scores import Scores
+from gan_experiments.models.networks import apply
 from gan_experiments.training.counter_rng import fixed_latents
 from gan_experiments.training.trainer import arithmetic
 
@@ -33,6 +34,7 @@ class Evaluator:
             need a classifier where there is none, are left out.
         dataset: The data that is learnt.
         device: Where to compute.
+        conditional: Whether the generators take labels, and are scored class by class too.
 
     Attributes:
         metrics: Names of the metrics that are measured.
@@ -42,13 +44,15 @@ class Evaluator:
         UserError: The features cannot be had.
     """
 
-    def __init__(self, config: EvaluateConfig, dataset: Dataset, device: torch.device) -> None:
+    def __init__(
+        self, config: EvaluateConfig, dataset: Dataset, device: torch.device, conditional: bool = False
+    ) -> None:
         self._count, self.dataset = config.samples, dataset
         device = device if device.type != "mps" else torch.device("cpu")  # Metal has no float64
         extractor = extractor_for(config.features, dataset) if needs_features(config.metrics) else None
         if extractor is not None:
             extractor.to(device)
-        self._reference = Reference(dataset, extractor, device)
+        self._reference = Reference(dataset, extractor, device, conditional)
         known, available = metrics(), self._reference.available
         self.metrics = [name for name in config.metrics if known[name].needs <= available]
         self._metrics = [known[name](self._reference) for name in dict.fromkeys(self.metrics)]
@@ -86,31 +90,41 @@ class Evaluator:
 
     @torch.no_grad()
     def score(self, generator: nn.Module, latent_dim: int) -> Scores:
-        """Score a generator from the same latents at every call; its state is left unchanged."""
+        """Score a generator from the same latents and labels at every call; its state is left unchanged."""
         parameter = next(generator.parameters(), None)
         device = self._reference.device if parameter is None else parameter.device
         training = generator.training
         latents = fixed_latents(self._count, latent_dim).to(device)
         with torch.random.fork_rng([device] if device.type == "cuda" else []), arithmetic("fp32"):
             generator.eval()
-            samples = torch.cat([generator(batch).float() for batch in latents.split(_BATCH)])
+            labels = self._reference.labels(self._count)
+            batches = latents.split(_BATCH)
+            of_batches = [None] * len(batches) if labels is None else labels.to(device).split(_BATCH)
+            drawn = [apply(generator, z, y).float() for z, y in zip(batches, of_batches, strict=True)]
         generator.train(training)
-        return self.score_samples(samples)
+        return self.score_samples(torch.cat(drawn), labels)
 
     @torch.no_grad()
-    def score_samples(self, samples: Tensor) -> Scores:
-        """Score samples as a generator gives them: float ``[N, *sample_shape]``, images in [-1, 1]."""
+    def score_samples(self, samples: Tensor, labels: Tensor | None = None) -> Scores:
+        """Score samples as a generator gives them: float ``[N, *sample_shape]``, images in [-1, 1].
+
+        Args:
+            samples: The samples.
+            labels: The classes that they should be of, int64 ``[N]``, for scores of conditional generators.
+        """
         reference, count = self._reference, len(samples)
         values: dict[str, Score] = {}
         details: dict[str, Any] = {}
         with arithmetic("fp32"):
             # 1. Score the samples.
-            judged = reference.judge(samples)
+            judged = reference.judge(samples, labels)
             for metric in self._metrics:
                 measured = metric.measure(judged, reference.judged)
                 values |= measured.scores
                 if measured.histogram is not None:
                     details["histogram"] = measured.histogram
+                if measured.by_class is not None:
+                    details["by_class"] = measured.by_class
                 if measured.neighbours is not None:
                     details["neighbours"] = measured.neighbours
             # 2. Score as many real ones, once.

@@ -42,11 +42,13 @@ class Measured:
     Attributes:
         scores: By name.
         histogram: Share of samples in each class, or None.
+        by_class: A score of each class, by the class's name, or None.
         neighbours: Generated images, and the training images most like them: uint8 ``[2, n, C, H, W]``; or None.
     """
 
     scores: dict[str, Score]
     histogram: list[float] | None = None
+    by_class: dict[str, Score] | None = None
     neighbours: np.ndarray | None = None
 
 

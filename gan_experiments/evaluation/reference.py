@@ -50,11 +50,13 @@ class JudgedSamples:
         samples: ``[N, *sample_shape]``, in the generator's range.
         features: ``[N, F]``, or None without an extractor.
         probabilities: Of each class, ``[N, K]``, or None without a classifier.
+        labels: The classes that they are of or, if generated, should be of, int64 ``[N]``; or None.
     """
 
     samples: Tensor
     features: Tensor | None = None
     probabilities: Tensor | None = None
+    labels: Tensor | None = None
 
 
 class Need(Enum):
@@ -64,6 +66,8 @@ class Need(Enum):
     FEATURES = "a feature extractor that fits the images"
     CLASSES = "a feature extractor that is a classifier"
     MIXTURE = "points drawn from a known mixture"
+    LABELS = "a generator that takes labels"
+    NAMED_CLASSES = "a classifier whose classes are those of the labels"
 
 
 class Reference:
@@ -77,6 +81,7 @@ class Reference:
         dataset: The data that is learnt.
         extractor: Judges images, or None.
         device: Where everything is computed.
+        conditional: Whether the generators that are scored take labels.
 
     Attributes:
         dataset: As given.
@@ -84,8 +89,11 @@ class Reference:
         device: As given.
     """
 
-    def __init__(self, dataset: Dataset, extractor: Extractor | None, device: torch.device) -> None:
+    def __init__(
+        self, dataset: Dataset, extractor: Extractor | None, device: torch.device, conditional: bool = False
+    ) -> None:
         self.dataset, self.extractor, self.device = dataset, extractor, device
+        self._conditional = conditional and dataset.labels is not None
 
     @property
     def has_test_set(self) -> bool:
@@ -104,7 +112,18 @@ class Reference:
     @cached_property
     def judged(self) -> JudgedSamples:
         """The same samples, judged."""
-        return self.judge(self._normalised(self.samples))
+        return self.judge(self._normalised(self.samples), self._labels_of(self._test or self.dataset))
+
+    def labels(self, count: int) -> Tensor | None:
+        """Return labels for generated samples, as frequent as in the training set, ``[count]``; or None."""
+        known = self._labels_of(self.dataset)
+        return None if known is None else known[torch.arange(count) % len(known)]
+
+    def _labels_of(self, dataset: Dataset, end: int | None = None) -> Tensor | None:
+        """Return the labels of a data set, or of its first samples, in the order of ``_shuffled``."""
+        if not self._conditional or dataset.labels is None:
+            return None
+        return _shuffled(dataset.labels[:end])
 
     @property
     def description(self) -> str:
@@ -120,6 +139,8 @@ class Reference:
             Need.MIXTURE: self.dataset.mixture is not None,
             Need.FEATURES: self.extractor is not None,
             Need.CLASSES: self.extractor is not None and self.extractor.classes is not None,
+            Need.LABELS: self._conditional,
+            Need.NAMED_CLASSES: self.dataset.mixture is None and self.modes == self.dataset.classes is not None,
         }
         return {need for need, is_there in found.items() if is_there}
 
@@ -152,17 +173,26 @@ class Reference:
     def stand_ins(self, count: int) -> tuple[JudgedSamples, JudgedSamples]:
         """Return at most ``count`` real samples to score in a generator's place, and those to compare them with."""
         training = _shuffled(self.dataset.samples[: self._kept])
-        if self._test is not None:
-            return self.judge(self._normalised(training[:count])), self.judged
-        count = min(count, len(training) // 2)
-        return self.judge(self._normalised(training[:count])), self.judge(self._normalised(training[count:]))
+        labels = self._labels_of(self.dataset, self._kept)
+        count = count if self._test is not None else min(count, len(training) // 2)
 
-    def judge(self, samples: Tensor) -> JudgedSamples:
-        """Judge samples as a generator gives them: float ``[N, *sample_shape]``, images in [-1, 1]."""
+        def judged(rows: slice) -> JudgedSamples:
+            return self.judge(self._normalised(training[rows]), None if labels is None else labels[rows])
+
+        return judged(slice(count)), self.judged if self._test is not None else judged(slice(count, None))
+
+    def judge(self, samples: Tensor, labels: Tensor | None = None) -> JudgedSamples:
+        """Judge samples as a generator gives them: float ``[N, *sample_shape]``, images in [-1, 1].
+
+        Args:
+            samples: The samples.
+            labels: Their classes, int64 ``[N]``, or None.
+        """
         samples = samples.to(self.device)
+        labels = None if labels is None else labels.to(self.device)
         if self.extractor is None:
-            return JudgedSamples(samples)
-        return JudgedSamples(samples, *self.extractor(self.dataset.denormalise(samples)))
+            return JudgedSamples(samples, labels=labels)
+        return JudgedSamples(samples, *self.extractor(self.dataset.denormalise(samples)), labels)
 
     def _normalised(self, samples: Tensor) -> Tensor:
         return self.dataset.normalise(samples.to(self.device))

@@ -37,6 +37,7 @@ class Scores:
         reference: The real samples that they were compared with, in words.
         features: Version of the feature extractor, or None where none was used.
         histogram: Share of samples in each class, or None.
+        by_class: The distance within each class, by the class's name, or None.
         neighbours: Generated images nearest to a training image, and those, uint8 ``[2, n, C, H, W]``, or None.
     """
 
@@ -47,6 +48,7 @@ class Scores:
     reference: str
     features: str | None
     histogram: list[float] | None = None
+    by_class: dict[str, Score] | None = None
     neighbours: np.ndarray | None = None
 
     def metrics(self, group: str = TRAINING) -> dict[str, float]:
@@ -84,6 +86,11 @@ class Scores:
             lines.append(f"  {first.ljust(widths[0])}  {'  '.join(numbers)}")
         if self.histogram is not None and len(self.histogram) <= 20:
             lines.append(f"  classes  {' '.join(f'{share:.1%}' for share in self.histogram)}")
+        if self.by_class is not None and len(self.by_class) <= 30:
+            lines.append("  distance within each class")
+            lines += [
+                f"    {name}  {score.value:.4g} ± {score.error or 0:.2g}" for name, score in self.by_class.items()
+            ]
         return "\n".join(lines)
 
 

@@ -15,8 +15,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from gan_experiments.configuration.fields import at_least, below, each, setting
+from gan_experiments.configuration.fields import at_least, below, each, one_of, setting
 from gan_experiments.errors import UserError
+from gan_experiments.models.conditioning import (
+    classes_for,
+    head_output,
+    head_width,
+    labels_beside,
+    unit_vectors,
+)
 from gan_experiments.models.dropout import Dropout
 from gan_experiments.models.networks import Networks
 from gan_experiments.models.spectral_norm import normalise_spectrum
@@ -46,6 +53,12 @@ class DCGANConfig:
         0.0, "probability that a hidden unit of D is dropped in training", at_least(0) & below(1), shared="nothing"
     )
     spectral_norm: bool = setting(False, "spectral normalisation of D in place of its batch norm")
+    condition: str = setting(
+        "none", "way of the data's labels into the networks", one_of("none", "concat", "projection", "auxiliary")
+    )
+    auxiliary_weight: float = setting(
+        1.0, "factor of the classification loss of condition=auxiliary", at_least(0), shared="nothing"
+    )
 
     @staticmethod
     def check_samples(
@@ -83,18 +96,22 @@ class ConvolutionalGenerator(nn.Module):
         latent_dim: Dimension of z.
         widths: Channels before each transposed convolution.
         sample_shape: Shape of one sample, ``[C, H, W]``.
+        classes: Number of classes whose labels it takes beside z; None for no labels.
     """
 
     pads_exactly: ClassVar[bool] = True
     """True: a channel without weights is zero behind every layer, its batch norm's included, and gets no gradient."""
 
-    def __init__(self, latent_dim: int, widths: Sequence[int], sample_shape: Sequence[int]) -> None:
+    def __init__(
+        self, latent_dim: int, widths: Sequence[int], sample_shape: Sequence[int], classes: int | None = None
+    ) -> None:
         super().__init__()
         channels, height, width = sample_shape
+        self.classes = classes
         height, width = height // 2 ** len(widths), width // 2 ** len(widths)
         # Batch normalisation has a bias of its own.
         stages: list[nn.Module] = [
-            nn.Linear(latent_dim, widths[0] * height * width, bias=False),
+            nn.Linear((classes or 0) + latent_dim, widths[0] * height * width, bias=False),
             nn.Unflatten(1, (-1, height, width)),
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(),
@@ -104,9 +121,9 @@ class ConvolutionalGenerator(nn.Module):
         self.stages = nn.Sequential(*stages, nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1), nn.Tanh())
         _initialise(self)
 
-    def forward(self, z: Tensor) -> Tensor:
-        """``[B, latent_dim]`` -> images ``[B, C, H, W]`` in (-1, 1)."""
-        return self.stages(z)
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """``[B, latent_dim]``, and labels ``[B]`` -> images ``[B, C, H, W]`` in (-1, 1)."""
+        return self.stages(labels_beside(z, y, self.classes))
 
 
 class ConvolutionalDiscriminator(nn.Module):
@@ -120,6 +137,8 @@ class ConvolutionalDiscriminator(nn.Module):
         negative_slope: LeakyReLU's slope.
         dropout: Probability that a hidden unit is dropped in training.
         spectral_norm: Spectral normalisation of every layer in place of batch norm, as Miyato et al., 2018.
+        condition: The way that labels take; ``concat`` gives the image a further channel for every class.
+        classes: Number of classes; None for no labels.
     """
 
     pads_exactly: ClassVar[bool] = True
@@ -131,9 +150,14 @@ class ConvolutionalDiscriminator(nn.Module):
         negative_slope: float,
         dropout: float,
         spectral_norm: bool,
+        condition: str = "none",
+        classes: int | None = None,
     ) -> None:
         super().__init__()
         channels, height, width = sample_shape
+        self.condition = condition
+        self.classes_beside = classes if condition == "concat" else None
+        channels += self.classes_beside or 0
         stages: list[nn.Module] = []
         for i, (a, b) in enumerate(pairwise((channels, *widths))):
             batch_norm = i > 0 and not spectral_norm
@@ -141,15 +165,19 @@ class ConvolutionalDiscriminator(nn.Module):
             stages += [nn.BatchNorm2d(b)] if batch_norm else []
             stages += [nn.LeakyReLU(negative_slope), Dropout(dropout)]
         left = (height // 2 ** len(widths)) * (width // 2 ** len(widths))
-        self.stages = nn.Sequential(*stages, nn.Flatten(), nn.Linear(widths[-1] * left, 1), nn.Flatten(0))
+        head = nn.Linear(widths[-1] * left, head_width(condition, classes))
+        self.stages = nn.Sequential(*stages, nn.Flatten(), head)
         _initialise(self)
         for layer in self.stages if spectral_norm else ():
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 normalise_spectrum(layer)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``[B, C, H, W]`` -> logits ``[B]``."""
-        return self.stages(x)
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        """``[B, C, H, W]``, and labels ``[B]`` -> logits ``[B]``; see ``head_output``."""
+        if self.classes_beside is not None:
+            maps = unit_vectors(y, self.classes_beside, x.dtype)[..., None, None]
+            x = torch.cat((x, maps.expand(*maps.shape[:-2], *x.shape[-2:])), -3)
+        return head_output(self.condition, self.stages(x), y)
 
 
 @torch.no_grad()
@@ -171,6 +199,9 @@ def build(
     negative_slope: float,
     dropout: float,
     spectral_norm: bool = False,
+    condition: str = "none",
+    auxiliary_weight: float = 1.0,
+    classes: int | None = None,
 ) -> Networks:
     """Build both networks, initialised from torch's global generator.
 
@@ -183,15 +214,24 @@ def build(
         negative_slope: LeakyReLU's slope, in the discriminator.
         dropout: Dropout after every convolution of the discriminator.
         spectral_norm: Whether the discriminator has spectral normalisation in place of batch norm.
+        condition: The way of labels into the networks.
+        auxiliary_weight: Factor of the classification loss of ``auxiliary``.
+        classes: Number of classes of the data, which conditional networks need.
 
     Raises:
-        UserError: The samples are no images, or of a size that the stages do not divide.
+        UserError: The samples are no images, or of a size that the stages do not divide; or the networks need
+            labels, and the data have none.
     """
     DCGANConfig.check_samples(
         sample_shape, generator_widths=generator_widths, discriminator_widths=discriminator_widths
     )
+    known = classes_for(condition, classes)
     return Networks(
-        ConvolutionalGenerator(latent_dim, generator_widths, sample_shape),
-        ConvolutionalDiscriminator(sample_shape, discriminator_widths, negative_slope, dropout, spectral_norm),
+        ConvolutionalGenerator(latent_dim, generator_widths, sample_shape, known),
+        ConvolutionalDiscriminator(
+            sample_shape, discriminator_widths, negative_slope, dropout, spectral_norm, condition, known
+        ),
         latent_dim,
+        classes=known,
+        auxiliary_weight=auxiliary_weight,
     )

@@ -15,7 +15,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from gan_experiments.configuration.fields import at_least, below, each, setting
+from gan_experiments.configuration.fields import at_least, below, each, one_of, setting
+from gan_experiments.models.conditioning import classes_for, head_output, head_width, labels_beside
 from gan_experiments.models.dense import dense_layer, dense_stack
 from gan_experiments.models.dropout import Dropout
 from gan_experiments.models.networks import Networks
@@ -40,6 +41,12 @@ class MLPConfig:
         0.3, "probability that a hidden unit of D is dropped in training", at_least(0) & below(1), shared="nothing"
     )
     spectral_norm: bool = setting(False, "whether D's weights are divided by their largest singular value")
+    condition: str = setting(
+        "none", "way of the data's labels into the networks", one_of("none", "concat", "projection", "auxiliary")
+    )
+    auxiliary_weight: float = setting(
+        1.0, "factor of the classification loss of condition=auxiliary", at_least(0), shared="nothing"
+    )
 
 
 class Generator(nn.Module):
@@ -50,23 +57,31 @@ class Generator(nn.Module):
         widths: Hidden widths.
         sample_shape: Shape of one sample.
         negative_slope: LeakyReLU's slope.
+        classes: Number of classes whose labels it takes beside z; None for no labels.
     """
 
     def __init__(
-        self, latent_dim: int, widths: Sequence[int], sample_shape: Sequence[int], negative_slope: float
+        self,
+        latent_dim: int,
+        widths: Sequence[int],
+        sample_shape: Sequence[int],
+        negative_slope: float,
+        classes: int | None = None,
     ) -> None:
         super().__init__()
         self.sample_shape = tuple(sample_shape)
         self.negative_slope: float | Tensor = float(negative_slope)
-        sizes = (latent_dim, *widths, math.prod(sample_shape))
+        self.classes = classes
+        sizes = ((classes or 0) + latent_dim, *widths, math.prod(sample_shape))
         self.layers = nn.ModuleList(dense_layer(a, b) for a, b in pairwise(sizes))
 
-    def forward(self, z: Tensor, constant_rows: int = 0) -> Tensor:
-        """``[B, latent_dim]`` -> samples ``[B, *sample_shape]`` in (-1, 1).
+    def forward(self, z: Tensor, y: Tensor | None = None, constant_rows: int = 0) -> Tensor:
+        """``[B, latent_dim]``, and labels ``[B]`` -> samples ``[B, *sample_shape]`` in (-1, 1).
 
         No derivative of the first ``constant_rows`` samples is wanted.
         """
-        flat = dense_stack(z, *_parameters(self.layers), self.negative_slope, constant_rows=constant_rows)
+        inputs = labels_beside(z, y, self.classes)
+        flat = dense_stack(inputs, *_parameters(self.layers), self.negative_slope, constant_rows=constant_rows)
         if flat.dtype == torch.bfloat16:
             flat = flat.float()  # on a CPU the tangent takes a sixth of the time
         return torch.tanh(flat).unflatten(-1, self.sample_shape)
@@ -81,6 +96,8 @@ class Discriminator(nn.Module):
         negative_slope: LeakyReLU's slope.
         dropout: Probability that a hidden unit is dropped in training.
         spectral_norm: Whether every layer's weight is divided by its largest singular value.
+        condition: The way that labels take.
+        classes: Number of classes; None for no labels.
     """
 
     def __init__(
@@ -90,23 +107,27 @@ class Discriminator(nn.Module):
         negative_slope: float,
         dropout: float,
         spectral_norm: bool,
+        condition: str = "none",
+        classes: int | None = None,
     ) -> None:
         super().__init__()
         self.sample_shape = tuple(sample_shape)
         self.negative_slope: float | Tensor = float(negative_slope)
-        sizes = (math.prod(sample_shape), *widths, 1)
+        self.condition = condition
+        self.classes_beside = classes if condition == "concat" else None
+        sizes = ((self.classes_beside or 0) + math.prod(sample_shape), *widths, head_width(condition, classes))
         self.layers = nn.ModuleList(dense_layer(a, b) for a, b in pairwise(sizes))
         self.dropouts = nn.ModuleList(Dropout(dropout) for _ in widths)
         for layer in self.layers if spectral_norm else ():
             normalise_spectrum(layer)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``[B, *sample_shape]`` -> logits ``[B]``."""
-        x = x.flatten(-len(self.sample_shape))
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        """``[B, *sample_shape]``, and labels ``[B]`` -> logits ``[B]``; see ``head_output``."""
+        x = labels_beside(x.flatten(-len(self.sample_shape)), y, self.classes_beside)
         weights, biases = _parameters(self.layers)
         dropouts = cast("Iterable[Dropout]", self.dropouts)
         masks = [dropout.multiplier(x, bias.shape[-1]) for dropout, bias in zip(dropouts, biases, strict=False)]
-        return dense_stack(x, weights, biases, self.negative_slope, masks).squeeze(-1)
+        return head_output(self.condition, dense_stack(x, weights, biases, self.negative_slope, masks), y)
 
 
 def _parameters(layers: nn.ModuleList) -> tuple[list[Tensor], list[Tensor]]:
@@ -123,6 +144,9 @@ def build(
     negative_slope: float,
     dropout: float,
     spectral_norm: bool = False,
+    condition: str = "none",
+    auxiliary_weight: float = 1.0,
+    classes: int | None = None,
 ) -> Networks:
     """Build both perceptrons, initialised as ``nn.Linear`` is, from torch's global generator.
 
@@ -135,11 +159,22 @@ def build(
         negative_slope: LeakyReLU's slope, in both.
         dropout: Dropout after every hidden layer of the discriminator.
         spectral_norm: Whether the discriminator has spectral normalisation.
+        condition: The way of labels into the networks.
+        auxiliary_weight: Factor of the classification loss of ``auxiliary``.
+        classes: Number of classes of the data, which conditional networks need.
+
+    Raises:
+        UserError: They need labels, and the data have none.
     """
+    known = classes_for(condition, classes)
     return Networks(
-        generator=Generator(latent_dim, generator_widths, sample_shape, negative_slope),
-        discriminator=Discriminator(sample_shape, discriminator_widths, negative_slope, dropout, spectral_norm),
+        generator=Generator(latent_dim, generator_widths, sample_shape, negative_slope, known),
+        discriminator=Discriminator(
+            sample_shape, discriminator_widths, negative_slope, dropout, spectral_norm, condition, known
+        ),
         latent_dim=latent_dim,
         per_sample=True,
         constant_rows=True,
+        classes=known,
+        auxiliary_weight=auxiliary_weight,
     )

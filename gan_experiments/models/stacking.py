@@ -85,17 +85,17 @@ class Vmapped(nn.Module):
         self.module = module
         self._sites = [site for site in _dropouts(module) if site.p > 0]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Compute every member: ``[K, B, …]`` -> ``[K, B, …]``."""
+    def forward(self, *inputs: Tensor) -> Any:
+        """Compute every member: inputs ``[K, B, …]``, samples or latents and perhaps labels -> ``[K, B, …]``."""
         masks = [site.mask for site in self._sites] if self.training else []
 
-        def one(tensors: dict[str, Tensor], masks: list[Tensor], x: Tensor) -> Tensor:
+        def one(tensors: dict[str, Tensor], masks: list[Tensor], *inputs: Tensor) -> Any:
             for site, mask in zip(self._sites, masks, strict=False):
                 site.mask = mask
-            return torch.func.functional_call(self.module, tensors, (x,))
+            return torch.func.functional_call(self.module, tensors, inputs)
 
-        with vmapped_autocast(x.device.type):
-            return torch.vmap(one)(dict(_tensors(self.module)), masks, x)
+        with vmapped_autocast(inputs[0].device.type):
+            return torch.vmap(one)(dict(_tensors(self.module)), masks, *inputs)
 
 
 def pad_and_stack(tensors: Sequence[Tensor]) -> Tensor:

@@ -20,13 +20,16 @@ _METRIC, _DIRECTION = "hydra.sweeper.metric", "hydra.sweeper.direction"
 
 def metrics_of(cfg: DictConfig) -> list[str]:
     """Return the names of all metrics that a run can be judged by, before it trains; its scores first."""
+    from gan_experiments.configuration.instantiate import takes_labels
     from gan_experiments.data.load import load_data
     from gan_experiments.evaluation.evaluator import Evaluator
     from gan_experiments.training.device import resolve_device
     from gan_experiments.training.events import LOSSES, PROBABILITIES
 
     evaluate = cast(EvaluateConfig, OmegaConf.to_object(cfg.evaluate))
-    scores = Evaluator(evaluate, load_data(cfg.data), resolve_device(cfg.device)).names
+    dataset = load_data(cfg.data)
+    conditional = takes_labels(cfg.model, dataset.classes)
+    scores = Evaluator(evaluate, dataset, resolve_device(cfg.device), conditional).names
     return [*(f"{SCORES}{name}" for name in scores), EQUILIBRIUM, *LOSSES, *PROBABILITIES, "accuracy/discriminator"]
 
 

@@ -68,8 +68,11 @@ def _picture(record: RunRecord, generator: ServedGenerator | None, z: np.ndarray
         return None
     is_image = read_json(record.directory.run)["is_image"]
     if generator is not None:
-        array = generator.predict(z[: _IMAGES if is_image else _POINTS, : generator.latent_dim])
-        return Picture(_render(record, array, is_image))
+        latents = z[: _IMAGES if is_image else _POINTS, : generator.latent_dim]
+        if generator.classes is None:
+            return Picture(_render(record, generator.predict(latents), is_image))
+        labels = np.arange(len(latents)) % generator.classes
+        return Picture(_render(record, generator.predict({"latents": latents, "labels": labels}), is_image))
     saved = [line for line, _ in read(record.directory.journal) if line["kind"] == "samples"]
     if not saved:
         return None

@@ -38,7 +38,8 @@ class Checkpoints:
                 best = run.directory.best_generator
                 kept = run.cfg.train.keep_best and best.exists()
                 weights = checkpoint.load(best)["generator"] if kept else self._weights(k)
-                write_generator(run.directory, weights, run.config["model"], run.dataset.sample_space)
+                conditional = run.member.networks.classes is not None
+                write_generator(run.directory, weights, run.config["model"], run.dataset.sample_space, conditional)
 
     def _weights(self, k: int) -> dict[str, Any]:
         return self._trainer.generator(k).state_dict()

@@ -12,6 +12,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.configuration.compose import without_hydra
+from gan_experiments.configuration.instantiate import takes_labels
 from gan_experiments.configuration.schema import EvaluateConfig, TrainConfig
 from gan_experiments.configuration.validation import validate
 from gan_experiments.data.load import load_data
@@ -55,6 +56,7 @@ def check(cfg: DictConfig, here: bool = True) -> None:
     Raises:
         UserError: One line: the key, the value, what is allowed.
     """
+    from gan_experiments.models.conditioning import classes_for
     from gan_experiments.training.device import resolve_device
     from gan_experiments.training.optimizers.optimizer import check_optimizer
 
@@ -69,11 +71,13 @@ def check(cfg: DictConfig, here: bool = True) -> None:
     if batch > len(dataset):
         most = len(dataset)
         raise UserError(f"train.batch_size={batch}: must be at most {most}; the data set has no more samples")
+    classes_for(cfg.model.get("condition", "none"), dataset.classes)
     measured: list[str] = []
     if cfg.evaluate.metrics:
         from gan_experiments.evaluation.evaluator import Evaluator
 
-        evaluator = Evaluator(cast(EvaluateConfig, OmegaConf.to_object(cfg.evaluate)), dataset, device)
+        evaluate = cast(EvaluateConfig, OmegaConf.to_object(cfg.evaluate))
+        evaluator = Evaluator(evaluate, dataset, device, takes_labels(cfg.model, dataset.classes))
         evaluator.check()
         measured = evaluator.names
     _check_scores(cfg.train, measured)

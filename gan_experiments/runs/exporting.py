@@ -15,8 +15,9 @@ import torch
 from gan_experiments.errors import UserError
 from gan_experiments.runs.saved_networks import SavedGenerator
 
-INPUT, OUTPUT = "latents", "samples"
-"""Names of an exported program's input, float32 ``[N, latent_dim]``, and output, samples in the data's own range."""
+INPUT, LABELS, OUTPUT = "latents", "labels", "samples"
+"""Names of an exported program's inputs, latents float32 ``[N, latent_dim]`` and, of a conditional generator, labels
+int64 ``[N]``; and of its output, samples in the data's own range."""
 _TRACED = 2
 """Latents that the network is traced with; with 1, torch would take the size of a batch for a constant."""
 _PACKAGES = {"onnx": ("onnx", "onnxscript")}
@@ -61,11 +62,11 @@ def export(generator: SavedGenerator, model: dict[str, Any], kind: str, out: Pat
 def _write_onnx(generator: SavedGenerator, model: dict[str, Any], file: Path) -> None:
     torch.onnx.export(
         generator,
-        (_example(generator),),
+        _example(generator),
         str(file),
-        input_names=[INPUT],
+        input_names=_inputs(generator),
         output_names=[OUTPUT],
-        dynamic_shapes=_any_batch(),
+        dynamic_shapes=_any_batch(generator),
         dynamo=True,
         external_data=False,
         verbose=False,
@@ -73,7 +74,7 @@ def _write_onnx(generator: SavedGenerator, model: dict[str, Any], file: Path) ->
 
 
 def _write_torch_export(generator: SavedGenerator, model: dict[str, Any], file: Path) -> None:
-    program = torch.export.export(generator, (_example(generator),), dynamic_shapes=_any_batch())
+    program = torch.export.export(generator, _example(generator), dynamic_shapes=_any_batch(generator))
     torch.export.save(program, file)
 
 
@@ -86,12 +87,19 @@ def _write_safetensors(generator: SavedGenerator, model: dict[str, Any], file: P
     save_file(weights, file, {"format": "pt", "generator": json.dumps(description)})
 
 
-def _example(generator: SavedGenerator) -> torch.Tensor:
-    return torch.randn(_TRACED, generator.latent_dim, generator=torch.Generator().manual_seed(0))
+def _inputs(generator: SavedGenerator) -> list[str]:
+    return [INPUT] if generator.classes is None else [INPUT, LABELS]
 
 
-def _any_batch() -> dict[str, Any]:
-    return {INPUT: {0: torch.export.Dim("batch")}}
+def _example(generator: SavedGenerator) -> tuple[torch.Tensor, ...]:
+    latents = torch.randn(_TRACED, generator.latent_dim, generator=torch.Generator().manual_seed(0))
+    return (latents, torch.zeros(_TRACED, dtype=torch.int64))[: len(_inputs(generator))]
+
+
+def _any_batch(generator: SavedGenerator) -> dict[str, Any]:
+    batch = torch.export.Dim("batch")
+    shapes = {name: {0: batch} for name in _inputs(generator)}
+    return shapes if generator.classes is not None else shapes | {LABELS: None}
 
 
 _WRITERS: dict[str, Callable[[SavedGenerator, dict[str, Any], Path], None]] = {

@@ -84,41 +84,49 @@ class FinishedRun:
         frame = DataFrame([rows[epoch] for epoch in epochs], index=Index(index, name="epoch"))
         return frame.drop(columns="epoch", errors="ignore")
 
-    def sample(self, count: int = 64, seed: int = 0, epoch: int | None = None) -> np.ndarray:
+    def sample(
+        self, count: int = 64, seed: int = 0, epoch: int | None = None, label: int | str | None = None
+    ) -> np.ndarray:
         """Draw samples, as ``python -m gan_experiments.sample`` does.
 
         Args:
             count: How many.
             seed: Seed of the latents, and of whatever else a generator of one's own draws.
             epoch: The generator after this epoch; by default, that of the last checkpoint.
+            label: For a conditional run, the class of all samples, by its number or name; by default each in turn.
 
         Returns:
             uint8 ``[count, C, H, W]`` for images, float32 ``[count, D]`` for points.
 
         Raises:
-            UserError: ``count`` or ``seed`` is out of range, or there is no such checkpoint.
+            UserError: ``count`` or ``seed`` is out of range, or there is no such checkpoint or class.
         """
         _check(count, seed)
         generator = self.generator(epoch)
-        return generator.draw(_latents(count, generator.latent_dim, seed), seed).numpy()
+        latents = _latents(count, generator.latent_dim, seed)
+        return generator.draw(latents, seed, _label(generator, label)).numpy()
 
-    def interpolations(self, rows: int = 8, seed: int = 0, epoch: int | None = None) -> np.ndarray:
+    def interpolations(
+        self, rows: int = 8, seed: int = 0, epoch: int | None = None, label: int | str | None = None
+    ) -> np.ndarray:
         """Draw rows of ten samples, each of which leads from one sample to the next.
 
         Args:
             rows: How many.
             seed: As for ``sample``: the rows connect the samples that it draws.
             epoch: As for ``sample``.
+            label: As for ``sample``; by default a class a column.
 
         Returns:
             An array ``[10 * rows, …]``, one row after another.
 
         Raises:
-            UserError: ``rows`` or ``seed`` is out of range, or there is no such checkpoint.
+            UserError: ``rows`` or ``seed`` is out of range, or there is no such checkpoint or class.
         """
         _check(rows, seed)
         generator = self.generator(epoch)
-        return generator.draw(interpolate(_latents(rows + 1, generator.latent_dim, seed), STEPS), seed).numpy()
+        latents = interpolate(_latents(rows + 1, generator.latent_dim, seed), STEPS)
+        return generator.draw(latents, seed, _label(generator, label)).numpy()
 
     def generator(self, epoch: int | None = None) -> SavedGenerator:
         """Load the generator that ``sample`` draws from, with averaged weights where the run has them.
@@ -146,6 +154,14 @@ def interpolate(ends: Tensor, steps: int) -> Tensor:
 
 def _latents(count: int, latent_dim: int, seed: int) -> Tensor:
     return torch.randn(count, latent_dim, generator=torch.Generator().manual_seed(seed))
+
+
+def _label(generator: SavedGenerator, label: int | str | None) -> int | None:
+    if label is None:
+        return None
+    if generator.classes is None:
+        raise UserError(f"class {label}: must not be given; this run's generator takes no labels (model.condition)")
+    return generator.space.label_of(str(label))
 
 
 def _check(count: int, seed: int) -> None:

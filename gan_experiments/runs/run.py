@@ -122,6 +122,7 @@ class Run:
             overrides=self.overrides,
             device=_device_name(self.device),
             total_steps=total_steps,
+            conditional=self.member.networks.classes is not None,
         )
 
 

@@ -8,10 +8,11 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from gan_experiments.configuration.instantiate import build
+from gan_experiments.configuration.instantiate import build_networks
 from gan_experiments.data.sample_space import SampleSpace
 from gan_experiments.errors import UserError
-from gan_experiments.models.networks import Networks
+from gan_experiments.models.conditioning import labels_in_turn
+from gan_experiments.models.networks import Networks, apply
 from gan_experiments.tracking.run_directory import RunDirectory, epoch_of
 from gan_experiments.training import checkpoint
 
@@ -20,31 +21,45 @@ _BATCH = 500
 
 
 class SavedGenerator(nn.Module):
-    """A trained generator on the CPU: from latents to samples in the data's own range.
+    """A trained generator on the CPU: from latents, and labels if it is conditional, to samples in the data's range.
 
     Args:
         state: A checkpoint, as ``load_state`` reads it.
 
     Attributes:
         latent_dim: Dimension of z.
-        space: The shape and the range of a sample.
+        classes: Number of classes of a conditional generator, else None.
+        space: The shape, the range and the classes of samples.
     """
 
     def __init__(self, state: dict[str, Any]) -> None:
         super().__init__()
         networks = load_networks(state)
         self.generator, self.latent_dim = networks.generator, networks.latent_dim
+        self.classes = networks.classes
         self.space = SampleSpace.from_description(state)
 
-    def forward(self, latents: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Generate samples: float32 ``[N, latent_dim]`` -> uint8 ``[N, C, H, W]`` or float32 ``[N, D]``."""
-        return self.space.denormalise(self.generator(latents))
+        return self.space.denormalise(apply(self.generator, latents, labels))
 
-    def draw(self, latents: Tensor, seed: int) -> Tensor:
-        """Generate samples without gradients, some at a time; ``seed`` is for what the network itself draws."""
+    def draw(self, latents: Tensor, seed: int, label: int | None = None) -> Tensor:
+        """Generate samples without gradients, some at a time.
+
+        Args:
+            latents: float32 ``[N, latent_dim]``.
+            seed: For what the network itself draws.
+            label: The class of all samples; None for each in turn. Without effect on generators without labels.
+        """
+        labels = None
+        if self.classes is not None:
+            count = len(latents)
+            labels = labels_in_turn(count, self.classes) if label is None else torch.full((count,), label)
         with torch.random.fork_rng([]), torch.inference_mode():
             torch.manual_seed(seed)
-            return torch.cat([self(batch) for batch in latents.split(_BATCH)])
+            batches = latents.split(_BATCH)
+            of_batches = [None] * len(batches) if labels is None else labels.split(_BATCH)
+            return torch.cat([self(x, y) for x, y in zip(batches, of_batches, strict=True)])
 
 
 def load_state(directory: RunDirectory, epoch: int | None = None) -> dict[str, Any]:
@@ -67,7 +82,8 @@ def load_state(directory: RunDirectory, epoch: int | None = None) -> dict[str, A
 def load_networks(state: dict[str, Any]) -> Networks:
     """Build a checkpoint's networks on the CPU, with the trained generator (its average, where the run has one)."""
     with torch.random.fork_rng([]):  # first weights are drawn here, too
-        networks: Networks = build(DictConfig(state["config"]["model"]), sample_shape=state["sample_shape"])
+        model, classes = DictConfig(state["config"]["model"]), state.get("classes")
+        networks: Networks = build_networks(model, state["sample_shape"], classes)
     whole = state.get("step_state", state)
     networks.generator.load_state_dict(whole["generator"] | whole.get("generator_average", {}))
     networks.generator.eval()

@@ -61,7 +61,7 @@ def score_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
     data = DictConfig(state["config"]["data"])
     with chdir(folder or Path.cwd()):
         check_same_data(data, directory)
-    evaluator = evaluator_for(data, cfg, folder)
+    evaluator = evaluator_for(data, cfg, folder, networks.classes is not None)
     scores = evaluator.score(networks.generator.to(resolve_device(cfg.device)), networks.latent_dim)
     # 2. Write the scores down, in the folder and in the journal.
     write_scores(directory.path / RESULT, scores)
@@ -104,13 +104,16 @@ def _check_readable(directory: RunDirectory) -> None:
         raise UserError(f"{directory.path}: this run's files are damaged ({error})") from error
 
 
-def evaluator_for(data: DictConfig, cfg: DictConfig, folder: Path | None = None) -> Evaluator:
+def evaluator_for(
+    data: DictConfig, cfg: DictConfig, folder: Path | None = None, conditional: bool = False
+) -> Evaluator:
     """Return the evaluator for a data group and the settings of ``cfg``; whoever asks for the latest again shares it.
 
     Args:
         data: Says which data.
         cfg: Says by what they are scored.
         folder: The folder that relative paths of the data mean; None for the working directory.
+        conditional: Whether generators with labels are scored.
 
     Raises:
         UserError: The data or the features cannot be had, or nothing can be measured on them.
@@ -120,15 +123,15 @@ def evaluator_for(data: DictConfig, cfg: DictConfig, folder: Path | None = None)
         settings["features"] = str(Path(settings["features"]).absolute())
     with chdir(folder or Path.cwd()):
         text = OmegaConf.to_yaml(OmegaConf.create(settings))
-        return _evaluator(OmegaConf.to_yaml(data, resolve=True), text, cfg.device, Path.cwd())
+        return _evaluator(OmegaConf.to_yaml(data, resolve=True), text, cfg.device, Path.cwd(), conditional)
 
 
 @lru_cache(maxsize=1)
-def _evaluator(data: str, evaluate: str, device: str, folder: Path) -> Evaluator:
+def _evaluator(data: str, evaluate: str, device: str, folder: Path, conditional: bool) -> Evaluator:
     """Return the evaluator; ``folder`` is the working directory, in which relative paths lie."""
     dataset = load_data(cast(DictConfig, OmegaConf.create(data)))
     settings = EvaluateConfig(**cast(Any, OmegaConf.to_container(OmegaConf.create(evaluate))))
-    evaluator = Evaluator(settings, dataset, resolve_device(device))
+    evaluator = Evaluator(settings, dataset, resolve_device(device), conditional)
     if not evaluator.metrics:
         raise UserError(f"data={dataset.name}: none of evaluate.metrics={settings.metrics} can be measured")
     evaluator.check()

@@ -9,7 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from gan_experiments.configuration.instantiate import build
+from gan_experiments.configuration.instantiate import build_networks
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
 from gan_experiments.models.networks import Networks
@@ -96,7 +96,7 @@ def new_networks(cfg: DictConfig, dataset: Dataset, weights: StartingWeights | N
     Raises:
         UserError: The weights do not fit the networks.
     """
-    networks: Networks = build(cfg.model, sample_shape=dataset.sample_shape)
+    networks: Networks = build_networks(cfg.model, dataset.sample_shape, dataset.classes)
     if weights is not None:
         weights.hand_on(networks)
     return networks

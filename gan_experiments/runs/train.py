@@ -94,7 +94,8 @@ def train_runs(runs: Sequence[Run]) -> list[float | RunFailedError]:
     evaluate = cast(EvaluateConfig, OmegaConf.to_object(first.cfg.evaluate))
     names, directories = [run.name for run in runs], [run.directory for run in runs]
     logs = RunLogs(directories)
-    evaluator = Evaluator(evaluate, dataset, device)
+    conditional = first.member.networks.classes is not None
+    evaluator = Evaluator(evaluate, dataset, device, conditional)
     if notice := missing(evaluate, dataset):
         logs.say(notice)
 

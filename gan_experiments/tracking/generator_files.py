@@ -14,7 +14,11 @@ from gan_experiments.tracking.run_directory import RunDirectory, write_atomicall
 
 
 def write_generator(
-    directory: RunDirectory, weights: Mapping[str, Tensor], model: dict[str, Any], space: SampleSpace
+    directory: RunDirectory,
+    weights: Mapping[str, Tensor],
+    model: dict[str, Any],
+    space: SampleSpace,
+    conditional: bool = False,
 ) -> None:
     """Write a run's final generator: its weights, and all that is needed to build it and to interpret its samples.
 
@@ -22,9 +26,12 @@ def write_generator(
         directory: The run's folder.
         weights: Its state, by name.
         model: The configuration's ``model`` group as plain values.
-        space: The shape and the range of a sample.
+        space: The shape, the range and the classes of samples.
+        conditional: Whether the generator takes labels.
     """
     content = io.BytesIO()
     torch.save({name: value.cpu() for name, value in weights.items()}, content)
     write_atomically(directory.generator / "generator.pt", content.getvalue())
-    write_json(directory.generator / "generator.json", space.description() | {"model": model})
+    write_json(
+        directory.generator / "generator.json", space.description() | {"model": model, "conditional": conditional}
+    )

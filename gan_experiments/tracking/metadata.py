@@ -34,6 +34,7 @@ class RunDescription:
         overrides: The user's overrides, as Hydra lists them.
         device: The device that the run computes on.
         total_steps: Steps of the whole run.
+        conditional: Whether its networks take labels.
     """
 
     name: str
@@ -43,6 +44,7 @@ class RunDescription:
     overrides: Sequence[str]
     device: str
     total_steps: int
+    conditional: bool = False
 
     @property
     def epochs(self) -> int:

@@ -100,9 +100,17 @@ class Recorder:
             "total_steps": self.run.total_steps,
             "epochs": self.run.epochs,
             "is_image": self.run.dataset.is_image,
+            "columns": self._columns(),
             "scored_once": self._is_scored_once(),
         }
         write_json(self.directory.run, fresh | known | current)
+
+    def _columns(self) -> int | None:
+        """Return the columns of sample pictures: one a class, if labels are learnt and all classes fit; else None."""
+        classes = self.run.dataset.classes
+        return (
+            classes if self.run.conditional and classes is not None and classes <= self.run.tracking.samples else None
+        )
 
     def _is_scored_once(self) -> bool:
         """Return whether the run is scored at its end alone."""

@@ -51,7 +51,9 @@ class PenaltyTerm:
     ) -> Tensor:
         """Return the term for two batches, a scalar; for a stack, all have the members in front."""
         points = self._terms("points", real.x, generated.x, uniform)  # [rows, *sample_shape], or [K, rows, ...]
-        return self._terms("value", discriminator.input_gradient(Batch(points), masks))
+        # Each point belongs to a real and a generated sample, which have the same label.
+        labels = None if real.y is None else torch.cat([real.y] * (self.rows // real.y.shape[-1]), -1)
+        return self._terms("value", discriminator.input_gradient(Batch(points, labels), masks))
 
 
 def penalty_terms(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gan_experiments.data.batch import Batch
 from gan_experiments.models.dropout import Dropout
+from gan_experiments.models.networks import apply, logits_of
 from gan_experiments.models.stacking import stack_modules
 from gan_experiments.training.flat_parameters import FlatParameters
 
@@ -23,7 +25,7 @@ class Player:
 
     Args:
         networks: The networks of all members, with float32 parameters; one for a run by itself.
-        examples: For each, a batch of two inputs.
+        examples: For each, a batch of two.
         low_precision: A type that dense layers compute in, or None for the parameters' own.
 
     Attributes:
@@ -36,7 +38,7 @@ class Player:
     def __init__(
         self,
         networks: Sequence[nn.Module],
-        examples: Sequence[Tensor],
+        examples: Sequence[Batch],
         low_precision: torch.dtype | None = None,
     ) -> None:
         # 1. Each member's dropout takes its masks from outside; a pass shows their shapes.
@@ -44,8 +46,8 @@ class Player:
         shapes = [_probe(network, example) for network, example in zip(members, examples, strict=True)]
         # 2. One network computes all members.
         self.network = members[0] if len(members) == 1 else stack_modules(members)
-        self.network.to(examples[0].device)
-        self._compute: Callable[..., Tensor] = self.network
+        self.network.to(examples[0].x.device)
+        self._compute: Callable[..., Any] = self.network
         # 3. The sites that drop something in at least one member.
         sites = [module for module in self.network.modules() if isinstance(module, Dropout)]
         largest = [tuple(map(max, zip(*of_site, strict=True))) for of_site in zip(*shapes, strict=True)]
@@ -59,18 +61,18 @@ class Player:
         """Have torch compile the network's forward and backward pass."""
         self._compute = torch.compile(self._compute, dynamic=False)
 
-    def __call__(self, batch: Batch, masks: Sequence[Tensor], **options: int) -> Tensor:
+    def __call__(self, batch: Batch, masks: Sequence[Tensor], **options: int) -> Any:
         """Return the network's output for a batch, with these multipliers ``[B, *shape]`` at its dropout sites."""
         with self._dropping(masks):
-            return self._compute(batch.x, **options)
+            return apply(self._compute, *batch, **options)
 
     def input_gradient(self, batch: Batch, masks: Sequence[Tensor]) -> Tensor:
-        """Return the derivative of each output by its own input, of ``x``'s shape; it can be differentiated."""
+        """Return the derivative of each logit by its own input, of ``x``'s shape; it can be differentiated."""
         x = batch.x.detach().requires_grad_()
         with self._dropping(masks):
             # Never the compiled network, which can be differentiated only once.
-            outputs = self.network(x)
-        return torch.autograd.grad(outputs.sum(), x, create_graph=True)[0]
+            logits = logits_of(apply(self.network, x, batch.y))
+        return torch.autograd.grad(logits.sum(), x, create_graph=True)[0]
 
     @contextmanager
     def _dropping(self, masks: Sequence[Tensor]) -> Iterator[None]:
@@ -93,13 +95,13 @@ def adopt_dropout(network: nn.Module) -> nn.Module:
     return network
 
 
-def _probe(network: nn.Module, example: Tensor) -> list[tuple[int, ...]]:
+def _probe(network: nn.Module, example: Batch) -> list[tuple[int, ...]]:
     """Return the shape of one sample's multiplier at each dropout site.
 
     A copy is probed: the pass changes running statistics. All sites are, because one that drops nothing may stand
     next to members that drop something.
     """
-    probe = copy.deepcopy(network).to(example.device).train()
+    probe = copy.deepcopy(network).to(example.x.device).train()
     with torch.no_grad(), torch.random.fork_rng():
-        probe(example)
+        apply(probe, *example)
     return [tuple(module.shape[1:]) for module in probe.modules() if isinstance(module, Dropout)]

@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from gan_experiments.data.batch import Batch
 from gan_experiments.data.dataset import Dataset
+from gan_experiments.errors import UserError
+from gan_experiments.models.networks import logits_of
 from gan_experiments.models.stacking import UnstackableError, Vmapped
 from gan_experiments.training.instance_noise import InstanceNoise
 from gan_experiments.training.member import Member
@@ -76,14 +79,18 @@ class AdversarialStep:
             self._clip = torch.as_tensor(clip, dtype=torch.float32, device=device).view(-1, 1)  # [K, 1], or [1, 1]
         # 3. Players: both networks, stacked where there are several members.
         latent_dims = [pair.latent_dim for pair in networks]
-        real = dataset.normalise(samples[:1].expand(2, *samples.shape[1:]))
-        latents = [torch.zeros(2, latent_dim, device=device) for latent_dim in latent_dims]
+        self._labels = None if networks[0].classes is None else _labels_of(dataset).to(device)
+        some_labels = None if self._labels is None else self._labels[:1].expand(2)
+        real = Batch(dataset.normalise(samples[:1].expand(2, *samples.shape[1:])), some_labels)
+        latents = [Batch(torch.zeros(2, latent_dim, device=device), some_labels) for latent_dim in latent_dims]
         low = torch.bfloat16 if self._autocast else None
         self.generator = Player([pair.generator for pair in networks], latents, low)
         self.discriminator = Player([pair.discriminator for pair in networks], [real] * len(networks), low)
+        weights = [pair.auxiliary_weight for pair in networks]
+        self._auxiliary_weight = torch.tensor(weights if self._stacked else weights[0], device=device)  # [K], or []
         # 4. Passes: where the networks allow it, real and generated samples share one of D, and all noise one of G.
-        if len({(pair.per_sample, pair.constant_rows) for pair in networks}) > 1:
-            raise UnstackableError("the networks differ in how they treat a batch")
+        if len({(pair.per_sample, pair.constant_rows, pair.classes) for pair in networks}) > 1:
+            raise UnstackableError("the networks differ in how they treat a batch, or in their classes")
         self._per_sample = networks[0].per_sample
         has_constant_rows = networks[0].constant_rows and not isinstance(self.generator.network, Vmapped)
         self._one_pass = self._per_sample and has_constant_rows
@@ -134,16 +141,18 @@ class AdversarialStep:
             indices: The samples that each update of D sees, int64 ``[discriminator_steps, B]``.
             keys: The step's noise keys, int32 ``[2]``. For a stack, both have the members in front.
         """
-        # 1. Noise, generated batches for each update, and the real ones.
+        # 1. Noise, the real batches of D's updates, and as many generated ones and one for G. Generated samples have
+        #    the labels of the real ones beside them, so that they are as frequent; G's have the last ones'.
         drawn = self._draws.draw(keys)
-        *for_d, for_g = self._generate(drawn.latents, drawn.generator)
         real = [self.real_batch(indices[..., i, :]) for i in range(self._updates)]
+        labels = [batch.y for batch in (*real, real[-1])]
+        *for_d, for_g = self._generate(drawn.latents, labels, drawn.generator)
         # 2. Instance noise on all that D is going to see.
         if self._instance_noise is not None and drawn.normal is not None:
             noise = self._instance_noise(drawn.normal, self._optimizers[self.discriminator].step)
             parts = noise.split(self._batch, int(self._stacked))
             *blurred, for_g = [
-                Batch(batch.x + part, batch.y) for batch, part in zip((*real, *for_d, for_g), parts, strict=True)
+                batch._replace(x=batch.x + part) for batch, part in zip((*real, *for_d, for_g), parts, strict=True)
             ]
             real, for_d = blurred[: self._updates], blurred[self._updates :]
         # 3. Updates of D; the last one's loss and logits are the step's.
@@ -160,24 +169,28 @@ class AdversarialStep:
         return StepStatistics(loss_d, loss_g, real_logits, fake_logits)
 
     def real_batch(self, indices: Tensor) -> Batch:
-        """Return the samples of these numbers, normalised: ``[..., *sample_shape]`` for indices of any shape."""
-        samples = self._samples.index_select(0, indices.flatten())
-        return Batch(self._dataset.normalise(samples.unflatten(0, indices.shape)))
+        """Return the samples of these numbers, normalised: ``[..., *sample_shape]`` for indices of any shape.
 
-    def _generate(self, latents: Tensor, masks: Masks) -> list[Batch]:
+        Their labels come with them if the networks take labels.
+        """
+        samples = self._samples.index_select(0, indices.flatten())
+        labels = None if self._labels is None else self._labels[indices]
+        return Batch(self._dataset.normalise(samples.unflatten(0, indices.shape)), labels)
+
+    def _generate(self, latents: Tensor, labels: list[Tensor | None], masks: Masks) -> list[Batch]:
         """Return a batch for each update of D, detached, and one for G, whose weights are the same for all."""
         dim = int(self._stacked)
         constant = self._updates * self._batch
         with self._mixed_precision():
             if self._one_pass:
-                together = self.generator(Batch(latents), masks, constant_rows=constant).float()
+                together = self.generator(Batch(latents, _joined(labels)), masks, constant_rows=constant).float()
                 *for_d, for_g = together.split(self._batch, dim)  # each [B, *sample_shape], or [K, B, ...]
-                return [*(Batch(x.detach()) for x in for_d), Batch(for_g)]
+                return [Batch(x, y) for x, y in zip((*(x.detach() for x in for_d), for_g), labels, strict=True)]
             pieces = zip(latents.split(self._batch, dim), *(m.split(self._batch, dim) for m in masks), strict=True)
-            *for_d, for_g = [(Batch(z), pass_masks) for z, *pass_masks in pieces]
+            *for_d, for_g = [(Batch(z, y), own) for (z, *own), y in zip(pieces, labels, strict=True)]
             with torch.no_grad():
-                detached = [Batch(self.generator(*inputs).float()) for inputs in for_d]
-            return [*detached, Batch(self.generator(*for_g).float())]
+                detached = [Batch(self.generator(*inputs).float(), inputs[0].y) for inputs in for_d]
+            return [*detached, Batch(self.generator(*for_g).float(), for_g[0].y)]
 
     def _update_discriminator(
         self, real: Batch, generated: Batch, masks: Masks, for_penalties: list[tuple[Tensor, Masks]]
@@ -185,13 +198,15 @@ class AdversarialStep:
         dim = int(self._stacked)
         with self._mixed_precision():
             if self._per_sample:
-                logits = self._logits(Batch(torch.cat((real.x, generated.x), dim)), masks)  # [2 B], or [K, 2 B]
+                both = Batch(torch.cat((real.x, generated.x), dim), _joined([real.y, generated.y]))
+                logits, class_loss = self._judge(both, masks)  # [2 B], or [K, 2 B]
                 real_logits, fake_logits = logits.split(self._batch, dim)
             else:
                 halves = [mask.split(self._batch, dim) for mask in masks]
-                real_logits = self._logits(real, [half[0] for half in halves])
-                fake_logits = self._logits(generated, [half[1] for half in halves])
-        loss = self._objective("discriminator_loss", real_logits, fake_logits)
+                real_logits, of_real = self._judge(real, [half[0] for half in halves])
+                fake_logits, of_fake = self._judge(generated, [half[1] for half in halves])
+                class_loss = of_real + of_fake
+        loss = sum(class_loss, self._objective("discriminator_loss", real_logits, fake_logits))
         for penalty, (uniform, penalty_masks) in zip(self._penalties, for_penalties, strict=True):
             loss = loss + penalty(self.discriminator, real, generated, uniform, penalty_masks)
         self._descend(self.discriminator, loss, self._clip)
@@ -199,8 +214,8 @@ class AdversarialStep:
 
     def _update_generator(self, generated: Batch, real_logits: Tensor, masks: Masks) -> Tensor:
         with self._mixed_precision():
-            fake_logits = self._logits(generated, masks)
-        loss = self._objective("generator_loss", real_logits, fake_logits)
+            fake_logits, class_loss = self._judge(generated, masks)
+        loss = sum(class_loss, self._objective("generator_loss", real_logits, fake_logits))
         self._descend(self.generator, loss)
         if self._average is not None:
             self._average.lerp_(self.generator.parameters.flat, self._average_rate)
@@ -209,10 +224,21 @@ class AdversarialStep:
     @torch.no_grad()
     def _logits_now(self, batch: Batch, masks: Masks) -> Tensor:
         with self._mixed_precision():
-            return self._logits(batch, masks)
+            return self._judge(batch, masks)[0]
 
-    def _logits(self, batch: Batch, masks: Masks) -> Tensor:
-        return self.discriminator(batch, masks).flatten(int(self._stacked)).float()  # [B], or [K, B]
+    def _judge(self, batch: Batch, masks: Masks) -> tuple[Tensor, list[Tensor]]:
+        """Return D's logits of a batch, ``[B]`` or ``[K, B]``, and the classification loss if there is one.
+
+        Where D names classes, both players minimise ``w E[-log P(y | x)]`` on real and on generated samples (Odena
+        et al., 2017): a mean over each batch, also where both are judged at once.
+        """
+        output = self.discriminator(batch, masks)
+        logits = logits_of(output).flatten(int(self._stacked)).float()
+        if not isinstance(output, tuple) or batch.y is None:
+            return logits, []
+        of_classes = output[1].float()  # [B, classes], or [K, B, classes]
+        losses = F.cross_entropy(of_classes.flatten(0, -2), batch.y.flatten(), reduction="none").view(batch.y.shape)
+        return logits, [self._auxiliary_weight * losses.sum(-1) / self._batch]
 
     def _descend(self, player: Player, loss: Tensor, clip: Tensor | None = None) -> None:
         parameters = player.parameters
@@ -261,6 +287,23 @@ class AdversarialStep:
                     parameters.assign(k, tensor, saved[key])
         if self._average is not None:
             self.generator.parameters.assign(k, self._average, state["generator_average"])
+
+
+def _labels_of(dataset: Dataset) -> Tensor:
+    """Return the labels that conditional networks need.
+
+    Raises:
+        UserError: The data have none.
+    """
+    if dataset.labels is None:
+        raise UserError(f"data={dataset.name}: has no labels, and the networks need them")
+    return dataset.labels
+
+
+def _joined(labels: Sequence[Tensor | None]) -> Tensor | None:
+    """Return the labels of several batches as those of one, or None where there are none."""
+    known = [y for y in labels if y is not None]
+    return torch.cat(known, -1) if known else None
 
 
 def _optimizer_state(state: dict[str, Any], player: str) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from gan_experiments.data.batch_order import BatchStream
 from gan_experiments.data.dataset import Dataset
+from gan_experiments.models.conditioning import labels_in_turn, whole_rows
+from gan_experiments.models.networks import apply, logits_of
 from gan_experiments.training.counter_rng import fixed_latents, step_keys
 from gan_experiments.training.engine import make_engine
 from gan_experiments.training.events import (
@@ -70,7 +72,11 @@ class Trainer:
         self._step = AdversarialStep(members, dataset, self._samples)
         self._engine = make_engine(self._train.engine, self._step, device)
         self._streams = [BatchStream(len(dataset), self._train.batch_size, m.seed) for m in members]
+        # Pictures of conditional networks have a column a class.
+        classes = members[0].networks.classes
+        samples = whole_rows(samples, classes)
         self._latents = [fixed_latents(samples, member.networks.latent_dim) for member in members]
+        self._sample_labels = None if classes is None else labels_in_turn(samples, classes).to(device)
         self._statistics = [EpochStatistics() for _ in members]
         self._alive = [True] * len(members)
         self._ending: set[int] = set()
@@ -200,18 +206,21 @@ class Trainer:
     def _draw_samples(self, k: int) -> SamplesDrawn:
         generator = self.generator(k).eval()
         with self._global_generator_kept():
-            samples = self._dataset.denormalise(generator(self._latents[k].to(self._device))).cpu()
+            drawn = apply(generator, self._latents[k].to(self._device), self._sample_labels)
+            samples = self._dataset.denormalise(drawn).cpu()
         generator.train()
         return SamplesDrawn(self.step, self.epoch, samples)
 
     @torch.no_grad()
     def _take_probabilities(self, k: int) -> ProbabilitiesTaken:
         indices = self._streams[k].indices(self.step * self._train.discriminator_steps, 1)[0].to(self._device)
-        real = self._step.real_batch(indices).x
+        real, labels = self._step.real_batch(indices)
         latents = fixed_latents(self._train.batch_size, self._latents[k].shape[1]).to(self._device)
         discriminator, generator = self._step.discriminator.parameters.member(k).eval(), self.generator(k).eval()
         with self._global_generator_kept():
-            probabilities = [torch.sigmoid(discriminator(x).flatten().float()) for x in (real, generator(latents))]
+            generated = apply(generator, latents, labels)
+            logits = [logits_of(apply(discriminator, x, labels)) for x in (real, generated)]
+            probabilities = [torch.sigmoid(side.flatten().float()) for side in logits]
         discriminator.train()
         generator.train()
         return ProbabilitiesTaken(self.step, self.epoch, *(p.cpu().numpy() for p in probabilities))

@@ -10,7 +10,7 @@ import torch
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
 from gan_experiments.evaluation import classifier, train_classifier
-from gan_experiments.evaluation.train_classifier import measure
+from gan_experiments.evaluation.classifier_training import measure
 
 SHIPPED = Path(classifier.__file__).with_name("mnist.safetensors")
 

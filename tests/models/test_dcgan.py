@@ -30,7 +30,7 @@ def test_the_paper_s_networks_start_from_four_by_four():
         128,
     ]
     assert pair.generator.stages[:2](torch.randn(1, 10)).shape == (1, 1024, 4, 4)
-    assert pair.discriminator.stages[-2].in_features == 1024 * 4 * 4
+    assert pair.discriminator.stages[-1].in_features == 1024 * 4 * 4
 
 
 def test_weights_start_as_the_paper_s():

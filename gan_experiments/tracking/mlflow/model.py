@@ -142,11 +142,18 @@ def _signature(description: dict[str, Any]) -> ModelSignature:
     from mlflow.types import Schema, TensorSpec
 
     # A custom architecture may name its latent size otherwise; then any is taken.
-    latents = TensorSpec(np.dtype(np.float32), (-1, description["model"].get("latent_dim", -1)))
+    shape = -1, description["model"].get("latent_dim", -1)
+    if description.get("conditional"):
+        inputs = [TensorSpec(np.dtype(np.float32), shape, "latents"), TensorSpec(np.dtype(np.int64), (-1,), "labels")]
+    else:
+        inputs = [TensorSpec(np.dtype(np.float32), shape)]
     kind = np.dtype(np.uint8 if description["is_image"] else np.float32)
-    return ModelSignature(Schema([latents]), Schema([TensorSpec(kind, (-1, *description["sample_shape"]))]))
+    return ModelSignature(Schema(inputs), Schema([TensorSpec(kind, (-1, *description["sample_shape"]))]))
 
 
-def _example(description: dict[str, Any]) -> np.ndarray | None:
+def _example(description: dict[str, Any]) -> np.ndarray | dict[str, np.ndarray] | None:
     latent_dim = description["model"].get("latent_dim")
-    return None if latent_dim is None else np.zeros((1, latent_dim), np.float32)
+    if latent_dim is None:
+        return None
+    latents = np.zeros((1, latent_dim), np.float32)
+    return {"latents": latents, "labels": np.zeros(1, np.int64)} if description.get("conditional") else latents

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 
 from gan_experiments.data.sample_space import SampleSpace
-from gan_experiments.models.networks import Networks
+from gan_experiments.models.networks import Networks, apply
 
 
 class ServedGenerator:
@@ -22,16 +24,32 @@ class ServedGenerator:
 
     Attributes:
         latent_dim: Dimension of z.
+        classes: Number of classes of a conditional generator, else None.
     """
 
     def __init__(self, networks: Networks, space: SampleSpace) -> None:
         self._generator, self._space = networks.generator.eval(), space
-        self.latent_dim = networks.latent_dim
+        self.latent_dim, self.classes = networks.latent_dim, networks.classes
 
-    def predict(self, latents: np.ndarray, params: object = None) -> np.ndarray:
-        """Generate samples: float32 ``[N, latent_dim]`` -> uint8 ``[N, C, H, W]`` or float32 ``[N, D]``."""
+    def predict(self, inputs: np.ndarray | Mapping[str, np.ndarray], params: object = None) -> np.ndarray:
+        """Generate samples: uint8 ``[N, C, H, W]`` or float32 ``[N, D]``.
+
+        Args:
+            inputs: Latents, float32 ``[N, latent_dim]``; for a conditional generator a mapping of ``latents`` and
+                ``labels``, int64 ``[N]``.
+            params: Ignored: MLflow's.
+
+        Raises:
+            ValueError: A label is missing or outside the classes.
+        """
+        latents, labels = (inputs["latents"], inputs["labels"]) if isinstance(inputs, Mapping) else (inputs, None)
+        if self.classes is not None and (labels is None or len(labels) != len(latents)):
+            raise ValueError(f"labels: there must be one for each of the {len(latents)} latents")
+        if labels is not None and not ((labels >= 0) & (labels < (self.classes or 0))).all():
+            raise ValueError(f"labels: must be from 0 to {(self.classes or 0) - 1}")
         with torch.inference_mode():
-            samples = self._generator(torch.from_numpy(np.ascontiguousarray(latents)))
+            y = None if labels is None else torch.from_numpy(np.ascontiguousarray(labels))
+            samples = apply(self._generator, torch.from_numpy(np.ascontiguousarray(latents)), y)
             return self._space.denormalise(samples).numpy()
 
 
@@ -39,7 +57,10 @@ def load_generator(path: Path) -> ServedGenerator:
     """Load a run's final generator from the folder where the run keeps it. The weights are read without code."""
     description = json.loads((path / "generator.json").read_text(encoding="utf-8"))
     space = SampleSpace.from_description(description)
-    networks: Networks = instantiate(description["model"], sample_shape=space.shape)
+    model = description["model"]
+    takes_classes = "classes" in inspect.signature(get_object(model["_target_"])).parameters
+    offered = {"classes": space.classes} if takes_classes else {}
+    networks: Networks = instantiate(model, sample_shape=space.shape, **offered)
     networks.generator.load_state_dict(torch.load(path / "generator.pt", map_location="cpu", weights_only=True))
     return ServedGenerator(networks, space)
 

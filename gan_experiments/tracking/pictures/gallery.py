@@ -125,7 +125,7 @@ class Gallery:
         if line["kind"] == "samples":
             samples = np.load(self._directory.samples / line["file"])
             if self._run["is_image"]:
-                return images.sample_grid(samples)
+                return images.sample_grid(samples, self._run.get("columns"))
             real = np.load(self._directory.real_points)
             return images.rasterise(figures.scatter(samples, real, line["epoch"]))
         real, fake = np.array(line["real"]), np.array(line["fake"])
