@@ -1,4 +1,4 @@
-"""Import, check and call what ``_target_`` names: a loader, an architecture, an objective or a penalty."""
+"""Import, check and call what ``_target_`` names: a loader, an architecture, a term, an augmentation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gan_experiments.configuration import key_names
 from gan_experiments.errors import UserError
 
 _PACKAGE = __name__.partition(".")[0] + "."
-_SUPPLIED = {"data": (), "model": ("sample_shape",), "objective": (), "penalty": ()}
+_SUPPLIED = {"data": (), "model": ("sample_shape",), "objective": (), "penalty": (), "augment": ()}
 """Arguments that a run itself gives to each group's target."""
 _SET_APART = {"data": ("fraction",)}
 """Keys that hold for every target, which need not know them; one that has such an argument of its own gets it."""
@@ -43,7 +43,7 @@ def check_signature(group: str, values: Mapping[str, Any]) -> None:
     """Make sure that a custom target can be called with the keys of its group.
 
     Args:
-        group: ``data``, ``model``, ``objective`` or ``penalty``.
+        group: ``data``, ``model``, ``objective``, ``penalty`` or ``augment``.
         values: The group's keys, resolved.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Schemas of the exchangeable parts (data, model, objective, penalty), read from the files of the parts.
+"""Schemas of the exchangeable parts (data, model, objective, penalty, augment), read from the files of the parts.
 
 A part declares its keys next to its code, as a dataclass whose name ends in ``Config``. ``--help`` and ``--cfg job``
 need these dataclasses, but must not wait for torch, which the parts import. So their definitions are taken out of the
@@ -33,7 +33,13 @@ from gan_experiments.errors import UserError  # noqa: F401
 _PACKAGE = Path(__file__).parents[1]
 _DEFINITION = re.compile(r"^@dataclass\nclass (\w+Config)\b.*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 """A schema's definition, to the next line that is not indented; parsing whole files would take ten times as long."""
-FOLDERS = {"data": "data", "models": "model", "objectives": "objective", "penalties": "penalty"}
+FOLDERS = {
+    "data": "data",
+    "models": "model",
+    "objectives": "objective",
+    "penalties": "penalty",
+    "training/augmentations": "augment",
+}
 """Folder of each kind of part, with the configuration group that chooses one."""
 
 

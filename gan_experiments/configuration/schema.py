@@ -130,12 +130,13 @@ class FusedConfig:
 
 @dataclass
 class Config:
-    """A whole experiment. Data, model, objective and penalty take a custom ``_target_``."""
+    """A whole experiment. Data, model, objective, penalty and augment take a custom ``_target_``."""
 
     data: Any = MISSING
     model: Any = MISSING
     objective: Any = MISSING
     penalty: Any = MISSING
+    augment: Any = MISSING
     train: TrainConfig = field(default_factory=TrainConfig)
     evaluate: EvaluateConfig = MISSING
     tracking: TrackingConfig = MISSING

@@ -66,6 +66,7 @@ class Dataset:
         test: Loads the samples that are kept for judging and never learnt, or None where there are none.
         validation: Samples like the others that are not learnt, for choices that may depend neither on these nor on
             the test set; or None.
+        validation_labels: Their classes, int64, or None.
         mixture: For points, the mixture that they were drawn from, where that is known.
         class_names: Names of the classes in the order of the labels, or None where they have none.
 
@@ -83,6 +84,7 @@ class Dataset:
     validation: Tensor | None = None
     mixture: Mixture | None = None
     class_names: tuple[str, ...] | None = None
+    validation_labels: Tensor | None = None
 
     def __post_init__(self) -> None:
         allowed = "they must be a tensor, uint8 [N, C, H, W] (images) or float32 [N, D] (points)"

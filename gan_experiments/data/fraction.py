@@ -40,13 +40,20 @@ def take(dataset: Dataset, fraction: float) -> Dataset:
         )
     order = _order(dataset)
     kept, left_out = order[:count].sort().values, dataset.samples[order[count:]]
-    earlier = dataset.validation
+    labels_left_out = None if dataset.labels is None else dataset.labels[order[count:]]
     return replace(
         dataset,
         samples=dataset.samples[kept],
         labels=None if dataset.labels is None else dataset.labels[kept],
-        validation=left_out if earlier is None else torch.cat((left_out, earlier)),
+        validation=left_out if dataset.validation is None else torch.cat((left_out, dataset.validation)),
+        validation_labels=labels_left_out
+        if dataset.validation is None
+        else _joined(labels_left_out, dataset.validation_labels),
     )
+
+
+def _joined(labels: Tensor | None, others: Tensor | None) -> Tensor | None:
+    return None if labels is None or others is None else torch.cat((labels, others))
 
 
 def _order(dataset: Dataset) -> Tensor:

@@ -130,8 +130,14 @@ def load(name: str, root: str, image_size: int, download: bool, validation: int 
     if not validation:
         return replace(train, test=test)
     assert train.labels is not None
-    kept, held_out = train.samples[:-validation], train.samples[-validation:]
-    return replace(train, samples=kept, labels=train.labels[:-validation], test=test, validation=held_out)
+    return replace(
+        train,
+        samples=train.samples[:-validation],
+        labels=train.labels[:-validation],
+        test=test,
+        validation=train.samples[-validation:],
+        validation_labels=train.labels[-validation:],
+    )
 
 
 def _load(

@@ -72,6 +72,9 @@ def check(cfg: DictConfig, here: bool = True) -> None:
         most = len(dataset)
         raise UserError(f"train.batch_size={batch}: must be at most {most}; the data set has no more samples")
     classes_for(cfg.model.get("condition", "none"), dataset.classes)
+    augment = cfg.augment.get("name", cfg.augment.get("_target_"))
+    if augment != "none" and not dataset.is_image:
+        raise UserError(f"augment={augment}: must be none for points, which {dataset.name} has; images are augmented")
     measured: list[str] = []
     if cfg.evaluate.metrics:
         from gan_experiments.evaluation.evaluator import Evaluator

@@ -103,7 +103,8 @@ class Run:
         train = cast(TrainConfig, OmegaConf.to_object(self.cfg.train))
         torch.manual_seed(self.cfg.seed)
         networks = new_networks(self.cfg, self.dataset, self.starting_weights)
-        return Member(networks, train, self.cfg.seed, build(self.cfg.objective), build(self.cfg.penalty))
+        terms = (build(self.cfg[group]) for group in ("objective", "penalty", "augment"))
+        return Member(networks, train, self.cfg.seed, *terms)
 
     @property
     def name(self) -> str:

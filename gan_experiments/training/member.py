@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.models.networks import Networks
 from gan_experiments.objectives import Objective
-from gan_experiments.penalties import Penalty
+from gan_experiments.penalties import OnLogits, Penalty
+from gan_experiments.training.augmentations.augmentation import Augmentation
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,12 @@ class Member:
         seed: Seed of its batches' order and of all its noise.
         objective: Its losses. Members of a stack share the class; the coefficients may differ.
         penalty: The penalty that D's loss has on top, or None. Members of a stack share the class.
+        augmentation: What changes all that D sees, or None. Members of a stack share the class.
     """
 
     networks: Networks
     train: TrainConfig
     seed: int
     objective: Objective
-    penalty: Penalty | None = None
+    penalty: Penalty | OnLogits | None = None
+    augmentation: Augmentation | None = None

@@ -1,4 +1,4 @@
-"""Penalties on D's derivative, which D's loss has on top of the objective's."""
+"""Penalties on D's derivative or outputs, which D's loss has on top of the objective's."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor
 
 from gan_experiments.data.batch import Batch
 from gan_experiments.models.stacking import UnstackableError
-from gan_experiments.penalties import Penalty
+from gan_experiments.penalties import OnLogits, Penalty
 from gan_experiments.training.member import Member
 from gan_experiments.training.player import Player
 from gan_experiments.training.stacked_terms import Terms
 
 
 class PenaltyTerm:
-    """One penalty of every member.
+    """One penalty on the derivative, of every member.
 
     The derivative takes a pass of D of its own, in float32 whatever the precision: squares of small derivatives
     are beyond bfloat16.
@@ -56,15 +56,43 @@ class PenaltyTerm:
         return self._terms("value", discriminator.input_gradient(Batch(points, labels), masks))
 
 
+class LogitTerm:
+    """One penalty on D's outputs, of every member.
+
+    Args:
+        penalties: Each member's.
+        device: The device that D computes on.
+
+    Attributes:
+        terms: Computes all of them; what changes as they train belongs to the step's state.
+
+    Raises:
+        UnstackableError: The penalties differ in class or structure.
+    """
+
+    def __init__(self, penalties: Sequence[OnLogits], device: torch.device) -> None:
+        self.terms = Terms("penalties", penalties, device)
+        self.terms.probe("value", *torch.zeros(2, 2, device=device))
+
+    def __call__(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the term for an update's logits, a scalar; for a stack, all have the members in front."""
+        self.terms.change(real.detach(), fake.detach())
+        return self.terms("value", real, fake)
+
+
 def penalty_terms(
     members: Sequence[Member], sample_shape: Sequence[int], batch: int, device: torch.device
-) -> list[PenaltyTerm]:
+) -> tuple[list[PenaltyTerm], list[LogitTerm]]:
     """Return the terms that the members' objectives bring along, and those of ``penalty``; mostly none.
+
+    Returns:
+        Those on D's derivative, and those on its outputs.
 
     Raises:
         UnstackableError: The members' penalties differ in class or structure, or only some have one.
     """
-    terms = []
+    terms: list[PenaltyTerm] = []
+    on_logits: list[LogitTerm] = []
     for penalties in (
         [getattr(member.objective, "penalty", None) for member in members],
         [member.penalty for member in members],
@@ -72,6 +100,8 @@ def penalty_terms(
         given = [penalty for penalty in penalties if penalty is not None]
         if given and len(given) < len(penalties):
             raise UnstackableError("some members have a penalty and others none")
-        if given:
+        if given and all(isinstance(penalty, OnLogits) for penalty in given):
+            on_logits.append(LogitTerm(given, device))
+        elif given:
             terms.append(PenaltyTerm(given, sample_shape, batch, device))
-    return terms
+    return terms, on_logits

@@ -28,6 +28,8 @@ class StepRandomness(NamedTuple):
         real: For D's pass of real samples in G's update, where the objective asks for it.
         penalties: For each update of D, each penalty's uniform numbers ``[B, n]`` and multipliers.
         normal: ``[(2 U + 1) B, *sample_shape]``, where there is instance noise; else without rows, or None.
+        augment: Uniform numbers ``[(2 U + 1) B, n]`` of real and generated samples for each update of D, then for
+            G's pass, and B more rows where that passes real samples; None without augmentation.
     """
 
     latents: Tensor
@@ -37,6 +39,7 @@ class StepRandomness(NamedTuple):
     real: Masks
     penalties: list[list[tuple[Tensor, Masks]]]
     normal: Tensor | None
+    augment: Tensor | None
 
 
 class StepDraws:
@@ -52,6 +55,7 @@ class StepDraws:
         penalties: The terms that D's loss has on top.
         real_for_generator: Whether G's update passes real samples through D.
         instance_noise: Whether samples get noise.
+        augmentation: Numbers a sample that augmentation needs; None where there is none.
         dtype: The multipliers' type.
         device: The device to draw on.
     """
@@ -68,6 +72,7 @@ class StepDraws:
         penalties: Sequence[PenaltyTerm],
         real_for_generator: bool,
         instance_noise: bool,
+        augmentation: int | None,
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
@@ -90,11 +95,14 @@ class StepDraws:
         ]
         # 2. Latents and multipliers, drawn together.
         self._noise = StepNoise(rows, max(latent_dims), masks, device, latent_dims if self._stacked else None, dtype)
-        # 3. Instance noise and the penalties' uniform numbers, where there are any.
+        # 3. Instance noise and the uniform numbers of penalties and augmentation, where there are any.
         normal = ((2 * updates + 1) * batch if instance_noise else 0, prod(sample_shape))
         uniform = [(updates * batch, term.uniforms) for term in penalties]
+        self._augments = augmentation is not None
+        if augmentation is not None:
+            uniform.append(((2 * updates + 1 + real_for_generator) * batch, augmentation))
         self._fields = None
-        if instance_noise or penalties:
+        if instance_noise or uniform:
             self._fields = FieldNoise(normal, uniform, device, len(latent_dims) if self._stacked else None)
 
     def draw(self, keys: Tensor) -> StepRandomness:
@@ -107,7 +115,8 @@ class StepDraws:
         if self._fields is not None:
             normal, tables = self._fields.draw(keys)
             normal = normal.unflatten(-1, self._sample_shape)
+        augment = tables.pop() if self._augments else None
         tables = [table.split(self._batch, int(self._stacked)) for table in tables]
         optional = iter(rest)
         penalties = [[(table[i], next(optional)) for table in tables] for i in range(self._updates)]
-        return StepRandomness(latents, generator, updates, fake, next(optional, []), penalties, normal)
+        return StepRandomness(latents, generator, updates, fake, next(optional, []), penalties, normal, augment)

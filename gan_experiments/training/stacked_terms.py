@@ -1,9 +1,9 @@
-"""The members' objectives, or their penalties, computed together."""
+"""The members' objectives, penalties or augmentations, computed together."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,11 +13,12 @@ from gan_experiments.models.stacking import UnstackableError, is_equal
 
 
 class Terms:
-    """One term of the losses for every member of a stack, or for a run by itself.
+    """One part of the step for every member of a stack, or for a run by itself: an objective, say, or a penalty.
 
     A run by itself calls its own object. For a stack, coefficients that differ (numbers among the objects'
     attributes) become tensors ``[K]``, and the first member's object is evaluated under ``torch.vmap`` with each
-    member's coefficients in place of its own.
+    member's coefficients in place of its own. Attributes that an object lists in ``changing`` change as it trains:
+    they are tensors even for a run by itself, and belong to the step's state.
 
     Args:
         kind: The kind of the objects, in the plural, for messages.
@@ -36,10 +37,14 @@ class Terms:
             names = ", ".join(sorted(cls.__name__ for cls in classes))
             raise UnstackableError(f"the {kind} differ: {names}")
         self._coefficients: dict[str, Tensor] = {}
+        self._changing: dict[str, Tensor] = {
+            name: torch.tensor([float(getattr(member, name)) for member in members], device=device)  # [K]
+            for name in getattr(members[0], "changing", ())
+        }
         names = dict.fromkeys(name for member in members for name in vars(member)) if self._stacked else {}
         for name in names:
             values = [getattr(member, name, None) for member in members]
-            if name == "name" or all(is_equal(value, values[0]) for value in values):
+            if name == "name" or name in self._changing or all(is_equal(value, values[0]) for value in values):
                 continue
             if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
                 raise UnstackableError(f"the {kind} differ in {name}, which is not a number")
@@ -47,13 +52,16 @@ class Terms:
 
     def __call__(self, method: str, *tensors: Tensor) -> Tensor:
         """Return the method's value for tensors ``[...]``; for a stack, all and the result have K in front."""
+        return self._compute(method, *tensors)
+
+    def _compute(self, method: str, *tensors: Tensor) -> Any:
         if not self._stacked:
-            return getattr(self._first, method)(*tensors)
+            return self._of_member(method, {name: value[0] for name, value in self._changing.items()}, *tensors)
         return torch.vmap(self._of_member, in_dims=(None, *(0,) * (len(tensors) + 1)))(
-            method, self._coefficients, *tensors
+            method, self._coefficients | self._changing, *tensors
         )
 
-    def _of_member(self, method: str, coefficients: dict[str, Tensor], *tensors: Tensor) -> Tensor:
+    def _of_member(self, method: str, coefficients: dict[str, Tensor], *tensors: Tensor) -> Any:
         member = self._first
         if coefficients:
             member = copy.copy(member)
@@ -73,6 +81,28 @@ class Terms:
         except Exception as error:  # the class may be a user's own, and raise anything
             line = str(error).strip().partition("\n")[0]
             raise UnstackableError(f"{method} of the {self._kind} cannot be vectorised: {line}") from error
+
+    @torch.no_grad()
+    def change(self, *tensors: Tensor) -> None:
+        """Give the attributes that change the values that the objects' ``after`` returns for tensors ``[...]``."""
+        if self._changing:
+            values = self._compute("after", *tensors)
+            for now, value in zip(self._changing.values(), values, strict=True):
+                now.copy_(value)
+
+    @property
+    def changing(self) -> dict[str, Tensor]:
+        """The attributes that change, ``[K]``."""
+        return self._changing
+
+    def state(self, k: int) -> dict[str, Tensor]:
+        """Return member ``k``'s values of the attributes that change."""
+        return {name: value[k].clone() for name, value in self._changing.items()}
+
+    def load(self, k: int, state: Mapping[str, Tensor]) -> None:
+        """Take over for member ``k`` what ``state`` returned."""
+        for name, value in self._changing.items():
+            value[k] = state[name]
 
     def attribute(self, name: str, otherwise: Any = None) -> Any:
         """Return the value of an attribute that all members share, or a tensor ``[K]`` where they differ."""

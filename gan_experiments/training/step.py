@@ -15,6 +15,7 @@ from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
 from gan_experiments.models.networks import logits_of
 from gan_experiments.models.stacking import UnstackableError, Vmapped
+from gan_experiments.training.augmentation_term import augmentation_term
 from gan_experiments.training.instance_noise import InstanceNoise
 from gan_experiments.training.member import Member
 from gan_experiments.training.optimizers.optimizer import Optimizer, optimizer_class, rates_of
@@ -51,7 +52,7 @@ class AdversarialStep:
 
     Args:
         members: The runs. They may differ in the optimiser's settings and in instance noise, in the decay of the
-            EMA where all have one, and in the coefficients of their objectives and penalties.
+            EMA where all have one, and in the coefficients of their objectives, penalties and augmentations.
         dataset: For normalisation.
         samples: The data set's samples, on the device.
 
@@ -107,8 +108,9 @@ class AdversarialStep:
             self._average = self.generator.parameters.flat.clone()
             decays = [member.ema for member in trains if member.ema is not None]
             self._average_rate = torch.tensor([[1 - decay] for decay in decays], device=device)  # [K, 1]
-        # 6. Stabilisers: penalties on D, and noise on all that D sees.
-        self._penalties = penalty_terms(members, dataset.sample_shape, self._batch, device)
+        # 6. Stabilisers: penalties on D, augmentation of all that D sees, and noise on it.
+        self._penalties, self._on_logits = penalty_terms(members, dataset.sample_shape, self._batch, device)
+        self._augmentation = augmentation_term(members, dataset.sample_shape, device)
         self._instance_noise = None
         if any(member.instance_noise for member in trains):
             self._instance_noise = InstanceNoise(trains, len(dataset), device)
@@ -123,6 +125,7 @@ class AdversarialStep:
             penalties=self._penalties,
             real_for_generator=self._real_for_g,
             instance_noise=self._instance_noise is not None,
+            augmentation=None if self._augmentation is None else self._augmentation.uniforms,
             dtype=torch.bfloat16 if self._autocast else torch.float32,
             device=device,
         )
@@ -147,14 +150,17 @@ class AdversarialStep:
         real = [self.real_batch(indices[..., i, :]) for i in range(self._updates)]
         labels = [batch.y for batch in (*real, real[-1])]
         *for_d, for_g = self._generate(drawn.latents, labels, drawn.generator)
-        # 2. Instance noise on all that D is going to see.
+        # 2. Augmentation of all that D is going to see, and instance noise on it.
+        seen = [*real, *for_d, for_g, *[real[-1]] * self._real_for_g]
+        if self._augmentation is not None and drawn.augment is not None:
+            seen = self._augmentation(seen, drawn.augment.split(self._batch, int(self._stacked)))
         if self._instance_noise is not None and drawn.normal is not None:
             noise = self._instance_noise(drawn.normal, self._optimizers[self.discriminator].step)
             parts = noise.split(self._batch, int(self._stacked))
-            *blurred, for_g = [
-                batch._replace(x=batch.x + part) for batch, part in zip((*real, *for_d, for_g), parts, strict=True)
-            ]
-            real, for_d = blurred[: self._updates], blurred[self._updates :]
+            parts = (*parts, *[parts[self._updates - 1]] * self._real_for_g)  # as for D's last update
+            seen = [batch._replace(x=batch.x + part) for batch, part in zip(seen, parts, strict=True)]
+        real, for_d = seen[: self._updates], seen[self._updates : 2 * self._updates]
+        for_g, *real_for_g = seen[2 * self._updates :]
         # 3. Updates of D; the last one's loss and logits are the step's.
         self.discriminator.parameters.require_gradients(True)
         updates = [
@@ -162,9 +168,12 @@ class AdversarialStep:
             for inputs in zip(real, for_d, drawn.updates, drawn.penalties, strict=True)
         ]
         loss_d, real_logits, fake_logits = updates[-1]
+        if self._augmentation is not None:
+            for _, of_real, _ in updates:
+                self._augmentation.observe(of_real)
         # 4. One update of G, against D as it is now.
         self.discriminator.parameters.require_gradients(False)
-        seen_by_g = self._logits_now(real[-1], drawn.real) if self._real_for_g else real_logits
+        seen_by_g = self._logits_now(*real_for_g, drawn.real) if real_for_g else real_logits
         loss_g = self._update_generator(for_g, seen_by_g, drawn.fake)
         return StepStatistics(loss_d, loss_g, real_logits, fake_logits)
 
@@ -209,6 +218,8 @@ class AdversarialStep:
         loss = sum(class_loss, self._objective("discriminator_loss", real_logits, fake_logits))
         for penalty, (uniform, penalty_masks) in zip(self._penalties, for_penalties, strict=True):
             loss = loss + penalty(self.discriminator, real, generated, uniform, penalty_masks)
+        for term in self._on_logits:
+            loss = loss + term(real_logits, fake_logits)
         self._descend(self.discriminator, loss, self._clip)
         return loss.detach(), real_logits.detach(), fake_logits.detach()
 
@@ -255,15 +266,16 @@ class AdversarialStep:
         """Return the generator that member ``k``'s samples and scores use: the averaged one where there is one."""
         return self.generator.parameters.member(k, self._average)
 
-    def gradient_norms(self) -> dict[str, Tensor]:
-        """Return the 2-norm of each player's latest gradient, ``[K]``."""
-        return {
-            "generator": torch.linalg.vector_norm(self.generator.parameters.gradient, dim=-1),
-            "discriminator": torch.linalg.vector_norm(self.discriminator.parameters.gradient, dim=-1),
+    def measurements(self) -> dict[str, Tensor]:
+        """Return the 2-norm of each player's latest gradient, and the augmentation's metrics, by name, ``[K]``."""
+        norms = {
+            "grad_norm/generator": torch.linalg.vector_norm(self.generator.parameters.gradient, dim=-1),
+            "grad_norm/discriminator": torch.linalg.vector_norm(self.discriminator.parameters.gradient, dim=-1),
         }
+        return norms if self._augmentation is None else norms | self._augmentation.metrics()
 
     def state(self, k: int) -> dict[str, Any]:
-        """Return member ``k``'s weights, buffers and optimiser states, in its own shapes."""
+        """Return member ``k``'s weights, buffers, optimiser states and changing terms, in its own shapes."""
         state: dict[str, Any] = {}
         for name, player in (("generator", self.generator), ("discriminator", self.discriminator)):
             parameters, optimizer = player.parameters, self._optimizers[player]
@@ -273,7 +285,7 @@ class AdversarialStep:
             }
         if self._average is not None:
             state["generator_average"] = _detached(self.generator.parameters.named(k, self._average))
-        return state
+        return state | {name: terms.state(k) for name, terms in self._changing().items()}
 
     def load(self, k: int, state: dict[str, Any]) -> None:
         """Take over for member ``k``, alone or in any stack, what ``state`` returned."""
@@ -287,6 +299,17 @@ class AdversarialStep:
                     parameters.assign(k, tensor, saved[key])
         if self._average is not None:
             self.generator.parameters.assign(k, self._average, state["generator_average"])
+        for name, terms in self._changing().items():
+            # A run whose checkpoint is older than the term begins with it here.
+            if name in state:
+                terms.load(k, state[name])
+
+    def _changing(self) -> dict[str, Terms]:
+        """Return what else changes as it trains, by its name in a checkpoint."""
+        terms = {f"penalty_{i}": term.terms for i, term in enumerate(self._on_logits)}
+        if self._augmentation is not None:
+            terms["augmentation"] = self._augmentation.terms
+        return {name: term for name, term in terms.items() if term.changing}
 
 
 def _labels_of(dataset: Dataset) -> Tensor:

@@ -27,6 +27,7 @@ from gan_experiments.training.events import (
     StepsFinished,
     Stopped,
 )
+from gan_experiments.training.held_out import held_out
 from gan_experiments.training.member import Member
 from gan_experiments.training.schedule import Schedule
 from gan_experiments.training.statistics import EpochStatistics, Window, fetch
@@ -77,6 +78,7 @@ class Trainer:
         samples = whole_rows(samples, classes)
         self._latents = [fixed_latents(samples, member.networks.latent_dim) for member in members]
         self._sample_labels = None if classes is None else labels_in_turn(samples, classes).to(device)
+        self._held_out = held_out(dataset, classes is not None, device)
         self._statistics = [EpochStatistics() for _ in members]
         self._alive = [True] * len(members)
         self._ending: set[int] = set()
@@ -138,9 +140,10 @@ class Trainer:
         for k in self._living():
             yield from self._report(k, windows[k], seconds)
         if self.step == end:
-            norms = {player: norm.tolist() for player, norm in self._step.gradient_norms().items()}
+            measured = {name: values.tolist() for name, values in self._step.measurements().items()}
             for k in self._living():
-                yield from self._finish_epoch(k, {f"grad_norm/{player}": norms[player][k] for player in norms})
+                own = {name: values[k] for name, values in measured.items()}
+                yield from self._finish_epoch(k, own | self._of_held_out(k))
 
     def _inputs(self, count: int) -> tuple[Tensor, Tensor]:
         """Return batch indices and noise keys of the next steps, on the device, with the steps in front."""
@@ -170,9 +173,9 @@ class Trainer:
             return
         self._statistics[k].add(window, seconds)
 
-    def _finish_epoch(self, k: int, norms: dict[str, float]) -> Iterator[tuple[int, Event]]:
+    def _finish_epoch(self, k: int, measured: dict[str, float]) -> Iterator[tuple[int, Event]]:
         statistics, self._statistics[k] = self._statistics[k], EpochStatistics()
-        yield k, EpochFinished(self.step, self.epoch, statistics.metrics() | norms, *statistics.histograms)
+        yield k, EpochFinished(self.step, self.epoch, statistics.metrics() | measured, *statistics.histograms)
         last = self.step == self.schedule.total_steps
         if self.epoch % self._sample_every == 0 or last or k in self._ending:
             yield k, self._draw_samples(k)
@@ -224,6 +227,16 @@ class Trainer:
         discriminator.train()
         generator.train()
         return ProbabilitiesTaken(self.step, self.epoch, *(p.cpu().numpy() for p in probabilities))
+
+    def _of_held_out(self, k: int) -> dict[str, float]:
+        if self._held_out is None:
+            return {}
+        players = [player.parameters.member(k).eval() for player in (self._step.discriminator, self._step.generator)]
+        with self._global_generator_kept():
+            metrics = self._held_out.metrics(*players, self._members[k].networks.latent_dim)
+        for player in players:
+            player.train()
+        return metrics
 
     def _global_generator_kept(self) -> AbstractContextManager[None]:
         """Keep the global random generator as it is: sampling must not advance what training draws from it."""

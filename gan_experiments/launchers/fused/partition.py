@@ -49,7 +49,7 @@ def structure(cfg: DictConfig) -> str:
     for group, names in _MAY_DIFFER.items():
         config[group] = {key: value for key, value in config[group].items() if key not in names}
     config["train"]["ema"] = config["train"]["ema"] is not None
-    for group in ("objective", "penalty"):
+    for group in ("objective", "penalty", "augment"):
         # Of these every number is a coefficient, and a stack can give each member its own.
         config[group] = {key: _kind(value) for key, value in config[group].items() if key != "name"}
     config["model"] = _shared_model(config["model"])

@@ -1,0 +1,1 @@
+"""What augments all that D sees, one file each."""
