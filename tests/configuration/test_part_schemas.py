@@ -49,6 +49,11 @@ def test_defaults_lists_of_users_may_name_them() -> None:
         "schema_relativistic",
         "schema_penalty",
         "schema_no_penalty",
+        "schema_le_cam",
+        "schema_no_augmentation",
+        "schema_flip",
+        "schema_diff_augment",
+        "schema_ada",
     }
 
 
@@ -56,7 +61,7 @@ def test_they_are_those_that_the_parts_define() -> None:
     defined = {}
     for folder in FOLDERS:
         for module in modules_in(folder):
-            part = importlib.import_module(f"gan_experiments.{folder}.{module}")
+            part = importlib.import_module(f"gan_experiments.{folder.replace('/', '.')}.{module}")
             own = {
                 name: value for name, value in vars(part).items() if getattr(value, "__module__", "") == part.__name__
             }

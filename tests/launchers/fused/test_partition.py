@@ -46,6 +46,7 @@ def test_values_may_differ(override: str) -> None:
         "model.discriminator_widths=[1,2]",
         "objective=minimax",
         "penalty=r1",
+        "augment=diffaugment",
         "train.epochs=3",
         "train.batch_size=3",
         "train.discriminator_steps=2",
@@ -78,6 +79,7 @@ def test_the_decay_of_an_average_may_differ() -> None:
 def test_coefficients_may_differ() -> None:
     one = ("objective=least_squares", "penalty=r1")
     assert of(*one) == of(*one, "objective.real_target=0.9", "penalty.weight=3")
+    assert of("augment=diffaugment") == of("augment=diffaugment", "augment.probability=0", "augment.cutout=0.3")
 
 
 def test_of_other_networks_nothing_is_known() -> None:
