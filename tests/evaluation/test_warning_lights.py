@@ -32,6 +32,15 @@ def test_a_saturated_discriminator() -> None:
     assert lit([sure] * 10, logits_have_origin=False) == {}  # a critic's logits may be far apart
 
 
+def test_a_discriminator_that_overfits() -> None:
+    """Judged by differences, so critics have the light too; where nothing is held out, nothing is said."""
+    overfits, fits = ({**epoch(), "overfitting/discriminator": value} for value in (0.6, 0.4))
+    assert lit([overfits, overfits, fits, overfits, overfits]) == {}
+    assert lit([fits, overfits, overfits, overfits, fits]) == {"discriminator_overfits": 40}
+    assert lit([overfits] * 3, logits_have_origin=False) == {"discriminator_overfits": 30}
+    assert lit([epoch()] * 3) == {}
+
+
 def test_oscillation_is_not_a_fall() -> None:
     assert lit([epoch(loss=1.0 + 2.0 * (i % 2)) for i in range(8)]) == {"oscillation": 80}
     assert lit([epoch(loss=8.0 / 2**i) for i in range(8)]) == {}

@@ -11,3 +11,24 @@ def test_momentum_is_refused_where_the_optimiser_has_none() -> None:
     with pytest.raises(UserError, match=r"^train\.momentum=0\.9: must be 0 with train\.optimizer=adam, which has no"):
         check(compose(["device=cpu", "train.momentum=0.9"]))
     check(compose(["device=cpu", "train.momentum=0.9", "train.optimizer=sgd"]))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (
+            ["data=ring", "augment=flip"],
+            r"augment=flip: must be none for points, which ring has",
+        ),
+        (
+            ["augment=flip", "augment.probability=1.5"],
+            r"augment\.probability=1\.5: must be a number, at least 0",
+        ),
+        (["augment=ada", "augment.target=2"], r"augment\.target=2\.0: must be a number, at least -1 and at most 1$"),
+        (["augment=ada", "+augment.probability=1"], r"augment\.probability=1: no such key; augment has "),
+        (["penalty=lecam", "penalty.decay=1"], r"penalty\.decay=1\.0: must be a number, at least 0 and below 1$"),
+    ],
+)
+def test_an_augmentation_that_cannot_be(overrides: list[str], line: str) -> None:
+    with pytest.raises(UserError, match=f"^{line}"):
+        check(compose(["device=cpu", *overrides]))

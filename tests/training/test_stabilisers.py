@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -21,7 +23,8 @@ from gan_experiments.objectives import (
     Wasserstein,
     WassersteinGP,
 )
-from gan_experiments.penalties import R1, R1R2, R2, Dragan, Gradient
+from gan_experiments.penalties import R1, R1R2, R2, Dragan, Gradient, LeCam
+from gan_experiments.training.augmentations.ada import Ada
 from gan_experiments.training.counter_rng import FieldNoise, StepNoise, step_keys
 from gan_experiments.training.events import CheckpointDue, Completed, EpochFinished, StepsFinished, Stopped
 from gan_experiments.training.member import Member
@@ -271,6 +274,10 @@ NOISY = {"instance_noise": 0.2, "instance_noise_epochs": 3}
 RESUMED = {
     "relativistic, dragan": lambda: member(Relativistic("r"), Dragan("d", 1.0), **NOISY),
     "wasserstein, two penalties": lambda: member(WassersteinGP("w"), Gradient("g", 1.0), spectral_norm=True, **NOISY),
+    "ada, lecam": lambda: replace(
+        member(NonSaturating("n"), LeCam("l", 0.3, 0.9, 5)),
+        augmentation=Ada("a", 0.0, 100, 4, 0.1, 1.0, 1.0, *[0.3] * 7),
+    ),
     "dcgan": lambda: convolutional(0, False),
     "dcgan, spectral norm": lambda: convolutional(1, True),
 }
