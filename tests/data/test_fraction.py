@@ -44,6 +44,8 @@ def test_every_class_is_there_in_proportion() -> None:
     assert part.labels.bincount().tolist() == [60, 30, 10]
     assert part.labels.tolist() == labels[ids(part.samples)].tolist()
     held_out = labels[ids(part.validation)]
+    assert part.validation_labels is not None
+    assert part.validation_labels.tolist() == held_out.tolist()
     assert held_out[:100].bincount().tolist() == [60, 30, 10]  # any beginning is a fair choice too
 
 
