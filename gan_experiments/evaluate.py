@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "KEY=VALUE",
     )
     parser.add_argument("--samples", type=int, help="number of samples to score (default 10000)")
-    parser.add_argument("--features", help="classifier, inception, or a classifier's file")
+    parser.add_argument("--features", help="classifier, random, inception, or a classifier's file")
     parser.add_argument("--device", help="auto, cpu, cuda, …")
     parser.add_argument("--uri", default=usual(), help="where an id is looked up (default: %(default)s)")
     options = parser.parse_args(arguments)

@@ -101,7 +101,8 @@ class EvaluateConfig:
         any_of(*modules_in("evaluation/metrics")),
     )
     features: str = setting(
-        "classifier", "classifier (the shipped one, for digits), inception, or the file of a custom classifier"
+        "classifier",
+        "classifier (a shipped one; random where none serves the data), random, inception, or a classifier's file",
     )
 
 

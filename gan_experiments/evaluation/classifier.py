@@ -174,7 +174,7 @@ def load(path: Path) -> Classifier:
     """
     if not path.is_file():
         raise UserError(
-            f"evaluate.features={path}: there is no such file; it must be classifier, inception or a file"
+            f"evaluate.features={path}: there is no such file; it must be classifier, random, inception or a file"
         )
     try:
         with safe_open(path, "pt") as file:

@@ -11,6 +11,7 @@ from gan_experiments.errors import UserError
 from gan_experiments.evaluation import classifier
 from gan_experiments.evaluation.inception import Inception
 from gan_experiments.evaluation.metric import metrics
+from gan_experiments.evaluation.random_features import RandomFeatures
 from gan_experiments.evaluation.reference import Extractor, Need
 
 
@@ -21,10 +22,11 @@ def needs_features(names: Iterable[str]) -> bool:
 
 
 def extractor_for(features: str, dataset: Dataset) -> Extractor | None:
-    """Load the extractor that ``evaluate.features`` names; None for points, and where no shipped one fits.
+    """Load the extractor that ``evaluate.features`` names; None for points.
 
     Args:
-        features: ``classifier`` for a shipped one that serves the data set, ``inception``, or a classifier's file.
+        features: ``classifier`` for a shipped one that serves the data set, or random filters where there is none;
+            ``random``, ``inception``, or a classifier's file.
         dataset: The data whose images are judged.
 
     Raises:
@@ -32,10 +34,12 @@ def extractor_for(features: str, dataset: Dataset) -> Extractor | None:
     """
     if not dataset.is_image:
         return None
+    channels = dataset.sample_shape[0]
     if features == "classifier":
         shipped = classifier.shipped_for(dataset.name)
-        return None if shipped is None else classifier.load(shipped)
-    channels = dataset.sample_shape[0]
+        return RandomFeatures(channels) if shipped is None else classifier.load(shipped)
+    if features == "random":
+        return RandomFeatures(channels)
     if features == "inception":
         if channels not in (1, 3):
             raise UserError(f"evaluate.features=inception: judges grey and colour images, not {channels} channels")
@@ -50,11 +54,12 @@ def extractor_for(features: str, dataset: Dataset) -> Extractor | None:
 
 
 def missing(config: EvaluateConfig, dataset: Dataset) -> str | None:
-    """Return a line for the user if images are scored without the features that were asked for, else None."""
+    """Return a line for the user if images are scored by other features than were asked for, else None."""
     served = config.features != "classifier" or not dataset.is_image or classifier.shipped_for(dataset.name)
     if served or not needs_features(config.metrics):
         return None
     return (
-        f"data={dataset.name} has no classifier, so scores that need one are left out; to have them: "
-        "python -m gan_experiments.evaluation.train_classifier, then evaluate.features=PATH"
+        f"data={dataset.name} has no classifier: samples are compared by fixed random filters, and scores of "
+        "classes are left out; python -m gan_experiments.evaluation.train_classifier makes one for "
+        "evaluate.features=PATH"
     )

@@ -19,7 +19,7 @@ class Extractor(Protocol):
     """A network that judges images.
 
     Attributes:
-        kind: ``classifier`` or ``inception``; part of the names of scores.
+        kind: ``classifier``, ``inception`` or ``random``; part of the names of scores.
         version: Names the network and its weights: scores of different versions are not comparable.
         classes: Number of classes that it tells apart, or None where it gives features alone.
         channels: Channels that it judges at a time, or None where it takes images as they are.

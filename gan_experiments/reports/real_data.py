@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gan_experiments.evaluation.metrics.frechet import DISTANCES
 from gan_experiments.tracking.naming import in_words
 
 _TIMES, _PART = 20, 0.1
-_DISTANCES = ("frechet_classifier_distance", "frechet_inception_distance")
 _SHARES = ("coverage", "recall", "high_quality", "modes")
 """Scores that are near 0 for noise and for a generator that makes always the same."""
 
@@ -26,7 +26,7 @@ def far(scores: Mapping[str, float], floors: Mapping[str, float]) -> list[str]:
     reasons = [
         f"{scores[name] / floors[name]:.0f} times as far"
         for name in known
-        if name in _DISTANCES and floors[name] > 0 and scores[name] > _TIMES * floors[name]
+        if name in DISTANCES and floors[name] > 0 and scores[name] > _TIMES * floors[name]
     ]
     return reasons + [
         f"{in_words(name)} {scores[name]:.2g}, real data {floors[name]:.2g}"

@@ -12,14 +12,14 @@ from gan_experiments.evaluation.metric import Measured, Metric, ScoreType
 from gan_experiments.evaluation.reference import JudgedSamples, Need
 from gan_experiments.evaluation.score import Score, jackknife
 
+DISTANCES = ("frechet_classifier_distance", "frechet_inception_distance", "frechet_random_distance")
+"""Names of the distance, by the features that it is measured on; the first is the best to judge by."""
+
 
 class Frechet(Metric):
     """The Fréchet distance, called by the features that it is measured on: on Inception's it is the FID."""
 
-    scores: ClassVar = {
-        "frechet_classifier_distance": ScoreType(rank=10),
-        "frechet_inception_distance": ScoreType(rank=20),
-    }
+    scores: ClassVar = {name: ScoreType(rank=10 * place) for place, name in enumerate(DISTANCES, 1)}
     needs = frozenset({Need.FEATURES})
     least = 20
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gan_experiments.evaluation.metrics.frechet import DISTANCES
+from gan_experiments.evaluation.protocol import SCORES
 from gan_experiments.evaluation.warning_light import WarningLight
 
-_DISTANCES = ("eval/frechet_classifier_distance", "eval/frechet_inception_distance")
 _LEAST_MODES, _LEAST_COVERAGE = 0.75, 0.05
 """Share of the modes, and of the real samples, that a generator has to reach."""
 _SCORES = 3
@@ -40,7 +41,7 @@ class ModeCollapse(WarningLight):
             reached, enough = metrics["eval/modes"], _LEAST_MODES * modes
         else:
             reached, enough = metrics.get("eval/coverage", 1.0), _LEAST_COVERAGE
-        distance = next((metrics[name] for name in _DISTANCES if name in metrics), float("inf"))
+        distance = next((metrics[SCORES + name] for name in DISTANCES if SCORES + name in metrics), float("inf"))
         learns = reached > self._reached or distance < _LEARNING * self._distance
         self._collapsed = self._collapsed + 1 if reached < enough and not learns else 0
         if self._collapsed <= 1:
