@@ -97,7 +97,7 @@ def test_exported_generators_take_labels(run: FinishedRun, kind: str) -> None:
     assert np.abs(drawn.astype(int) - run.sample(5, label=7)).max() <= 1
 
 
-def test_mistakes_are_one_line(run: FinishedRun, command: Command) -> None:
+def test_mistakes_are_one_line(run: FinishedRun, command: Command, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UserError, match=r"^class 10: must be a number from 0 to 9$"):
         run.sample(label=10)
     with pytest.raises(UserError, match=r"^class seven: must be a number from 0 to 9$"):
@@ -107,6 +107,7 @@ def test_mistakes_are_one_line(run: FinishedRun, command: Command) -> None:
     with pytest.raises(SystemExit) as end:
         sample.main(["plain", "--class", "7"])
     assert end.value.code == 2
+    assert capfd.readouterr().err.startswith("error: class 7: must not be given; this run's generator takes no labels")
     Path("pictures").mkdir()
     Image.new("L", (28, 28)).save("pictures/one.png")
     options = ("data=image_folder", "data.root=pictures", "data.channels=1", "train.batch_size=1", "tracking=off")
