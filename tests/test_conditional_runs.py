@@ -1,4 +1,4 @@
-"""A run that learns with labels, by everything that takes its generator: commands, pictures, MLflow, other programs."""
+"""A run that learns with labels, by everything that takes its generator: commands, MLflow, other programs."""
 
 from __future__ import annotations
 
@@ -107,7 +107,9 @@ def test_mistakes_are_one_line(run: FinishedRun, command: Command, capfd: pytest
     with pytest.raises(SystemExit) as end:
         sample.main(["plain", "--class", "7"])
     assert end.value.code == 2
-    assert capfd.readouterr().err.startswith("error: class 7: must not be given; this run's generator takes no labels")
+    assert capfd.readouterr().err.startswith(
+        "error: class 7: must not be given; this run's generator takes no labels"
+    )
     Path("pictures").mkdir()
     Image.new("L", (28, 28)).save("pictures/one.png")
     options = ("data=image_folder", "data.root=pictures", "data.channels=1", "train.batch_size=1", "tracking=off")
