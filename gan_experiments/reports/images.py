@@ -11,6 +11,7 @@ import numpy as np
 from hydra.errors import InstantiationException
 from PIL import Image
 
+from gan_experiments.models.conditioning import labels_in_turn, whole_rows
 from gan_experiments.reports.record import Histogram, RunRecord
 from gan_experiments.tracking.journal import read
 from gan_experiments.tracking.mlflow.served_generator import ServedGenerator, load_generator
@@ -68,11 +69,15 @@ def _picture(record: RunRecord, generator: ServedGenerator | None, z: np.ndarray
         return None
     is_image = read_json(record.directory.run)["is_image"]
     if generator is not None:
-        latents = z[: _IMAGES if is_image else _POINTS, : generator.latent_dim]
+        count = whole_rows(_IMAGES, generator.classes) if is_image else _POINTS
+        latents = z[:count, : generator.latent_dim]
         if generator.classes is None:
             return Picture(_render(record, generator.predict(latents), is_image))
-        labels = np.arange(len(latents)) % generator.classes
-        return Picture(_render(record, generator.predict({"latents": latents, "labels": labels}), is_image))
+        labels = labels_in_turn(count, generator.classes).numpy()
+        array = generator.predict({"latents": latents, "labels": labels})
+        return Picture(
+            _render(record, array, is_image, generator.classes if count % generator.classes == 0 else None)
+        )
     saved = [line for line, _ in read(record.directory.journal) if line["kind"] == "samples"]
     if not saved:
         return None
@@ -80,9 +85,9 @@ def _picture(record: RunRecord, generator: ServedGenerator | None, z: np.ndarray
     return Picture(_render(record, array, is_image), f"from its own z, epoch {saved[-1]['epoch']:g}")
 
 
-def _render(record: RunRecord, array: np.ndarray, is_image: bool) -> str:
+def _render(record: RunRecord, array: np.ndarray, is_image: bool, columns: int | None = None) -> str:
     if is_image:
-        grid = images.sample_grid(array)
+        grid = images.sample_grid(array, columns)
         grid.thumbnail((_SIDE, _SIDE))
         return _uri(grid, "WEBP", quality=60, method=4)
     real = np.load(record.directory.real_points)

@@ -35,7 +35,7 @@ def sample_grid(samples: np.ndarray, columns: int | None = None) -> Image.Image:
     count, channels, height, width = samples.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
-    scale = max(1, _SIDE // max(columns * (width + _GAP), rows * (height + _GAP)))
+    scale = max(1, round(_SIDE / max(columns * (width + _GAP), rows * (height + _GAP))))
     cell_h, cell_w = height * scale + _GAP, width * scale + _GAP
     canvas = np.full((rows * cell_h + _GAP, columns * cell_w + _GAP, channels), 96, dtype=np.uint8)
     enlarged = samples.transpose(0, 2, 3, 1).repeat(scale, 1).repeat(scale, 2)
