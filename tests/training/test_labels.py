@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from gan_experiments.models.networks import Networks
 from gan_experiments.models.stacking import UnstackableError
 from gan_experiments.objectives import NonSaturating
 from gan_experiments.penalties import R1R2, Gradient, Penalty
+from gan_experiments.training.augmentations.diffaugment import DiffAugment
 from gan_experiments.training.counter_rng import step_keys
 from gan_experiments.training.events import CheckpointDue, SamplesDrawn, StepsFinished
 from gan_experiments.training.member import Member
@@ -160,3 +162,27 @@ def test_what_cannot_be_says_why(dataset: Dataset) -> None:
         member("mlp", "concat").networks.generator(torch.zeros(1, 4))
     with pytest.raises(UnstackableError, match="classes"):
         trained(dataset, member("mlp", "concat"), member("mlp", "none"))
+
+
+def labelled(k: int) -> Member:
+    """One of eight: other widths, slopes, rates and strengths of augmentation."""
+    augmentation = DiffAugment("d", k / 7, 0.1 * k, 0.0, 0.2, 0.125 * (k % 3), 0.1 * k)
+    return replace(member("mlp", "projection", k=k % 4, epochs=14, ema=0.9), augmentation=augmentation, seed=k)
+
+
+@pytest.mark.slow
+def test_eight_runs_fused_and_alone_and_resumed(dataset: Dataset) -> None:
+    together, stacked = trained(dataset, *(labelled(k) for k in range(8)))
+    for k in range(8):
+        _, (alone,) = trained(dataset, labelled(k))
+        np.testing.assert_allclose(losses(stacked[k])[:, :100], losses(alone)[:, :100], rtol=2e-4, atol=2e-4)
+    resumed = Trainer([labelled(k) for k in range(8)], dataset, device=CPU, samples=7)
+    for k in range(8):
+        states = [event.state for event in stacked[k] if isinstance(event, CheckpointDue)]
+        resumed.load(states[1], k)
+    assert 0 < resumed.step < together.step
+    for _ in resumed.events():
+        pass
+    for k in range(8):
+        ours, theirs = (trainer.state(k)["step_state"]["generator_average"] for trainer in (together, resumed))
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
