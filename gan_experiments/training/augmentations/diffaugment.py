@@ -15,6 +15,7 @@ from gan_experiments.training.augmentations.transforms import (
     chosen,
     contrasted,
     cut_out,
+    is_zero,
     resampled,
     saturated,
     shifts,
@@ -82,8 +83,10 @@ class DiffAugment(Augmentation):
         if x.shape[1] > 1:
             y = saturated(y, 1 + self.saturation * saturation)
         y = contrasted(y, 1 + self.contrast * contrast)
-        one = torch.ones_like(down)
-        height, width = x.shape[-2:]
-        moves = shifts(down, height, self.translation), shifts(right, width, self.translation)
-        y = cut_out(resampled(y, *moves, one, one), row, column, self.cutout)
+        if not is_zero(self.translation):  # the dearest of them, and perceptrons do better without
+            one = torch.ones_like(down)
+            height, width = x.shape[-2:]
+            moves = shifts(down, height, self.translation), shifts(right, width, self.translation)
+            y = resampled(y, *moves, one, one)
+        y = cut_out(y, row, column, self.cutout)
         return chosen(decision < self.probability, y, x)

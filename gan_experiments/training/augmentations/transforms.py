@@ -66,6 +66,11 @@ def rounded(size: int, fraction: float | Tensor) -> Tensor:
     return (size * torch.as_tensor(fraction, dtype=torch.float32) + 0.5).floor()
 
 
+def is_zero(size: float | Tensor) -> bool:
+    """Return whether a size is the number 0 for all members: then a change can be left out."""
+    return not isinstance(size, Tensor) and size == 0
+
+
 def _of_samples(numbers: Tensor) -> Tensor:
     return numbers.view(-1, 1, 1, 1)
 
