@@ -10,7 +10,7 @@ from gan_experiments.data.dataset import Dataset
 from gan_experiments.models.networks import apply, logits_of
 from gan_experiments.training.counter_rng import fixed_latents
 
-_MOST = 512
+_MOST = 256
 """Samples of each kind: enough for a mean, and few next to an epoch."""
 _SURE = 3.0
 """Standard errors by which held-out samples have to lie below learnt ones; less is chance."""

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from gan_experiments.data.batch import Batch
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.models.stacking import UnstackableError
 from gan_experiments.objectives import Relativistic
@@ -273,3 +274,12 @@ def test_a_mixed_stack_says_why_it_is_none() -> None:
     others = [replace(member("mlp", k), augmentation=a) for k, a in enumerate((ada(), Flip("f", 0.5)))]
     with pytest.raises(UnstackableError, match="the augmentations differ: Ada, Flip"):
         AdversarialStep(others, Dataset("d", SAMPLES), SAMPLES)
+
+
+def test_labels_stay_with_their_images() -> None:
+    term = AugmentationTerm([Flip("f", 1.0)], SHAPE, CPU)
+    x, y = torch.rand(4, *SHAPE), torch.arange(4)
+    real, generated = term([Batch(x, y), Batch(x, y.flip(0))], [torch.zeros(4, 1)] * 2)
+    assert torch.equal(real.x, x.flip(-1))
+    assert torch.equal(real.y, y)
+    assert torch.equal(generated.y, y.flip(0))
