@@ -53,6 +53,7 @@ class Release:
         md5: Published checksums of its files, extracted or compressed.
         class_names: Names of its classes, as published.
         test_shape: Shape of the test images.
+        installed: Folder of the files where the system's package of them is installed.
     """
 
     folder: str
@@ -60,6 +61,7 @@ class Release:
     md5: Mapping[str, str]
     class_names: tuple[str, ...] = tuple("0123456789")
     test_shape: tuple[int, int, int] = (10_000, 28, 28)
+    installed: Path | None = None
 
 
 RELEASES = {
@@ -79,10 +81,11 @@ RELEASES = {
         {
             IMAGES: "f4a8712d7a061bf5bd6d2ca38dc4d50a",
             LABELS: "9018921c3c673c538a1fc5bad174d6f9",
-            f"{TEST_IMAGES}.gz": "bef4ecab320f06d8554ea6380940ec79",
-            f"{TEST_LABELS}.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+            TEST_IMAGES: "8181f5470baa50b63fa0f6fddb340f0a",
+            TEST_LABELS: "15d484375f8d13e6eb1aabb0c3f46965",
         },
         ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+        installed=Path("/usr/share/datasets/fashion-mnist"),  # Debian's dataset-fashion-mnist
     ),
     # Published for the compressed files alone, which are therefore kept and read where they are there.
     "kmnist": Release(
@@ -103,8 +106,9 @@ def load(name: str, root: str, image_size: int, download: bool, validation: int 
     """Load the training set of MNIST, Fashion-MNIST or KMNIST.
 
     It reads ``ROOT/MNIST/raw/train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte``, or the same compressed
-    (``.gz``); ``FashionMNIST`` and ``KMNIST`` in the same way. It checks magic number, dimensions, length and MD5; of
-    KMNIST's extracted files, whose MD5 nobody publishes, all but the last.
+    (``.gz``); ``FashionMNIST`` and ``KMNIST`` in the same way. ``ROOT`` may also hold the files themselves,
+    and those of Debian's package ``dataset-fashion-mnist`` are found where it puts them. It checks magic number,
+    dimensions, length and MD5; of KMNIST's extracted files, whose MD5 nobody publishes, all but the last.
 
     Args:
         name: ``mnist``, ``fashion_mnist`` or ``kmnist``.
@@ -150,12 +154,12 @@ def _load(
     shape: tuple[int, int, int],
 ) -> Dataset:
     """Load the training or the test set from its two files."""
-    raw = Path(root).expanduser() / release.folder / "raw"
+    raw = _folder(release, root, files)
     missing = [file for file in files if _find(raw, file, release) is None]
     if missing and not download:
         raise UserError(
             f"data.root={root}: no {' and no '.join(missing)} in {raw.absolute()}, and data.download=false; "
-            f"set data.root to the folder that holds {release.folder}/raw, allow data.download=true, "
+            f"set data.root to the folder that holds {release.folder}/raw or the files, allow data.download=true, "
             "or take data=digits, which needs no files"
         )
     if missing:
@@ -169,6 +173,13 @@ def _load(
         source=str(raw.absolute()),
         class_names=release.class_names,
     )
+
+
+def _folder(release: Release, root: str, files: tuple[str, str]) -> Path:
+    """Return the folder that has these files, or else the one that a download puts them into."""
+    raw = Path(root).expanduser() / release.folder / "raw"
+    places = [raw, Path(root).expanduser(), *([release.installed] if release.installed else [])]
+    return next((place for place in places if all(_find(place, file, release) for file in files)), raw)
 
 
 def _find(raw: Path, file: str, release: Release) -> Path | None:

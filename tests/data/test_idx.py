@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,21 @@ def test_files_are_read_as_they_lie(name: str, files: dict[str, bytes], tmp_path
     assert dataset.labels.tolist() == CLASSES.tolist()
     assert (dataset.name, dataset.source) == (name, str(raw))
     assert sorted(path.name for path in raw.iterdir()) == sorted(files)
+
+
+def test_the_folder_may_hold_the_files_themselves(tmp_path: Path) -> None:
+    write(tmp_path, PACKED_FILES)
+    dataset = loaded(tmp_path)
+    assert torch.equal(dataset.samples, PIXELS.unsqueeze(1))
+    assert dataset.source == str(tmp_path)
+
+
+def test_files_of_the_system_serve_where_the_folder_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RELEASES, "mnist", replace(EXTRACTED_RELEASE, installed=tmp_path / "installed"))
+    write(tmp_path / "installed", PACKED_FILES)
+    assert loaded(tmp_path / "mine").source == str(tmp_path / "installed")
+    write(tmp_path / "mine/MNIST/raw", FILES)
+    assert loaded(tmp_path / "mine").source == str(tmp_path / "mine/MNIST/raw")
 
 
 def test_the_last_images_may_be_kept_for_validation(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_experiments.data.idx import load
+from gan_experiments.data.idx import RELEASES, load
 
 
 @pytest.mark.skipif(
@@ -34,3 +34,18 @@ def test_mnists_test_set_as_published() -> None:
     assert dataset.samples.shape == (10_000, 1, 28, 28)
     assert dataset.labels is not None
     assert dataset.labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+@pytest.mark.skipif(
+    not Path("/usr/share/datasets/fashion-mnist").is_dir(),
+    reason="Debian's package dataset-fashion-mnist is not installed",
+)
+def test_fashion_mnist_as_debian_has_it(tmp_path: Path) -> None:
+    dataset = load("fashion_mnist", root=str(tmp_path), image_size=28, download=False)
+    assert dataset.source == str(RELEASES["fashion_mnist"].installed)
+    assert dataset.labels is not None
+    assert dataset.labels.bincount().tolist() == [6000] * 10
+    assert dataset.test is not None
+    assert len(dataset.test()) == 10_000
+    assert dataset.class_names is not None
+    assert dataset.class_names[9] == "Ankle boot"
