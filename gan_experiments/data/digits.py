@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from gan_experiments.data.dataset import Dataset
+from gan_experiments.data.memory import check_fits
 from gan_experiments.data.resize import resize
 from gan_experiments.errors import UserError
 
@@ -31,6 +32,7 @@ def load(name: str, root: str, image_size: int, download: bool) -> Dataset:
     Raises:
         UserError: scikit-learn is not installed, or without its data.
     """
+    check_fits(name, 1797, (1, image_size, image_size))
     # The file itself, because importing scikit-learn for it takes a second, and start-up should be short.
     package = find_spec("sklearn")
     if package is None or package.origin is None:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from gan_experiments.configuration.fields import at_least, setting
 from gan_experiments.data.dataset import Dataset, ImageDataConfig
+from gan_experiments.data.memory import check_fits
 from gan_experiments.data.resize import resize
 from gan_experiments.errors import UserError
 
@@ -67,6 +68,7 @@ def load(name: str, root: str, image_size: int, download: bool) -> Dataset:
     """
     classes = table()
     labels = torch.tensor([label for label, emoji in enumerate(classes.values()) for _ in emoji])
+    check_fits(name, len(labels), (3, image_size, image_size))
     pictures = resize(_pictures(len(labels)), image_size)
     is_test = torch.arange(len(labels)) % _HELD_OUT == _HELD_OUT - 1
 

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from gan_experiments.configuration.fields import at_least, below, setting
 from gan_experiments.data.dataset import Dataset, ImageDataConfig
+from gan_experiments.data.memory import check_fits
 from gan_experiments.data.resize import resize
 from gan_experiments.errors import UserError
 
@@ -162,6 +163,7 @@ def _load(
             f"set data.root to the folder that holds {release.folder}/raw or the files, allow data.download=true, "
             "or take data=digits, which needs no files"
         )
+    check_fits(name, shape[0], (1, image_size, image_size))
     if missing:
         _download(release, root, raw)
     images = _read(raw, files[0], release, shape)

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from gan_experiments.configuration.fields import above, at_least, at_most, one_of, setting
 from gan_experiments.data.dataset import Dataset, ImageDataConfig
+from gan_experiments.data.memory import check_fits
 from gan_experiments.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,9 @@ class ImageFolderDataConfig:
     root: str = setting(MISSING, "the folder of pictures; a cache is kept next to them, keyed by their content")
     image_size: int = setting(28, "pixels; the shorter side is resized to it and the centre cropped", at_least(1))
     channels: int = setting(3, "1 for grey, 3 for colour", one_of(1, 3))
+    labels: str = setting(
+        "none", "folders: every sub-folder is a class, of all pictures below it", one_of("none", "folders")
+    )
     download: bool = setting(False, "without effect: a folder is never downloaded")
     fraction: float = setting(
         1.0, "share of the samples that is learnt, the same one under every seed", above(0) & at_most(1)
@@ -53,7 +57,7 @@ class ImageFolderDataConfig:
     sample_shape = staticmethod(ImageDataConfig.sample_shape)
 
 
-def load(name: str, root: str, image_size: int, channels: int, download: bool) -> Dataset:
+def load(name: str, root: str, image_size: int, channels: int, download: bool, labels: str = "none") -> Dataset:
     """Load every picture below a folder, in the order of their paths; hidden files and folders are left out.
 
     A picture is turned as its EXIF data say and put on white where it is transparent; its shorter side is resized
@@ -68,23 +72,29 @@ def load(name: str, root: str, image_size: int, channels: int, download: bool) -
         image_size: Height and width in pixels.
         channels: 1 for grey, 3 for colour.
         download: Without effect: there is nothing to fetch.
+        labels: ``folders`` for the sub-folders of ``root``, in sorted order, as classes; or ``none``.
 
     Returns:
-        Images uint8 ``[N, channels, image_size, image_size]``. Where all pictures lie in subfolders of ``root``,
-        the labels are the indices of these subfolders in sorted order.
+        Images uint8 ``[N, channels, image_size, image_size]``.
 
     Raises:
-        UserError: The folder is missing, unreadable, or without pictures; or a picture cannot be read.
+        UserError: The folder is missing, unreadable, without pictures, or too large for the memory; a picture cannot
+            be read; or one lies in no sub-folder where these are the classes.
     """
     folder = Path(root).expanduser()
     paths = _pictures(folder, root)
+    classes = _classes(paths, root) if labels == "folders" else []
+    check_fits(name, len(paths), (channels, image_size, image_size))
     key = _key(folder, paths, image_size, channels)
     cache = folder / CACHE / f"{key}.pt"
     samples = _cached(cache)
     if samples is None:
         samples = _decode(folder, paths, image_size, channels)
         _keep(samples, cache)
-    return Dataset(name, samples, _labels(paths), source=str(folder.absolute()))
+    if not classes:
+        return Dataset(name, samples, source=str(folder.absolute()))
+    of_each = torch.tensor([classes.index(path.split("/")[0]) for path in paths])
+    return Dataset(name, samples, of_each, source=str(folder.absolute()), class_names=tuple(classes))
 
 
 def _pictures(folder: Path, root: str) -> list[str]:
@@ -141,12 +151,15 @@ def _kinds(endings: Counter[str]) -> str:
     return ", ".join([*named, *([f"{rest} more"] if rest else [])])
 
 
-def _labels(paths: list[str]) -> Tensor | None:
-    tops = [path.split("/")[0] for path in paths if "/" in path]
-    if len(tops) < len(paths):
-        return None
-    classes = {top: index for index, top in enumerate(sorted(set(tops)))}
-    return torch.tensor([classes[top] for top in tops])
+def _classes(paths: list[str], root: str) -> list[str]:
+    """Return the names of the sub-folders, sorted."""
+    loose = [path for path in paths if "/" not in path]
+    if loose:
+        lies = "no picture lies in a sub-folder" if len(loose) == len(paths) else f"{loose[0]} lies in none"
+        raise UserError(
+            f"data.labels=folders: {lies} of data.root={root}; every sub-folder must be a class of pictures"
+        )
+    return sorted({path.split("/")[0] for path in paths})
 
 
 def _key(folder: Path, paths: list[str], image_size: int, channels: int) -> str:

@@ -14,6 +14,7 @@ import torch
 from gan_experiments.configuration.fields import at_least, seeds, setting
 from gan_experiments.data import idx
 from gan_experiments.data.dataset import Dataset, ImageDataConfig
+from gan_experiments.data.memory import check_fits
 
 _TEST_SAMPLES = 26_000
 
@@ -45,6 +46,7 @@ def load(name: str, root: str, image_size: int, download: bool, samples: int, da
     Raises:
         UserError: MNIST can't be had, as ``idx.load`` says.
     """
+    check_fits(name, samples, (3, image_size, image_size))
     digits = idx.load("mnist", root, image_size, download)
 
     def test() -> Dataset:

@@ -55,13 +55,30 @@ def test_every_picture_below_the_folder_in_the_order_of_their_paths(tmp_path: Pa
     assert dataset.source == str(tmp_path)
 
 
-def test_subfolders_become_labels_where_all_pictures_lie_in_them(tmp_path: Path) -> None:
+def test_subfolders_are_classes_where_that_is_asked_for(tmp_path: Path) -> None:
     for path in ("dog/1.png", "cat/2.png", "cat/old/3.png", "ant/4.png"):
         paint(tmp_path / path)
-    assert loaded(tmp_path).labels is not None
-    assert loaded(tmp_path).labels.tolist() == [0, 1, 1, 2]  # pyright: ignore[reportOptionalMemberAccess]
-    paint(tmp_path / "loose.png")
     assert loaded(tmp_path).labels is None
+    dataset = load("pets", str(tmp_path), image_size=16, channels=3, download=False, labels="folders")
+    assert dataset.labels is not None
+    assert dataset.labels.tolist() == [0, 1, 1, 2]
+    assert dataset.class_names == ("ant", "cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("paths", "finding"),
+    [
+        (("1.png", "2.png"), "no picture lies in a sub-folder"),
+        (("cat/1.png", "loose.png"), "loose.png lies in none"),
+    ],
+)
+def test_pictures_outside_of_the_classes_are_refused(paths: tuple[str, ...], finding: str, tmp_path: Path) -> None:
+    for path in paths:
+        paint(tmp_path / path)
+    with pytest.raises(UserError) as error:
+        load("pets", str(tmp_path), image_size=16, channels=3, download=False, labels="folders")
+    assert str(error.value).startswith(f"data.labels=folders: {finding} of data.root={tmp_path}; ")
+    assert "\n" not in str(error.value)
 
 
 def test_folders_behind_symbolic_links_belong_to_it(tmp_path: Path) -> None:
@@ -85,7 +102,7 @@ def test_every_real_folder_is_visited_once(tmp_path: Path) -> None:
     }.items():
         (root / link).symlink_to(target)
     (tmp_path / "elsewhere/back").symlink_to(root)
-    dataset = loaded(root)
+    dataset = load("pictures", str(root), image_size=16, channels=3, download=False, labels="folders")
     assert sorted(colours(dataset)) == [[0, 255, 0], [255, 0, 0], [255, 0, 0]]
     assert dataset.labels is not None
     assert dataset.labels.max() < 3
