@@ -29,18 +29,11 @@ def take(dataset: Dataset, fraction: float) -> Dataset:
     Raises:
         UserError: The share is out of range, or no sample would remain.
     """
-    if not isinstance(fraction, int | float) or not 0 < fraction <= 1:
-        raise UserError(f"data.fraction={fraction}: must be a number, above 0 and at most 1")
-    if fraction == 1:
+    if fraction == 1.0:
         return dataset
-    count = round(len(dataset) * fraction)
-    if count < 1:
-        raise UserError(
-            f"data.fraction={fraction}: must leave at least one sample, and data={dataset.name} has {len(dataset)}"
-        )
-    order = _order(dataset)
-    kept, left_out = order[:count].sort().values, dataset.samples[order[count:]]
-    labels_left_out = None if dataset.labels is None else dataset.labels[order[count:]]
+    kept, others = choose(dataset.name, len(dataset), dataset.labels, fraction)
+    left_out = dataset.samples[others]
+    labels_left_out = None if dataset.labels is None else dataset.labels[others]
     return replace(
         dataset,
         samples=dataset.samples[kept],
@@ -56,14 +49,38 @@ def _joined(labels: Tensor | None, others: Tensor | None) -> Tensor | None:
     return None if labels is None or others is None else torch.cat((labels, others))
 
 
-def _order(dataset: Dataset) -> Tensor:
+def choose(data: str, count: int, labels: Tensor | None, fraction: float) -> tuple[Tensor, Tensor]:
+    """Choose samples as ``take`` does, for a loader that reads no more than it needs.
+
+    Args:
+        data: The data set's name.
+        count: Number of all samples.
+        labels: Their classes, or None.
+        fraction: The share.
+
+    Returns:
+        Indices of those that are kept, ascending, and of the others, any first ones of which are a fair choice.
+
+    Raises:
+        UserError: As for ``take``.
+    """
+    if not isinstance(fraction, int | float) or not 0 < fraction <= 1:
+        raise UserError(f"data.fraction={fraction}: must be a number, above 0 and at most 1")
+    keep = round(count * fraction)
+    if keep < 1:
+        raise UserError(f"data.fraction={fraction}: must leave at least one sample, and data={data} has {count}")
+    order = _order(count, labels)
+    return order[:keep].sort().values, order[keep:]
+
+
+def _order(count: int, of_each: Tensor | None) -> Tensor:
     """Return the indices of all samples in an order of which every beginning has the classes in proportion."""
-    shuffled = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(_SEED))
-    if dataset.labels is None:
+    shuffled = torch.randperm(count, generator=torch.Generator().manual_seed(_SEED))
+    if of_each is None:
         return shuffled
-    labels = dataset.labels[shuffled]
+    labels = of_each[shuffled]
     # The k-th of a class's n samples stands at (k + 1/2) / n of the way.
-    place = torch.empty(len(dataset), dtype=torch.float64)
+    place = torch.empty(count, dtype=torch.float64)
     for label, size in zip(*labels.unique(return_counts=True), strict=True):
         place[labels == label] = (torch.arange(int(size), dtype=torch.float64) + 0.5) / size
     return shuffled[place.argsort(stable=True)]

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from gan_experiments.configuration.fields import above, at_least, at_most, one_of, setting
 from gan_experiments.data.dataset import Dataset, ImageDataConfig
+from gan_experiments.data.fraction import choose
 from gan_experiments.data.memory import check_fits
 from gan_experiments.errors import UserError
 
@@ -32,6 +33,9 @@ CACHE = ".gan_experiments"
 
 PROGRESS: dict[str, Any] = {"unit": "picture", "delay": 1, "leave": False, "disable": None}
 """Progress bars appear only on a terminal, after a second."""
+
+_HELD_OUT = 10_000
+"""Pictures that are read, of those that are not learnt."""
 
 PREPARATION = 1
 """Version of the way in which pictures become tensors; change it with the way, or old caches are used."""
@@ -57,7 +61,15 @@ class ImageFolderDataConfig:
     sample_shape = staticmethod(ImageDataConfig.sample_shape)
 
 
-def load(name: str, root: str, image_size: int, channels: int, download: bool, labels: str = "none") -> Dataset:
+def load(
+    name: str,
+    root: str,
+    image_size: int,
+    channels: int,
+    download: bool,
+    labels: str = "none",
+    fraction: float = 1.0,
+) -> Dataset:
     """Load every picture below a folder, in the order of their paths; hidden files and folders are left out.
 
     A picture is turned as its EXIF data say and put on white where it is transparent; its shorter side is resized
@@ -73,6 +85,7 @@ def load(name: str, root: str, image_size: int, channels: int, download: bool, l
         channels: 1 for grey, 3 for colour.
         download: Without effect: there is nothing to fetch.
         labels: ``folders`` for the sub-folders of ``root``, in sorted order, as classes; or ``none``.
+        fraction: Share of the pictures that is learnt; of the others at most 10,000 are read, to be held out.
 
     Returns:
         Images uint8 ``[N, channels, image_size, image_size]``.
@@ -84,6 +97,11 @@ def load(name: str, root: str, image_size: int, channels: int, download: bool, l
     folder = Path(root).expanduser()
     paths = _pictures(folder, root)
     classes = _classes(paths, root) if labels == "folders" else []
+    numbers = {top: number for number, top in enumerate(classes)}
+    of_each = torch.tensor([numbers[path.split("/")[0]] for path in paths]) if classes else None
+    kept, left_out = choose(name, len(paths), of_each, fraction)
+    left_out = left_out[:_HELD_OUT]
+    paths = [paths[index] for index in torch.cat((kept, left_out)).tolist()]
     check_fits(name, len(paths), (channels, image_size, image_size))
     key = _key(folder, paths, image_size, channels)
     cache = folder / CACHE / f"{key}.pt"
@@ -91,10 +109,15 @@ def load(name: str, root: str, image_size: int, channels: int, download: bool, l
     if samples is None:
         samples = _decode(folder, paths, image_size, channels)
         _keep(samples, cache)
-    if not classes:
-        return Dataset(name, samples, source=str(folder.absolute()))
-    of_each = torch.tensor([classes.index(path.split("/")[0]) for path in paths])
-    return Dataset(name, samples, of_each, source=str(folder.absolute()), class_names=tuple(classes))
+    return Dataset(
+        name,
+        samples[: len(kept)],
+        None if of_each is None else of_each[kept],
+        source=str(folder.absolute()),
+        validation=samples[len(kept) :] if len(left_out) else None,
+        validation_labels=of_each[left_out] if of_each is not None and len(left_out) else None,
+        class_names=tuple(classes) or None,
+    )
 
 
 def _pictures(folder: Path, root: str) -> list[str]:
@@ -155,10 +178,8 @@ def _classes(paths: list[str], root: str) -> list[str]:
     """Return the names of the sub-folders, sorted."""
     loose = [path for path in paths if "/" not in path]
     if loose:
-        lies = "no picture lies in a sub-folder" if len(loose) == len(paths) else f"{loose[0]} lies in none"
-        raise UserError(
-            f"data.labels=folders: {lies} of data.root={root}; every sub-folder must be a class of pictures"
-        )
+        which = "no picture lies in a sub-folder" if len(loose) == len(paths) else f"{loose[0]} lies in no sub-folder"
+        raise UserError(f"data.labels=folders: {which} of data.root={root}; each must be in one, which is its class")
     return sorted({path.split("/")[0] for path in paths})
 
 

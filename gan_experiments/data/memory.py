@@ -10,7 +10,7 @@ from gan_experiments.errors import UserError
 
 
 def check_fits(data: str, count: int, shape: tuple[int, ...], bytes_each: int = 1) -> None:
-    """Make sure that samples fit into the memory that is free now; a fraction of them takes as much as all.
+    """Make sure that samples fit into the memory that is free now.
 
     Args:
         data: The data set's name.

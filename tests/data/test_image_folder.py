@@ -3,8 +3,10 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -69,7 +71,7 @@ def test_subfolders_are_classes_where_that_is_asked_for(tmp_path: Path) -> None:
     ("paths", "finding"),
     [
         (("1.png", "2.png"), "no picture lies in a sub-folder"),
-        (("cat/1.png", "loose.png"), "loose.png lies in none"),
+        (("cat/1.png", "loose.png"), "loose.png lies in no sub-folder"),
     ],
 )
 def test_pictures_outside_of_the_classes_are_refused(paths: tuple[str, ...], finding: str, tmp_path: Path) -> None:
@@ -79,6 +81,25 @@ def test_pictures_outside_of_the_classes_are_refused(paths: tuple[str, ...], fin
         load("pets", str(tmp_path), image_size=16, channels=3, download=False, labels="folders")
     assert str(error.value).startswith(f"data.labels=folders: {finding} of data.root={tmp_path}; ")
     assert "\n" not in str(error.value)
+
+
+def test_only_a_share_of_the_pictures_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(20):
+        paint(tmp_path / f"{'cat' if number % 2 else 'dog'}/{number}.png", (10 * number, 0, 0))
+    monkeypatch.setattr("gan_experiments.data.image_folder._HELD_OUT", 4)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=8 * 3 * 16 * 16))
+    part = load("pets", str(tmp_path), image_size=16, channels=3, download=False, labels="folders", fraction=0.2)
+    assert part.labels is not None
+    assert part.labels.bincount().tolist() == [2, 2]
+    assert part.validation is not None
+    assert part.validation_labels is not None
+    pictures = torch.cat((part.samples, part.validation))
+    numbers = [red // 10 for red in pictures[:, 0, 8, 8].tolist()]
+    assert len(set(numbers)) == 8
+    labels = torch.cat((part.labels, part.validation_labels)).tolist()
+    assert labels == [1 - number % 2 for number in numbers]  # cats, the first class, are odd
+    with pytest.raises(UserError, match="does not fit into memory"):
+        load("pets", str(tmp_path), image_size=16, channels=3, download=False)
 
 
 def test_folders_behind_symbolic_links_belong_to_it(tmp_path: Path) -> None:
