@@ -25,7 +25,10 @@ pytestmark = [
 CHARTS = {
     "loss": ["discriminator", "generator"],
     "prob": ["accuracy", "fake", "real"],
-    "training": ["epoch", "grad_norm_discriminator", "grad_norm_generator", "steps_per_second"],
+    "training": [
+        *("epoch", "grad_norm_discriminator", "grad_norm_generator"),
+        *("rate_discriminator", "rate_generator", "steps_per_second"),
+    ],
 }
 SECTIONS = ["latest", "loss", "prob", "score", "step_loss", "training", "Model metrics"]
 

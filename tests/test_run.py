@@ -53,6 +53,8 @@ EPOCH_METRICS = (
     "prob/accuracy",
     "training/grad_norm_discriminator",
     "training/grad_norm_generator",
+    "training/rate_discriminator",
+    "training/rate_generator",
     "training/steps_per_second",
     "training/epoch",
 )

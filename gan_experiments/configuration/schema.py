@@ -16,6 +16,7 @@ from gan_experiments.configuration.fields import (
     above,
     any_of,
     at_least,
+    at_most,
     below,
     each,
     matching,
@@ -47,6 +48,28 @@ class TrainConfig:
     momentum: float = setting(
         0.0, "factor of the last update in the next, for sgd and rmsprop", at_least(0) & below(1)
     )
+    schedule: str = setting(
+        "constant",
+        "the way of the learning rates from their own values to lr_final, and of all that has a ..._final",
+        one_of("constant", "linear", "cosine", "step"),
+    )
+    schedule_epochs: float | None = setting(
+        None, "epochs after which linear and cosine are at the end; null for all epochs", above(0)
+    )
+    warmup_epochs: float = setting(
+        0.0, "epochs over which learning rates rise linearly from 0, before the schedule begins", at_least(0)
+    )
+    lr_final: float = setting(0.0, "factor of the learning rates at the schedule's end", at_least(0))
+    step_epochs: float | None = setting(None, "epochs between the steps of schedule=step", above(0))
+    step_gamma: float = setting(
+        0.1, "what is left of the way to the end after each step of schedule=step", above(0) & at_most(1)
+    )
+    beta2_final: float | None = setting(
+        None, "second of betas at the schedule's end; null keeps it", at_least(0) & below(1)
+    )
+    penalty_final: float | None = setting(
+        None, "factor of the penalty's weight at the schedule's end; null keeps it", at_least(0)
+    )
     discriminator_steps: int = setting(1, "discriminator updates before each generator update", at_least(1))
     precision: str = setting(
         "fp32", "tf32 are CUDA's matrix units; bf16 is autocast, weights stay float32", one_of("fp32", "tf32", "bf16")
@@ -59,11 +82,17 @@ class TrainConfig:
     ema: float | None = setting(
         None, "decay a step of an average of G's weights, which samples then use; null for none", above(0) & below(1)
     )
+    ema_final: float | None = setting(
+        None, "ema at the schedule's end, which its half-life goes to; null keeps it", above(0) & below(1)
+    )
     instance_noise: float = setting(
         0.0, "standard deviation of noise on all that D sees, whose values lie in [-1, 1]", at_least(0)
     )
     instance_noise_epochs: int | None = setting(
         None, "epochs over which instance_noise falls linearly to 0; null keeps it", at_least(1)
+    )
+    instance_noise_final: float | None = setting(
+        None, "instance_noise at the schedule's end, instead of a fall of its own; null keeps it", at_least(0)
     )
     checkpoint_every: int = setting(5, "epochs between checkpoints; the last step always makes one", at_least(1))
     early_stop: list[str] = setting(

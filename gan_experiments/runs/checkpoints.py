@@ -62,7 +62,7 @@ class Checkpoints:
 
     def _save(self, k: int, event: CheckpointDue) -> None:
         run = self._runs[k]
-        if event.epoch > 0 and event.step == self._trainer.schedule.end_of(event.epoch):
+        if event.epoch > 0 and event.step == self._trainer.length.end_of(event.epoch):
             path = run.directory.generator_after(event.epoch)
             checkpoint.save(path, {"generator": self._weights(k)} | self._description(k))
         checkpoint.save(run.directory.checkpoint, event.state | self._description(k))

@@ -12,7 +12,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.configuration.compose import without_hydra
-from gan_experiments.configuration.instantiate import takes_labels
+from gan_experiments.configuration.instantiate import build, takes_labels
 from gan_experiments.configuration.schema import EvaluateConfig, TrainConfig
 from gan_experiments.configuration.validation import validate
 from gan_experiments.data.load import load_data
@@ -59,9 +59,12 @@ def check(cfg: DictConfig, here: bool = True) -> None:
     from gan_experiments.models.conditioning import classes_for
     from gan_experiments.training.device import resolve_device
     from gan_experiments.training.optimizers.optimizer import check_optimizer
+    from gan_experiments.training.schedules import check_schedules
 
     validate(cfg)
-    check_optimizer(cast(TrainConfig, OmegaConf.to_object(cfg.train)))
+    train = cast(TrainConfig, OmegaConf.to_object(cfg.train))
+    check_optimizer(train)
+    check_schedules(train, train.penalty_final is not None and _has_penalty(cfg))
     device = resolve_device(cfg.device if here else "cpu")
     if here and cfg.train.precision == "tf32" and device.type != "cuda":
         raise UserError(f"train.precision=tf32: needs CUDA, and this run is on {device}; fp32 and bf16 work")
@@ -88,6 +91,10 @@ def check(cfg: DictConfig, here: bool = True) -> None:
         from gan_experiments.runs.start_from import new_networks, starting_weights
 
         new_networks(cfg, dataset, starting_weights(cfg))
+
+
+def _has_penalty(cfg: DictConfig) -> bool:
+    return build(cfg.penalty) is not None or getattr(build(cfg.objective), "penalty", None) is not None
 
 
 def _check_scores(train: DictConfig, measured: list[str]) -> None:

@@ -61,7 +61,7 @@ class RunMonitor:
         lights = self._lights[k]
         before = set(lights.on)
         new = lights.epoch(event.step, event.metrics)
-        last = event.step == self._trainer.schedule.total_steps
+        last = event.step == self._trainer.length.total_steps
         every = self._runs[k].cfg.evaluate.every
         enough: str | None = None
         due = last or self._hopeless(k) is not None or (every is not None and event.epoch % every == 0)

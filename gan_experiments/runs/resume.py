@@ -202,11 +202,11 @@ def state_to_resume(cfg: DictConfig, run_dir: Path) -> dict[str, Any] | None:
 def _check_length(done: int, cfg: DictConfig, path: Path) -> None:
     """Make sure that a run has not gone further than it is asked to go."""
     from gan_experiments.data.load import load_data  # this and the next import torch, which a refusal does without
-    from gan_experiments.training.schedule import Schedule
+    from gan_experiments.training.run_length import RunLength
 
-    schedule = Schedule.of(len(load_data(cfg.data)), cast(TrainConfig, OmegaConf.to_object(cfg.train)))
-    if done > schedule.total_steps:
-        least = -(-done * schedule.per_step // schedule.size)
+    length = RunLength.of(len(load_data(cfg.data)), cast(TrainConfig, OmegaConf.to_object(cfg.train)))
+    if done > length.total_steps:
+        least = -(-done * length.per_step // length.size)
         raise UserError(
             f"train.epochs={cfg.train.epochs}: must be at least {least}; the run of {path} is at step {done} already"
         )

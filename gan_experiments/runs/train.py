@@ -82,7 +82,7 @@ def train_runs(runs: Sequence[Run]) -> list[float | RunFailedError]:
             samples=tracking.samples,
             sample_every=tracking.sample_every,
         )
-    total_steps, epochs = trainer.schedule.total_steps, trainer.schedule.epochs
+    total_steps, epochs = trainer.length.total_steps, trainer.length.epochs
 
     # 3. Resume from the checkpoints, where there are any.
     for k, run in enumerate(runs):

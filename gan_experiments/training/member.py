@@ -17,8 +17,8 @@ class Member:
 
     Attributes:
         networks: Its generator and discriminator, initialised from its own seed.
-        train: Its settings. Members of a stack agree in all but the optimiser's settings, the decay of the EMA and
-            instance noise.
+        train: Its settings. Members of a stack agree in all but the optimiser's settings, schedules, the decay of
+            the EMA and instance noise.
         seed: Seed of its batches' order and of all its noise.
         objective: Its losses. Members of a stack share the class; the coefficients may differ.
         penalty: The penalty that D's loss has on top, or None. Members of a stack share the class.

@@ -16,12 +16,13 @@ from gan_experiments.errors import UserError
 from gan_experiments.models.networks import logits_of
 from gan_experiments.models.stacking import UnstackableError, Vmapped
 from gan_experiments.training.augmentation_term import augmentation_term
-from gan_experiments.training.instance_noise import InstanceNoise
+from gan_experiments.training.instance_noise import instance_noise
 from gan_experiments.training.member import Member
 from gan_experiments.training.optimizers.optimizer import Optimizer, optimizer_class, rates_of
 from gan_experiments.training.penalty_terms import penalty_terms
 from gan_experiments.training.player import Player
 from gan_experiments.training.random_numbers import Masks, StepDraws
+from gan_experiments.training.schedules import Schedules
 from gan_experiments.training.stacked_terms import Terms
 
 
@@ -51,8 +52,8 @@ class AdversarialStep:
     summed, never averaged, so that none reaches another's gradient.
 
     Args:
-        members: The runs. They may differ in the optimiser's settings and in instance noise, in the decay of the
-            EMA where all have one, and in the coefficients of their objectives, penalties and augmentations.
+        members: The runs. They may differ in the optimiser's settings, schedules and instance noise, in the decay
+            of the EMA where all have one, and in the coefficients of objectives, penalties and augmentations.
         dataset: For normalisation.
         samples: The data set's samples, on the device.
 
@@ -95,7 +96,7 @@ class AdversarialStep:
         self._per_sample = networks[0].per_sample
         has_constant_rows = networks[0].constant_rows and not isinstance(self.generator.network, Vmapped)
         self._one_pass = self._per_sample and has_constant_rows
-        # 5. Optimisers, and the average of G's weights.
+        # 5. Optimisers, the average of G's weights, and all that changes with the step.
         self._optimizers: dict[Player, Optimizer] = {
             player: optimizer_class(train.optimizer)(player.parameters.flat, rates)
             for player, rates in (
@@ -106,14 +107,11 @@ class AdversarialStep:
         self._average: Tensor | None = None
         if train.ema is not None:
             self._average = self.generator.parameters.flat.clone()
-            decays = [member.ema for member in trains if member.ema is not None]
-            self._average_rate = torch.tensor([[1 - decay] for decay in decays], device=device)  # [K, 1]
-        # 6. Stabilisers: penalties on D, augmentation of all that D sees, and noise on it.
+        optimizers = (self._optimizers[player] for player in (self.generator, self.discriminator))
+        self._schedules = Schedules(trains, len(dataset), *optimizers)
+        # 6. Penalties on D, and augmentation of all that D sees.
         self._penalties, self._on_logits = penalty_terms(members, dataset.sample_shape, self._batch, device)
         self._augmentation = augmentation_term(members, dataset.sample_shape, device)
-        self._instance_noise = None
-        if any(member.instance_noise for member in trains):
-            self._instance_noise = InstanceNoise(trains, len(dataset), device)
         # 7. Random numbers for all of these.
         self._draws = StepDraws(
             self.generator,
@@ -124,7 +122,7 @@ class AdversarialStep:
             updates=self._updates,
             penalties=self._penalties,
             real_for_generator=self._real_for_g,
-            instance_noise=self._instance_noise is not None,
+            instance_noise=self._schedules.instance_noise is not None,
             augmentation=None if self._augmentation is None else self._augmentation.uniforms,
             dtype=torch.bfloat16 if self._autocast else torch.float32,
             device=device,
@@ -146,6 +144,7 @@ class AdversarialStep:
         """
         # 1. Noise, the real batches of D's updates, and as many generated ones and one for G. Generated samples have
         #    the labels of the real ones beside them, so that they are as frequent; G's have the last ones'.
+        self._schedules.update()
         drawn = self._draws.draw(keys)
         real = [self.real_batch(indices[..., i, :]) for i in range(self._updates)]
         labels = [batch.y for batch in (*real, real[-1])]
@@ -154,8 +153,8 @@ class AdversarialStep:
         seen = [*real, *for_d, for_g, *[real[-1]] * self._real_for_g]
         if self._augmentation is not None and drawn.augment is not None:
             seen = self._augmentation(seen, drawn.augment.split(self._batch, int(self._stacked)))
-        if self._instance_noise is not None and drawn.normal is not None:
-            noise = self._instance_noise(drawn.normal, self._optimizers[self.discriminator].step)
+        if self._schedules.instance_noise is not None and drawn.normal is not None:
+            noise = instance_noise(drawn.normal, self._schedules.instance_noise)
             parts = noise.split(self._batch, int(self._stacked))
             parts = (*parts, *[parts[self._updates - 1]] * self._real_for_g)  # as for D's last update
             seen = [batch._replace(x=batch.x + part) for batch, part in zip(seen, parts, strict=True)]
@@ -216,10 +215,13 @@ class AdversarialStep:
                 fake_logits, of_fake = self._judge(generated, [half[1] for half in halves])
                 class_loss = of_real + of_fake
         loss = sum(class_loss, self._objective("discriminator_loss", real_logits, fake_logits))
-        for penalty, (uniform, penalty_masks) in zip(self._penalties, for_penalties, strict=True):
-            loss = loss + penalty(self.discriminator, real, generated, uniform, penalty_masks)
-        for term in self._on_logits:
-            loss = loss + term(real_logits, fake_logits)
+        terms = [
+            penalty(self.discriminator, real, generated, uniform, penalty_masks)
+            for penalty, (uniform, penalty_masks) in zip(self._penalties, for_penalties, strict=True)
+        ]
+        factor = self._schedules.penalty
+        for term in (*terms, *(term(real_logits, fake_logits) for term in self._on_logits)):  # scalars, or [K] each
+            loss = loss + (term if factor is None else term * factor.view(term.shape))
         self._descend(self.discriminator, loss, self._clip)
         return loss.detach(), real_logits.detach(), fake_logits.detach()
 
@@ -228,8 +230,8 @@ class AdversarialStep:
             fake_logits, class_loss = self._judge(generated, masks)
         loss = sum(class_loss, self._objective("generator_loss", real_logits, fake_logits))
         self._descend(self.generator, loss)
-        if self._average is not None:
-            self._average.lerp_(self.generator.parameters.flat, self._average_rate)
+        if self._average is not None and self._schedules.average_rate is not None:
+            self._average.lerp_(self.generator.parameters.flat, self._schedules.average_rate)
         return loss.detach()
 
     @torch.no_grad()
@@ -265,6 +267,10 @@ class AdversarialStep:
     def sampler(self, k: int) -> nn.Module:
         """Return the generator that member ``k``'s samples and scores use: the averaged one where there is one."""
         return self.generator.parameters.member(k, self._average)
+
+    def scheduled(self) -> list[dict[str, float]]:
+        """Return each member's learning rates and other scheduled values in the latest step, by metrics' names."""
+        return self._schedules.metrics()
 
     def measurements(self) -> dict[str, Tensor]:
         """Return the 2-norm of each player's latest gradient, and the augmentation's metrics, by name, ``[K]``."""

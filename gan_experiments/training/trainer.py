@@ -29,7 +29,7 @@ from gan_experiments.training.events import (
 )
 from gan_experiments.training.held_out import held_out
 from gan_experiments.training.member import Member
-from gan_experiments.training.schedule import Schedule
+from gan_experiments.training.run_length import RunLength
 from gan_experiments.training.statistics import EpochStatistics, Window, fetch
 from gan_experiments.training.step import AdversarialStep
 
@@ -51,7 +51,7 @@ class Trainer:
         sample_every: Epochs between draws.
 
     Attributes:
-        schedule: The steps that end the epochs.
+        length: Its steps and epochs.
         step: Generator updates finished.
     """
 
@@ -84,12 +84,12 @@ class Trainer:
         self._ending: set[int] = set()
         self._stop = False
         self.step = 0
-        self.schedule = Schedule.of(len(dataset), self._train)
+        self.length = RunLength.of(len(dataset), self._train)
 
     @property
     def epoch(self) -> int:
         """Passes over the data finished."""
-        return self.schedule.finished(self.step)
+        return self.length.finished(self.step)
 
     def generator(self, k: int = 0) -> nn.Module:
         """Return the generator that member ``k``'s samples and scores use: averaged where ``train.ema`` is on."""
@@ -112,7 +112,7 @@ class Trainer:
             for k in self._living():
                 yield k, self._draw_samples(k)
                 yield from self._leave(k, None)
-        while self.step < self.schedule.total_steps and any(self._alive):
+        while self.step < self.length.total_steps and any(self._alive):
             if self._stop:
                 for k in self._living():
                     yield from self._leave(k, Stopped(self.step, self.epoch))
@@ -129,7 +129,7 @@ class Trainer:
         return [k for k, alive in enumerate(self._alive) if alive]
 
     def _train_window(self) -> Iterator[tuple[int, Event]]:
-        end = min(self.schedule.end_of(self.epoch + 1), self.schedule.total_steps)
+        end = min(self.length.end_of(self.epoch + 1), self.length.total_steps)
         count = min(WINDOW, end - self.step)
         started = time.perf_counter()
         indices, keys = self._inputs(count)
@@ -141,9 +141,10 @@ class Trainer:
             yield from self._report(k, windows[k], seconds)
         if self.step == end:
             measured = {name: values.tolist() for name, values in self._step.measurements().items()}
+            scheduled = self._step.scheduled()
             for k in self._living():
                 own = {name: values[k] for name, values in measured.items()}
-                yield from self._finish_epoch(k, own | self._of_held_out(k))
+                yield from self._finish_epoch(k, own | scheduled[k] | self._of_held_out(k))
 
     def _inputs(self, count: int) -> tuple[Tensor, Tensor]:
         """Return batch indices and noise keys of the next steps, on the device, with the steps in front."""
@@ -165,18 +166,18 @@ class Trainer:
             loss_d, loss_g = window.losses.numpy().T
             real, fake = window.probabilities.mean(2).numpy().T
             last, rate = window.first + len(window) - 1, len(window) / max(seconds, 1e-9)
-            yield k, StepsFinished(last, self.schedule.fraction(last), loss_d, loss_g, real, fake, rate)
+            yield k, StepsFinished(last, self.length.fraction(last), loss_d, loss_g, real, fake, rate)
         if failure is not None:
             step, reason = failure
             self._alive[k] = False
-            yield k, Diverged(step, self.schedule.finished(step - 1), reason)
+            yield k, Diverged(step, self.length.finished(step - 1), reason)
             return
         self._statistics[k].add(window, seconds)
 
     def _finish_epoch(self, k: int, measured: dict[str, float]) -> Iterator[tuple[int, Event]]:
         statistics, self._statistics[k] = self._statistics[k], EpochStatistics()
         yield k, EpochFinished(self.step, self.epoch, statistics.metrics() | measured, *statistics.histograms)
-        last = self.step == self.schedule.total_steps
+        last = self.step == self.length.total_steps
         if self.epoch % self._sample_every == 0 or last or k in self._ending:
             yield k, self._draw_samples(k)
         if k in self._ending and not last:

@@ -32,3 +32,11 @@ def test_momentum_is_refused_where_the_optimiser_has_none() -> None:
 def test_an_augmentation_that_cannot_be(overrides: list[str], line: str) -> None:
     with pytest.raises(UserError, match=f"^{line}"):
         check(compose(["device=cpu", *overrides]))
+
+
+def test_a_penalty_is_scheduled_where_there_is_one_of_its_own_or_the_objective_s() -> None:
+    scheduled = ["device=cpu", "data=ring", "train.schedule=cosine", "train.penalty_final=0.1"]
+    with pytest.raises(UserError, match=r"^train\.penalty_final=0\.1: must be null with penalty=none"):
+        check(compose(scheduled))
+    check(compose([*scheduled, "penalty=r1"]))
+    check(compose([*scheduled, "objective=wasserstein_gp"]))

@@ -77,7 +77,7 @@ def test_every_member_equals_its_solo_run(dataset, others):
     """Over the first hundred steps losses agree to 1e-4, samples to one grey level."""
     specs = [{}, *others]
     trainer, stacked = train(dataset, [member(**spec) for spec in specs])
-    assert trainer.schedule.total_steps >= 100
+    assert trainer.length.total_steps >= 100
     for spec, events in zip(specs, stacked, strict=True):
         _, (alone,) = train(dataset, [member(**spec)])
         assert [type(e) for e in events] == [type(e) for e in alone]
@@ -129,7 +129,7 @@ def larger():
 def test_convolutions_of_other_widths_equal_their_solo_runs(larger, members, spectral_norm, penalty):
     """Widths, latent dimensions, slopes and dropout differ; batch norm's statistics are those of the solo runs."""
     trainer, stacked = train(larger, [convolutional(k, spectral_norm, penalty) for k in range(members)])
-    assert trainer.schedule.total_steps >= 100
+    assert trainer.length.total_steps >= 100
     for k, events in enumerate(stacked):
         solo, (alone,) = train(larger, [convolutional(k, spectral_norm, penalty)])
         np.testing.assert_allclose(losses(events), losses(alone), rtol=1e-4, atol=1e-4)

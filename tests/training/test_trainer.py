@@ -58,7 +58,7 @@ def losses(events):
 def test_events_of_a_whole_run():
     trainer = make()
     events = run(trainer)
-    assert trainer.schedule.total_steps == 23  # ceil(4 * 45 / 8): every image seen four times, every batch full
+    assert trainer.length.total_steps == 23  # ceil(4 * 45 / 8): every image seen four times, every batch full
     assert [e.step for e in of(EpochFinished, events)] == [6, 12, 17, 23]
     assert [e.epoch for e in of(EpochFinished, events)] == [1, 2, 3, 4]
     assert [e.epoch for e in of(SamplesDrawn, events)] == [0, 3, 4]
@@ -81,6 +81,8 @@ def test_epoch_metrics_are_the_means_of_its_steps_and_histograms_count_every_sam
         "accuracy/discriminator",
         "grad_norm/discriminator",
         "grad_norm/generator",
+        "rate/discriminator",
+        "rate/generator",
         "speed/steps_per_second",
     }
     assert first.real_histogram.sum() == first.fake_histogram.sum() == 6 * B
@@ -199,7 +201,7 @@ def test_a_weight_that_is_not_finite_is_never_checkpointed():
 def test_several_discriminator_steps_share_an_epoch_s_data():
     trainer = make(discriminator_steps=3)
     events = run(trainer)
-    assert trainer.schedule.total_steps == 8  # ceil(4 * 45 / 24)
+    assert trainer.length.total_steps == 8  # ceil(4 * 45 / 24)
     assert [e.epoch for e in of(EpochFinished, events)] == [1, 2, 3, 4]
 
 

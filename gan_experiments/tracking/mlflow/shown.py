@@ -28,6 +28,12 @@ _METRICS = {
     "grad_norm/generator": "training/grad_norm_generator",
     "loss_step/discriminator": "step_loss/discriminator",
     "loss_step/generator": "step_loss/generator",
+    "rate/discriminator": "training/rate_discriminator",
+    "rate/generator": "training/rate_generator",
+    "schedule/beta2": "training/schedule_beta2",
+    "schedule/ema": "training/schedule_ema",
+    "schedule/instance_noise": "training/schedule_instance_noise",
+    "schedule/penalty": "training/schedule_penalty",
     "speed/steps_per_second": "training/steps_per_second",
 }
 _SCORES = "score/"

@@ -21,6 +21,7 @@ class Adam(Optimizer):
     ``w <- w - lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)``. Weight decay is added to g.
     """
 
+    uses_betas: ClassVar[bool] = True
     decoupled: ClassVar[bool] = False
     """True if weight decay shrinks the weights themselves, instead of joining the gradient."""
 

@@ -67,6 +67,8 @@ class Optimizer(ABC):
 
     uses_momentum: ClassVar[bool] = False
     """True if ``train.momentum`` applies."""
+    uses_betas: ClassVar[bool] = False
+    """True if ``train.betas`` apply."""
 
     def __init__(self, parameters: Tensor, rates: Sequence[Rates[float]]) -> None:
         device = parameters.device

@@ -22,7 +22,7 @@ def told(recorded: Line, scored_once: bool) -> list[tuple[str, float, int]]:
 def test_sections_of_charts_come_in_a_useful_order() -> None:
     recorded = (
         *("epoch", "accuracy/discriminator", "grad_norm/generator", "loss/generator", "loss_step/generator"),
-        *("prob/real", "speed/steps_per_second", "eval/recall"),
+        *("prob/real", "rate/generator", "schedule/ema", "speed/steps_per_second", "eval/recall"),
     )
     names = [f"{shown.LATEST}samples", *map(shown.metric_name, recorded)]
     sections = sorted({name.rpartition("/")[0] for name in names})

@@ -1,4 +1,4 @@
-"""The steps that end the epochs of a run."""
+"""Steps and epochs: how long a run is, and where its epochs end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gan_experiments.configuration.schema import TrainConfig
 
 
 @dataclass(frozen=True)
-class Schedule:
+class RunLength:
     """Steps and epochs of a run: every batch is full, an epoch's tail joins the next one's head.
 
     Attributes:
@@ -22,8 +22,8 @@ class Schedule:
     epochs: int
 
     @classmethod
-    def of(cls, size: int, train: TrainConfig) -> Schedule:
-        """Return the schedule of ``train`` on ``size`` samples."""
+    def of(cls, size: int, train: TrainConfig) -> RunLength:
+        """Return the length of ``train`` on ``size`` samples."""
         return cls(size, train.batch_size * train.discriminator_steps, train.epochs)
 
     @property
@@ -31,9 +31,9 @@ class Schedule:
         """Steps of the whole run."""
         return self.end_of(self.epochs)
 
-    def end_of(self, epoch: int) -> int:
+    def end_of(self, epoch: float) -> int:
         """Return the number of steps after which every sample has been seen ``epoch`` times."""
-        return -(-epoch * self.size // self.per_step)
+        return int(-(-epoch * self.size // self.per_step))
 
     def finished(self, step: int) -> int:
         """Return the number of epochs that are over after ``step`` steps."""
