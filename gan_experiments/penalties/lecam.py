@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -39,7 +39,10 @@ class LeCam(OnLogits):
     def __init__(self, name: str, weight: float, decay: float, start: int) -> None:
         super().__init__(name, weight)
         self.decay, self.start = decay, start
-        self.real = self.fake = self.updates = 0.0
+        # Numbers here, tensors where the step computes with them.
+        self.real: Any = 0.0
+        self.fake: Any = 0.0
+        self.updates: Any = 0.0
 
     def after(self, real: Tensor, fake: Tensor) -> tuple[Tensor, ...]:
         """Return the averages with these logits, and the number of updates."""

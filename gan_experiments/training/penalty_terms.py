@@ -100,8 +100,12 @@ def penalty_terms(
         given = [penalty for penalty in penalties if penalty is not None]
         if given and len(given) < len(penalties):
             raise UnstackableError("some members have a penalty and others none")
-        if given and all(isinstance(penalty, OnLogits) for penalty in given):
-            on_logits.append(LogitTerm(given, device))
-        elif given:
-            terms.append(PenaltyTerm(given, sample_shape, batch, device))
+        of_logits = [penalty for penalty in given if isinstance(penalty, OnLogits)]
+        of_derivative = [penalty for penalty in given if not isinstance(penalty, OnLogits)]
+        if of_logits and of_derivative:
+            raise UnstackableError("some members have a penalty on D's outputs and others one on its derivative")
+        if of_logits:
+            on_logits.append(LogitTerm(of_logits, device))
+        if of_derivative:
+            terms.append(PenaltyTerm(of_derivative, sample_shape, batch, device))
     return terms, on_logits

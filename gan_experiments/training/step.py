@@ -172,7 +172,7 @@ class AdversarialStep:
                 self._augmentation.observe(of_real)
         # 4. One update of G, against D as it is now.
         self.discriminator.parameters.require_gradients(False)
-        seen_by_g = self._logits_now(*real_for_g, drawn.real) if real_for_g else real_logits
+        seen_by_g = self._logits_now(real_for_g[0], drawn.real) if real_for_g else real_logits
         loss_g = self._update_generator(for_g, seen_by_g, drawn.fake)
         return StepStatistics(loss_d, loss_g, real_logits, fake_logits)
 

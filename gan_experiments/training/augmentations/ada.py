@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -97,10 +97,14 @@ class Ada(Augmentation):
         cutout: float,
     ) -> None:
         super().__init__(name)
-        self.target, self.speed, self.interval, self.strength, self.limit = target, speed, interval, strength, limit
+        self.target, self.speed, self.interval, self.limit = target, speed, interval, limit
         self.flip, self.translation, self.scale, self.aspect = flip, translation, scale, aspect
         self.brightness, self.contrast, self.saturation, self.cutout = brightness, contrast, saturation, cutout
-        self.rt = self.signs = self.updates = 0.0
+        # Numbers here, tensors where the step computes with them.
+        self.strength: Any = strength
+        self.rt: Any = 0.0
+        self.signs: Any = 0.0
+        self.updates: Any = 0.0
 
     def uniforms(self, sample_shape: Sequence[int]) -> int:
         """One for each of eight decisions, and nine for the values."""
