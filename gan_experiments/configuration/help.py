@@ -25,6 +25,7 @@ Examples:
   python -m gan_experiments.run                                        good digits in a minute or two
   python -m gan_experiments.run experiment=quickstart                  half a minute on a CPU
   python -m gan_experiments.run model.latent_dim=64 train.lr=1e-4      a single run of your own
+  python -m gan_experiments.run experiment=conditional                 digits class by class
   python -m gan_experiments.run -m train.lr=1e-4,2e-4 'seed=range(4)'  a sweep: eight runs
   python -m gan_experiments.run -m hydra/launcher=fused 'seed=range(8)'  trained together, as one program
   python -m gan_experiments.run -m hydra/launcher=submitit_slurm 'seed=range(8)'  as jobs of a cluster
