@@ -32,6 +32,7 @@ def draw(
     """
     import numpy as np
 
+    from gan_experiments.models.conditioning import columns_of
     from gan_experiments.runs.finished_run import STEPS
     from gan_experiments.tracking.pictures import figures, images
 
@@ -40,8 +41,7 @@ def draw(
         np.save(out, array)
     elif array.dtype == np.uint8:
         classes = run.generator(epoch).classes if label is None else None
-        columns = STEPS if rows else classes if classes is not None and classes <= count else None
-        images.sample_grid(array, columns=columns).save(out)
+        images.sample_grid(array, columns=STEPS if rows else columns_of(count, classes)).save(out)
     else:
         done = run.plain_config["train"]["epochs"] if epoch is None else epoch
         images.rasterise(figures.scatter(array, np.load(run.files.real_points), done)).save(out)

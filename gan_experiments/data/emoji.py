@@ -8,7 +8,7 @@ skin tones and without those that look the same; ``build_emoji.py`` draws ``emoj
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan_experiments.configuration.fields import at_least, setting
+from gan_experiments.configuration.fields import any_of, at_least, setting
 from gan_experiments.data.dataset import Dataset, ImageDataConfig
 from gan_experiments.data.memory import check_fits
 from gan_experiments.data.resize import resize
@@ -44,6 +44,11 @@ class EmojiDataConfig(ImageDataConfig):
 
     _target_: str = setting("gan_experiments.data.emoji.load", "function that loads the data")
     image_size: int = setting(32, "height and width in pixels; 32 is what is stored", at_least(1))
+    kinds: list[str] = setting(
+        [],
+        "kinds that are learnt, each a class; empty for all nine",
+        any_of("faces", "people", "nature", "food", "places", "activities", "objects", "symbols", "flags"),
+    )
 
     @staticmethod
     def sample_shape(keys: Mapping[str, Any]) -> tuple[int, ...]:
@@ -51,7 +56,7 @@ class EmojiDataConfig(ImageDataConfig):
         return 3, keys["image_size"], keys["image_size"]
 
 
-def load(name: str, root: str, image_size: int, download: bool) -> Dataset:
+def load(name: str, root: str, image_size: int, download: bool, kinds: Sequence[str] = ()) -> Dataset:
     """Load the emoji, on white, with their kinds as labels; every tenth is kept for the test set.
 
     Args:
@@ -59,9 +64,10 @@ def load(name: str, root: str, image_size: int, download: bool) -> Dataset:
         root: Without effect: the pictures lie in the package.
         image_size: Height and width in pixels.
         download: Without effect: there is nothing to fetch.
+        kinds: Names of the kinds that are learnt, in any order; all where there are none.
 
     Returns:
-        Images uint8 ``[N, 3, image_size, image_size]`` with labels 0..8, whose names are ``class_names``.
+        Images uint8 ``[N, 3, image_size, image_size]`` with labels from 0, whose names are ``class_names``.
 
     Raises:
         UserError: The package's own file is damaged.
@@ -71,9 +77,12 @@ def load(name: str, root: str, image_size: int, download: bool) -> Dataset:
     check_fits(name, len(labels), (3, image_size, image_size))
     pictures = resize(_pictures(len(labels)), image_size)
     is_test = torch.arange(len(labels)) % _HELD_OUT == _HELD_OUT - 1
+    names = tuple(kind for kind in classes if not kinds or kind in kinds)
+    new_labels = torch.tensor([names.index(kind) if kind in names else -1 for kind in classes])[labels]
 
     def part(chosen: Tensor) -> Dataset:
-        return Dataset(name, pictures[chosen], labels[chosen], "Noto Color Emoji 2.042", class_names=tuple(classes))
+        rows = chosen & (new_labels >= 0)
+        return Dataset(name, pictures[rows], new_labels[rows], "Noto Color Emoji 2.042", class_names=names)
 
     test = part(is_test)
     return replace(part(~is_test), test=lambda: test)

@@ -12,6 +12,8 @@ In all three G gets the label's unit vector beside z.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -81,6 +83,17 @@ def labels_in_turn(count: int, classes: int) -> Tensor:
     return torch.arange(count) % classes
 
 
+def columns_of(count: int, classes: int | None) -> int | None:
+    """Return the columns of a picture of ``count`` samples with labels in turn: each column of one class.
+
+    The picture is as square as that allows. None where not every class has a column.
+    """
+    if classes is None or classes > count:
+        return None
+    return classes * min(max(1, round(math.sqrt(count) / classes)), count // classes)
+
+
 def whole_rows(count: int, classes: int | None) -> int:
-    """Return the largest number of samples up to ``count`` that fills rows with a column a class."""
-    return count if classes is None or classes > count else count - count % classes
+    """Return the largest number of samples up to ``count`` that fills whole rows of a column a class."""
+    columns = columns_of(count, classes)
+    return count if columns is None else count - count % columns

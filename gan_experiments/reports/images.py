@@ -11,7 +11,7 @@ import numpy as np
 from hydra.errors import InstantiationException
 from PIL import Image
 
-from gan_experiments.models.conditioning import labels_in_turn, whole_rows
+from gan_experiments.models.conditioning import columns_of, labels_in_turn, whole_rows
 from gan_experiments.reports.record import Histogram, RunRecord
 from gan_experiments.tracking.journal import read
 from gan_experiments.tracking.mlflow.served_generator import ServedGenerator, load_generator
@@ -75,9 +75,7 @@ def _picture(record: RunRecord, generator: ServedGenerator | None, z: np.ndarray
             return Picture(_render(record, generator.predict(latents), is_image))
         labels = labels_in_turn(count, generator.classes).numpy()
         array = generator.predict({"latents": latents, "labels": labels})
-        return Picture(
-            _render(record, array, is_image, generator.classes if count % generator.classes == 0 else None)
-        )
+        return Picture(_render(record, array, is_image, columns_of(_IMAGES, generator.classes)))
     saved = [line for line, _ in read(record.directory.journal) if line["kind"] == "samples"]
     if not saved:
         return None

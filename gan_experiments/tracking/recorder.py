@@ -16,6 +16,7 @@ import yaml
 from gan_experiments.configuration import override
 from gan_experiments.errors import UserError
 from gan_experiments.evaluation.protocol import SCORES
+from gan_experiments.models.conditioning import columns_of
 from gan_experiments.tracking.journal import WARNING, Journal, Line, read
 from gan_experiments.tracking.metadata import RunDescription, describe, flatten, origin
 from gan_experiments.tracking.moved import settle_run
@@ -106,11 +107,8 @@ class Recorder:
         write_json(self.directory.run, fresh | known | current)
 
     def _columns(self) -> int | None:
-        """Return the columns of sample pictures: one a class, if labels are learnt and all classes fit; else None."""
-        classes = self.run.dataset.classes
-        return (
-            classes if self.run.conditional and classes is not None and classes <= self.run.tracking.samples else None
-        )
+        """Return the columns of sample pictures, if each shows one class; else None."""
+        return columns_of(self.run.tracking.samples, self.run.dataset.classes if self.run.conditional else None)
 
     def _is_scored_once(self) -> bool:
         """Return whether the run is scored at its end alone."""

@@ -50,6 +50,17 @@ def test_every_tenth_is_kept_for_the_test_set_and_none_is_in_both(pictures: Data
     assert not any(picture.numpy().tobytes() in learnt for picture in test.samples)
 
 
+def test_some_kinds_alone() -> None:
+    every = emoji.load("emoji", root="data", image_size=32, download=False)
+    some = emoji.load("emoji", root="data", image_size=32, download=False, kinds=["flags", "faces"])
+    assert some.class_names == ("faces", "flags")
+    assert every.labels is not None
+    assert some.labels is not None
+    assert torch.equal(some.samples[some.labels == 1], every.samples[every.labels == 8])
+    assert some.test is not None
+    assert set(some.test().labels.tolist()) == {0, 1}  # type: ignore[union-attr]
+
+
 def test_they_are_resized_where_another_size_is_asked_for() -> None:
     assert emoji.load("emoji", root="data", image_size=16, download=False).sample_shape == (3, 16, 16)
 
