@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from gan_experiments.data import idx
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
 from gan_experiments.evaluation import classifier, train_classifier
 from gan_experiments.evaluation.classifier_training import measure
 
 SHIPPED = Path(classifier.__file__).with_name("mnist.safetensors")
+CLOTHES = SHIPPED.with_name("fashion_mnist.safetensors")
 
 
 def test_the_shipped_one_reads_mnist(mnist: Dataset) -> None:
@@ -29,7 +31,8 @@ def test_the_shipped_one_reads_the_bundled_digits(bundled: Dataset) -> None:
 
 def test_a_shipped_file_names_the_data_sets_that_it_serves() -> None:
     assert {classifier.shipped_for(name) for name in ("mnist", "digits", "stacked_mnist")} == {SHIPPED}
-    assert classifier.shipped_for("fashion_mnist") is None
+    assert classifier.shipped_for("fashion_mnist") == CLOTHES
+    assert classifier.shipped_for("kmnist") is None
 
 
 def test_it_is_the_same_on_every_machine(bundled: Dataset) -> None:
@@ -40,6 +43,24 @@ def test_it_is_the_same_on_every_machine(bundled: Dataset) -> None:
     assert features.shape == (200, 64)
     assert probabilities.sum(1).numpy() == pytest.approx(1, abs=1e-5)
     assert features.mean().item() == pytest.approx(1.0650229454040527, rel=1e-4)
+
+
+def test_the_one_of_clothes_is_the_same_on_every_machine() -> None:
+    shipped = classifier.load(CLOTHES)
+    assert shipped.version == "fashion_mnist:35415e91d70f"
+    images = torch.arange(20 * 784).mul(7).remainder(256).to(torch.uint8).view(20, 1, 28, 28)
+    assert shipped(images)[0].mean().item() == pytest.approx(0.7306364178657532, rel=1e-4)
+
+
+@pytest.mark.skipif(
+    not Path("/usr/share/datasets/fashion-mnist").is_dir(),
+    reason="Debian's package dataset-fashion-mnist is not installed",
+)
+def test_the_one_of_clothes_tells_them_apart(tmp_path: Path) -> None:
+    data = idx.load("fashion_mnist", root=str(tmp_path), image_size=28, download=False)
+    assert data.test is not None
+    shipped = classifier.load(CLOTHES)
+    assert measure(shipped, data.test()) == pytest.approx(shipped.spec.accuracy, abs=5e-4)
 
 
 def test_another_weight_is_another_version(tmp_path: Path) -> None:
