@@ -68,7 +68,7 @@ def test_a_misspelt_key_of_an_own_architecture(command: Command) -> None:
 
 @pytest.mark.parametrize(
     "group",
-    ["data", "model", "objective", "penalty", "train", "evaluate", "tracking", "experiment", "sweep"],
+    ["data", "model", "objective", "penalty", "augment", "train", "evaluate", "tracking", "experiment", "sweep"],
 )
 def test_the_table_names_every_option_and_key(group: str) -> None:
     from gan_experiments.configuration.compose import CONFIG_DIR
