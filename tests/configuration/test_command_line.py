@@ -53,8 +53,7 @@ REFUSED = {
     "~train.lr": "~train.lr: cannot be deleted; every key of the schema is needed",
     "~seed": "seed: is missing; it must be a whole number",
     "model=nope": "model=nope: no such option; model has dcgan, mlp, mlp_large, mlp_medium, mlp_small",
-    "experiment=nope": "experiment=nope: no such option; experiment has article, grid, improved, objectives, "
-    "quickstart, ring, stacked_mnist",
+    "experiment=nope": "experiment=nope: no such option; experiment has article, colour, conditional, ",
     "model=null": "model=null: must name one of the options of model",
     # types
     "train.lr=abc": "train.lr=abc: must be a number, above 0",

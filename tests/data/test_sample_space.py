@@ -19,8 +19,17 @@ def test_it_comes_back_from_its_description(dataset: Dataset) -> None:
 
 
 def test_the_description_has_the_keys_of_stored_checkpoints() -> None:
-    assert PICTURES.sample_space.description() == {"sample_shape": [3, 2, 2], "is_image": True, "scale": 1.0}
-    assert POINTS.sample_space.description() == {"sample_shape": [2], "is_image": False, "scale": 4.0}
+    old = {"sample_shape": [3, 2, 2], "is_image": True, "scale": 1.0}
+    assert PICTURES.sample_space.description() == old | {"classes": None, "class_names": []}
+    assert SampleSpace.from_description(old) == PICTURES.sample_space
+    labelled = Dataset("points", POINTS.samples, torch.tensor([1]), class_names=("a", "b")).sample_space
+    assert labelled.description() == {
+        "sample_shape": [2],
+        "is_image": False,
+        "scale": 1.0,
+        "classes": 2,
+        "class_names": ["a", "b"],
+    }
 
 
 @pytest.mark.parametrize("dataset", [PICTURES, POINTS])
