@@ -16,7 +16,7 @@ import torch
 from omegaconf import MISSING
 from torch import Tensor
 
-from gan_experiments.configuration.fields import above, at_least, seeds, setting
+from gan_experiments.configuration.fields import above, at_least, at_most, seeds, setting
 from gan_experiments.data.dataset import Dataset, Mixture
 from gan_experiments.errors import UserError
 
@@ -32,6 +32,9 @@ class MixtureDataConfig:
     std: float = setting(MISSING, "standard deviation of each Gaussian, in the units of extent", above(0))
     samples: int = setting(100_000, "points drawn once, from data_seed", at_least(1))
     data_seed: int = setting(0, "seed of the points; apart from the run's, so that runs can share data", seeds())
+    fraction: float = setting(
+        1.0, "share of the points that is learnt, the same one under every seed", above(0) & at_most(1)
+    )
 
     @staticmethod
     def sample_shape(keys: Mapping[str, Any]) -> tuple[int, ...]:

@@ -184,11 +184,13 @@ def check_schedules(train: TrainConfig, has_penalty: bool) -> None:
         UserError: One line: the key, the value, what is allowed.
     """
     epochs, warm_up, end = train.epochs, train.warmup_epochs, train.schedule_epochs
-    has_end = train.schedule in ("linear", "cosine") and end is not None
-    if has_end and end > epochs:
-        raise UserError(f"train.schedule_epochs={end:g}: must be at most train.epochs={epochs}")
-    if warm_up >= (end if has_end else epochs):
-        latest = f"train.schedule_epochs={end:g}" if has_end else f"train.epochs={epochs}"
+    if end is None or train.schedule not in ("linear", "cosine"):
+        last, latest = float(epochs), f"train.epochs={epochs}"
+    else:
+        last, latest = end, f"train.schedule_epochs={end:g}"
+    if last > epochs:
+        raise UserError(f"{latest}: must be at most train.epochs={epochs}")
+    if warm_up >= last:
         raise UserError(f"train.warmup_epochs={warm_up:g}: must be less than {latest}")
     if train.schedule == "step" and (train.step_epochs is None or train.step_epochs >= epochs - warm_up):
         given = "null" if train.step_epochs is None else f"{train.step_epochs:g}"

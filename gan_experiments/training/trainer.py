@@ -232,11 +232,13 @@ class Trainer:
     def _of_held_out(self, k: int) -> dict[str, float]:
         if self._held_out is None:
             return {}
-        players = [player.parameters.member(k).eval() for player in (self._step.discriminator, self._step.generator)]
+        discriminator, generator = (
+            player.parameters.member(k).eval() for player in (self._step.discriminator, self._step.generator)
+        )
         with self._global_generator_kept():
-            metrics = self._held_out.metrics(*players, self._members[k].networks.latent_dim)
-        for player in players:
-            player.train()
+            metrics = self._held_out.metrics(discriminator, generator, self._members[k].networks.latent_dim)
+        discriminator.train()
+        generator.train()
         return metrics
 
     def _global_generator_kept(self) -> AbstractContextManager[None]:

@@ -82,7 +82,7 @@ REFUSED = {
     "objective.label_smoothing=1": "objective.label_smoothing=1.0: must be a number, at least 0 and below 1",
     "objective=relativistic objective.pairing=all": "objective.pairing=all: must be pairs or mean",
     "objective=hinge objective.margin=2": "objective.margin=2: no such key; objective has name",
-    "penalty=r3": "penalty=r3: no such option; penalty has dragan, gradient, none, r1, r1_r2, r2",
+    "penalty=r3": "penalty=r3: no such option; penalty has dragan, gradient, lecam, none, r1, r1_r2, r2",
     "penalty=r1 penalty.weight=-1": "penalty.weight=-1.0: must be a number, at least 0",
     "penalty.weight=1": "penalty.weight=1: no such key; penalty has name",
     "train.instance_noise=-1": "train.instance_noise=-1.0: must be a number, at least 0",

@@ -144,11 +144,12 @@ def _signature(description: dict[str, Any]) -> ModelSignature:
     # A custom architecture may name its latent size otherwise; then any is taken.
     shape = -1, description["model"].get("latent_dim", -1)
     if description.get("conditional"):
-        inputs = [TensorSpec(np.dtype(np.float32), shape, "latents"), TensorSpec(np.dtype(np.int64), (-1,), "labels")]
+        labels = TensorSpec(np.dtype(np.int64), (-1,), "labels")
+        inputs = Schema([TensorSpec(np.dtype(np.float32), shape, "latents"), labels])
     else:
-        inputs = [TensorSpec(np.dtype(np.float32), shape)]
+        inputs = Schema([TensorSpec(np.dtype(np.float32), shape)])
     kind = np.dtype(np.uint8 if description["is_image"] else np.float32)
-    return ModelSignature(Schema(inputs), Schema([TensorSpec(kind, (-1, *description["sample_shape"]))]))
+    return ModelSignature(inputs, Schema([TensorSpec(kind, (-1, *description["sample_shape"]))]))
 
 
 def _example(description: dict[str, Any]) -> np.ndarray | dict[str, np.ndarray] | None:
