@@ -17,7 +17,11 @@ pytestmark = pytest.mark.slow
 CHECKOUT = Path(__file__).parents[1]
 OPTIONS = sorted(str(file.relative_to(CHECKOUT)) for file in (CHECKOUT / "conf").rglob("*.yaml"))
 
-CLASSIFIER = "gan_experiments/evaluation/mnist.safetensors"
+SHIPPED = {
+    *(f"gan_experiments/evaluation/{name}.safetensors" for name in ("mnist", "fashion_mnist")),
+    *(f"gan_experiments/data/{name}" for name in ("emoji.png", "emoji.txt", "emoji_license.txt")),
+}
+"""Files that are no code and that runs read, and the licence of what they show."""
 
 
 def _call(*command: str, cwd: Path, path: Path | None = None, **environment: str) -> str:
@@ -57,13 +61,13 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_sdist_carries_the_configuration(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {*OPTIONS, CLASSIFIER, "README.md", "tests/test_packaging.py"} <= names
+    assert {*OPTIONS, *SHIPPED, "README.md", "tests/test_packaging.py"} <= names
 
 
 def test_the_wheel_carries_the_package_and_its_configuration_alone(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert {CLASSIFIER, *(f"gan_experiments/{option}" for option in OPTIONS)} <= set(names)
+    assert {*SHIPPED, *(f"gan_experiments/{option}" for option in OPTIONS)} <= set(names)
     assert "gan_experiments/py.typed" in names
     tops = {name.partition("/")[0] for name in names}
     assert tops == {"gan_experiments", "gan_experiments-0.1.0.dist-info", "hydra_plugins"}
