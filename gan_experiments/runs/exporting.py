@@ -98,8 +98,7 @@ def _example(generator: SavedGenerator) -> tuple[torch.Tensor, ...]:
 
 def _any_batch(generator: SavedGenerator) -> dict[str, Any]:
     batch = torch.export.Dim("batch")
-    shapes = {name: {0: batch} for name in _inputs(generator)}
-    return shapes if generator.classes is not None else shapes | {LABELS: None}
+    return {name: {0: batch} for name in _inputs(generator)}
 
 
 _WRITERS: dict[str, Callable[[SavedGenerator, dict[str, Any], Path], None]] = {
