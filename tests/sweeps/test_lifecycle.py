@@ -124,7 +124,7 @@ REFUSED = {
     "-m tracking.experiment=a,b": "tracking.experiment=a,b: must be one value, because a sweep is recorded",
     "-m +sweep=widths,learning_rates": "sweep=widths,learning_rates: must be one value",
     "+sweep=widths": "+sweep=widths: needs -m",
-    "-m +sweep=nope": "sweep=nope: no such option; sweep has around_article, learning_rates, objectives, search",
+    "-m +sweep=nope": "sweep=nope: no such option; sweep has around_article, few_images, learning_rates, ",
     "sweep.resume=nowhere": "sweep.resume=nowhere: must be a sweep's folder",
 }
 
