@@ -67,6 +67,6 @@ def test_a_light_that_does_not_exist(tmp_path: Path) -> None:
     ended = call(tmp_path, "train.early_stop=[collapse]", *OFF)
     assert ended.status == 2
     assert ended.err == [
-        "error: train.early_stop=['collapse']: must be a list of any of generator_stopped, mode_collapse, "
-        "oscillation, saturated_discriminator"
+        "error: train.early_stop=['collapse']: must be a list of any of discriminator_overfits, "
+        "generator_stopped, mode_collapse, oscillation, saturated_discriminator"
     ]
