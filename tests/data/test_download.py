@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,15 +10,11 @@ import torch
 
 from gan_experiments.data.idx import IMAGES, LABELS, RELEASES, load
 from gan_experiments.errors import UserError
+from tests.support.file_server import serving
 from tests.support.idx_files import EXTRACTED_RELEASE, FILES, PACKED_FILES, PACKED_RELEASE, PIXELS, md5, write
 
 TEST_FILES = {name.replace("train", "t10k"): content for name, content in PACKED_FILES.items()}
 SERVED = PACKED_FILES | TEST_FILES
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 @pytest.fixture
@@ -34,15 +27,11 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setitem(RELEASES, "mnist", EXTRACTED_RELEASE)
     monkeypatch.setitem(RELEASES, "kmnist", PACKED_RELEASE)
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+    with serving(folder) as address:
         for kind in (datasets.MNIST, datasets.KMNIST):
-            monkeypatch.setattr(kind, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+            monkeypatch.setattr(kind, "mirrors", [f"{address}/"])
             monkeypatch.setattr(kind, "resources", [(name, md5(content)) for name, content in SERVED.items()])
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
         yield folder
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

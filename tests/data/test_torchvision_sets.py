@@ -5,11 +5,8 @@ from __future__ import annotations
 import io
 import pickle
 import tarfile
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,7 @@ from torchvision import datasets
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.data.torchvision_sets import load
 from gan_experiments.errors import UserError
+from tests.support.file_server import serving
 from tests.support.idx_files import idx, md5, packed
 
 COUNT = 6
@@ -119,26 +117,17 @@ MAKERS: dict[str, Callable[[str, pytest.MonkeyPatch, str], dict[str, bytes]]] = 
 SHAPES = {"stl10": (3, 96), "emnist": (1, 28)}
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of files that a server in place of the real ones serves."""
     folder = tmp_path / "served"
     folder.mkdir()
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+    with serving(folder) as address:
         for name, make in MAKERS.items():
-            for file, content in make(name, monkeypatch, f"http://127.0.0.1:{server.server_port}").items():
+            for file, content in make(name, monkeypatch, address).items():
                 (folder / file).write_bytes(content)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
         yield folder
-        server.shutdown()
-        thread.join()
 
 
 def loaded(name: str, root: Path, download: bool, image_size: int | None = None, **keys: Any) -> Dataset:
