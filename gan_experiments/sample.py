@@ -28,19 +28,20 @@ def draw(
     Of a conditional run all are of the class ``label`` or, without one, of each class in turn, a column a class.
 
     Raises:
-        UserError: The checkpoint or the class is missing, or ``count`` or ``seed`` is out of range.
+        UserError: The checkpoint or the class is missing.
     """
     import numpy as np
 
     from gan_experiments.models.conditioning import columns_of
-    from gan_experiments.runs.finished_run import STEPS
+    from gan_experiments.runs.finished_run import STEPS, draw_interpolations, draw_samples
     from gan_experiments.tracking.pictures import figures, images
 
-    array = (run.interpolations if rows else run.sample)(count, seed, epoch, label)
+    generator = run.generator(epoch)
+    array = (draw_interpolations if rows else draw_samples)(generator, count, seed, label)
     if out.suffix == ".npy":
         np.save(out, array)
     elif array.dtype == np.uint8:
-        classes = run.generator(epoch).classes if label is None else None
+        classes = generator.classes if label is None else None
         images.sample_grid(array, columns=STEPS if rows else columns_of(count, classes)).save(out)
     else:
         done = run.plain_config["train"]["epochs"] if epoch is None else epoch

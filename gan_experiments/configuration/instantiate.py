@@ -19,7 +19,6 @@ _SUPPLIED = {"data": (), "model": ("sample_shape",), "objective": (), "penalty":
 """Arguments that a run itself gives to each group's target."""
 _SET_APART = {"data": ("fraction",)}
 """Keys that hold for every target, which need not know them; one that has such an argument of its own gets it."""
-
 _OFFERED = {"model": ("classes",)}
 """Arguments that a run itself gives to a group's target if the target takes them."""
 

@@ -102,9 +102,7 @@ class FinishedRun:
             UserError: ``count`` or ``seed`` is out of range, or there is no such checkpoint or class.
         """
         _check(count, seed)
-        generator = self.generator(epoch)
-        latents = _latents(count, generator.latent_dim, seed)
-        return generator.draw(latents, seed, _label(generator, label)).numpy()
+        return draw_samples(self.generator(epoch), count, seed, label)
 
     def interpolations(
         self, rows: int = 8, seed: int = 0, epoch: int | None = None, label: int | str | None = None
@@ -124,9 +122,7 @@ class FinishedRun:
             UserError: ``rows`` or ``seed`` is out of range, or there is no such checkpoint or class.
         """
         _check(rows, seed)
-        generator = self.generator(epoch)
-        latents = interpolate(_latents(rows + 1, generator.latent_dim, seed), STEPS)
-        return generator.draw(latents, seed, _label(generator, label)).numpy()
+        return draw_interpolations(self.generator(epoch), rows, seed, label)
 
     def generator(self, epoch: int | None = None) -> SavedGenerator:
         """Load the generator that ``sample`` draws from, with averaged weights where the run has them.
@@ -136,6 +132,18 @@ class FinishedRun:
         """
         with user_error():
             return SavedGenerator(load_state(self.files, epoch))
+
+
+def draw_samples(generator: SavedGenerator, count: int, seed: int, label: int | str | None) -> np.ndarray:
+    """Draw what ``FinishedRun.sample`` returns, from a generator that is loaded already."""
+    latents = _latents(count, generator.latent_dim, seed)
+    return generator.draw(latents, seed, _label(generator, label)).numpy()
+
+
+def draw_interpolations(generator: SavedGenerator, rows: int, seed: int, label: int | str | None) -> np.ndarray:
+    """Draw what ``FinishedRun.interpolations`` returns, from a generator that is loaded already."""
+    latents = interpolate(_latents(rows + 1, generator.latent_dim, seed), STEPS)
+    return generator.draw(latents, seed, _label(generator, label)).numpy()
 
 
 def interpolate(ends: Tensor, steps: int) -> Tensor:

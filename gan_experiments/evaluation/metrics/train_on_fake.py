@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import torch
@@ -10,7 +11,7 @@ from gan_experiments.data.dataset import Dataset
 from gan_experiments.evaluation.classifier_training import train
 from gan_experiments.evaluation.metric import Measured, Metric, ScoreType
 from gan_experiments.evaluation.reference import JudgedSamples, Need
-from gan_experiments.evaluation.score import mean_score
+from gan_experiments.evaluation.score import Score
 
 _EPOCHS = 8
 _SEED = 0
@@ -33,10 +34,13 @@ class TrainOnFake(Metric):
         space = self.reference.dataset.sample_space
         if samples.labels is None or real.labels is None or space.shape[-1] % 4:
             return Measured({})
-        images = [self.reference.dataset.denormalise(part.samples).cpu() for part in (samples, real)]
-        names = self.reference.dataset.class_names
-        learnt = Dataset("samples", images[0], samples.labels.cpu(), class_names=names)
+        dataset = self.reference.dataset
+        images = [dataset.denormalise(part.samples).cpu() for part in (samples, real)]
+        test = Dataset("real samples", images[1], real.labels.cpu(), class_names=dataset.class_names)
+        learnt = Dataset(
+            "samples", images[0], samples.labels.cpu(), test=lambda: test, class_names=dataset.class_names
+        )
         with torch.enable_grad():  # samples are scored without
-            classifier = train(learnt, _EPOCHS, _SEED, quiet=True)
-        right = classifier(images[1])[1].argmax(1).cpu() == real.labels.cpu()
-        return Measured({"train_on_fake_accuracy": mean_score(right)})
+            accuracy = train(learnt, _EPOCHS, _SEED, quiet=True).spec.accuracy
+        error = math.sqrt(accuracy * (1 - accuracy) / (len(test) - 1))  # that of a mean of zeros and ones
+        return Measured({"train_on_fake_accuracy": Score(accuracy, error)})
