@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from gan_experiments.tracking.metadata import RunDescription
+from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training.events import Event
 
 ALL_EPOCHS = "all epochs are done"
@@ -91,19 +93,56 @@ class StoppedEarly:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """The run is over; its last event.
+class Joined:
+    """The run begins to train in this process, new or from its checkpoint; its first event.
 
     Attributes:
-        status: ``FINISHED``, ``FAILED`` or ``KILLED``.
+        directory: Its folder.
+        description: What it is.
+        step: Steps done before, 0 for a new run.
+        slots: How many runs can train as one with it, itself included.
+    """
+
+    directory: RunDirectory
+    description: RunDescription
+    step: int
+    slots: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The run leaves this process; its last event.
+
+    Attributes:
+        status: ``FINISHED``, ``FAILED``, ``KILLED``, or ``PAUSED`` if it may go on later, from its checkpoint.
         reason: Why it ended, in one line.
+        pruned: The rung at which it was given up, or None. Its status is then ``FINISHED``.
     """
 
     status: str
     reason: str
+    pruned: int | None = None
 
 
-RunEvent = Event | Scored | WarningsChanged | StoppedEarly | Ended
+RunEvent = Event | Joined | Scored | WarningsChanged | StoppedEarly | Ended
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a stack's slots have to do besides the runs that train now.
+
+    Attributes:
+        waiting: Runs that wait for a slot.
+        done: Runs that have ended, pruned ones included.
+        pruned: Runs that were pruned.
+        steps: About how many steps the waiting runs will take together.
+    """
+
+    waiting: int = 0
+    done: int = 0
+    pruned: int = 0
+    steps: float = 0.0
+
 
 Publish = Callable[[int, RunEvent], None]
 """Passes an event of run ``k`` to all consumers."""

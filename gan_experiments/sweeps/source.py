@@ -1,0 +1,75 @@
+"""Where a launcher with slots gets the runs of a sweep from, one by one, and whom it tells how far they have come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gan_experiments.tracking.run_events import Tally
+
+
+@dataclass(frozen=True)
+class Stint:
+    """A run that may take a slot now.
+
+    Attributes:
+        number: Its number in the sweep.
+        overrides: The job's own, as Hydra's launchers get them.
+        rungs: Epochs, in order, after each of which it is scored and decided whether it goes on; empty for none.
+    """
+
+    number: int
+    overrides: Sequence[str]
+    rungs: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class Leave:
+    """What becomes of a run that leaves its slot at a rung.
+
+    Attributes:
+        reason: In one line: ``paused at rung 1, after 3 of 81 epochs``.
+        pruned: The rung at which it is given up; None if it may go on later, from its checkpoint.
+    """
+
+    reason: str
+    pruned: int | None = None
+
+
+class Source(Protocol):
+    """Hands out runs to slots. All runs are known by their numbers in the sweep.
+
+    A launcher asks for ``waiting`` runs whenever a slot is free, and trains them in that order as far as they fit
+    together. When runs at work have reached a rung it asks which of them leave.
+    """
+
+    def waiting(self) -> Sequence[Stint]:
+        """Return the runs that may take a slot now and are not at work, the first ones first.
+
+        Nothing here and nothing at work means that all is done.
+        """
+
+    def took(self, number: int) -> None:
+        """Note that a run is at work."""
+
+    def reached(self, number: int, epoch: int) -> None:
+        """Note that a run at work has finished this epoch, a rung; its scores are in its journal."""
+
+    def decide(self, steps: Mapping[int, int]) -> Mapping[int, Leave]:
+        """Return those of the runs at work that leave their slots now.
+
+        It is called after ``reached`` was for all runs that reach a rung at the same moment.
+
+        Args:
+            steps: Steps done by each of the runs at work.
+        """
+
+    def ended(self, number: int) -> None:
+        """Note that a run has ended for good, well or not; how is told by its folder."""
+
+    def returned(self, number: int) -> None:
+        """Note that a run at work lost its slot without having ended; it waits again."""
+
+    def tally(self) -> Tally:
+        """Count the runs that wait, have ended, and were pruned."""
