@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ class UnstackableError(Exception):
     """These networks cannot train as one; the message says why."""
 
 
-def stack_modules(modules: Sequence[nn.Module]) -> nn.Module:
+def stack_modules(modules: Sequence[nn.Module], later: Sequence[nn.Module] = ()) -> nn.Module:
     """Return one module that computes all members' at once: ``[K, B, …]`` -> ``[K, B, …]``.
 
     Perceptrons compute a stack themselves. Networks of any other architecture run under ``torch.vmap`` (Horace He
@@ -33,39 +33,41 @@ def stack_modules(modules: Sequence[nn.Module]) -> nn.Module:
 
     Args:
         modules: One of each member, all of one class.
+        later: Modules for which the stack has room, too, so that each may take a member's place (``put``).
 
     Raises:
         UnstackableError: They differ in class, in the names of their tensors, in shapes that cannot be padded, or in
             other settings.
     """
     # 1. Only modules of one class and one structure can be stacked.
-    kinds = {type(module) for module in modules}
+    everyone = [*modules, *later]
+    kinds = {type(module) for module in everyone}
     if len(kinds) > 1:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise UnstackableError(f"the networks are of different classes: {names}")
-    if len({tuple(name for name, _ in _tensors(module)) for module in modules}) > 1:
+    if len({tuple(name for name, _ in _tensors(module)) for module in everyone}) > 1:
         raise UnstackableError("the networks differ in depth or in the kind of their layers")
     dense = kinds <= {Generator, Discriminator}
     pads = dense or all(getattr(kind, "pads_exactly", False) for kind in kinds)
     # 2. The first module, with every tensor [...] replaced by all members' [K, ...], padded where they differ.
     stacked = copy.deepcopy(modules[0])
     for name, tensor in list(_tensors(stacked)):
-        tensors = [dict(_tensors(module))[name].detach() for module in modules]
+        tensors = [dict(_tensors(module))[name].detach() for module in everyone]
         if not pads and len({t.shape for t in tensors}) > 1:
             raise UnstackableError(f"the networks differ in the shape of {name}")
         holder, _, attribute = name.rpartition(".")
-        value = pad_and_stack(tensors)
+        value = pad_and_stack(tensors, len(modules))
         if isinstance(tensor, nn.Parameter):
             value = type(tensor)(value, requires_grad=tensor.requires_grad)
         setattr(stacked.get_submodule(holder), attribute, value)
     # 3. Each member drops units with its own probability.
-    for sites in zip(*(_dropouts(module) for module in (stacked, *modules)), strict=True):
-        sites[0].p_of_members = [site.p for site in sites[1:]]
-        sites[0].p = max(sites[0].p_of_members)
+    for sites in zip(*(_dropouts(module) for module in (stacked, *everyone)), strict=True):
+        sites[0].p_of_members = [site.p for site in sites[1 : len(modules) + 1]]
+        sites[0].p = max(site.p for site in sites[1:])
     # 4. Settings that are not tensors: the same in all members, but for slopes.
     if not dense:
-        _check_settings(modules, _SIZES if pads else frozenset())
-        _stack_slopes(stacked, modules)
+        _check_settings(everyone, _SIZES if pads else frozenset())
+        _stack_slopes(stacked, modules, later)
         return Vmapped(stacked)
     slopes = [float(module.negative_slope) for module in modules]  # type: ignore[arg-type]
     del stacked.negative_slope
@@ -98,12 +100,64 @@ class Vmapped(nn.Module):
             return torch.vmap(one)(dict(_tensors(self.module)), masks, *inputs)
 
 
-def pad_and_stack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return ``[K, *largest]`` from tensors of one rank: each in the low corner of its slice, zeros elsewhere."""
+def check_room(stacked: nn.Module, module: nn.Module) -> None:
+    """Make sure that a module can take a member's place in a stack.
+
+    Args:
+        stacked: What ``stack_modules`` returned.
+        module: The newcomer.
+
+    Raises:
+        UnstackableError: The stack has no room for it.
+    """
+    inner = stacked.module if isinstance(stacked, Vmapped) else stacked
+    own, theirs = dict(_tensors(module)), dict(_tensors(inner))
+    theirs = {name: tensor for name, tensor in theirs.items() if not name.endswith("negative_slope")}
+    if type(module) is not type(inner) or own.keys() != theirs.keys():
+        raise UnstackableError("the networks differ in depth or in the kind of their layers")
+    for name, tensor in own.items():
+        room = theirs[name].shape[1:]
+        pads = not isinstance(stacked, Vmapped) or getattr(type(module), "pads_exactly", False)
+        if any(a > b for a, b in zip(tensor.shape, room, strict=True)) or not (pads or tensor.shape == room):
+            raise UnstackableError(f"a stack of these networks has no room for {name} of shape {list(tensor.shape)}")
+    for site, place in zip(_dropouts(module), _dropouts(inner), strict=True):
+        if site.p > 0 and place.p == 0:
+            raise UnstackableError("nothing is dropped in a stack of these networks")
+    for slope, place in _slopes(module, inner):
+        if not isinstance(place, Tensor) and slope != place:
+            raise UnstackableError(f"all members of a stack of these networks have the slope {place}, not {slope}")
+
+
+@torch.no_grad()
+def put(stacked: nn.Module, k: int, module: nn.Module) -> None:
+    """Let a module that passed ``check_room`` take the place of member ``k``, in all but parameters.
+
+    These are buffers, with zeros around them, and slopes. The stack's tensors keep their places in memory.
+    """
+    inner = stacked.module if isinstance(stacked, Vmapped) else stacked
+    buffers = dict(inner.named_buffers())
+    for name, buffer in module.named_buffers():
+        buffers[name][k].zero_()
+        corner(buffers[name][k], buffer).copy_(buffer)
+    for slope, place in _slopes(module, inner):
+        if isinstance(place, Tensor):
+            place[k] = slope
+
+
+def corner(padded: Tensor, member: Tensor) -> Tensor:
+    """Return the part of a padded tensor that a member's own one fills."""
+    return padded[tuple(slice(size) for size in member.shape)]
+
+
+def pad_and_stack(tensors: Sequence[Tensor], members: int) -> Tensor:
+    """Return ``[members, *largest]`` from tensors of one rank: each in the low corner of its slice, zeros elsewhere.
+
+    Only the first ones are members; the others say how large it must be.
+    """
     largest = [max(sizes) for sizes in zip(*(t.shape for t in tensors), strict=True)]
-    stacked = tensors[0].new_zeros(len(tensors), *largest)
-    for target, tensor in zip(stacked, tensors, strict=True):
-        target[tuple(slice(size) for size in tensor.shape)].copy_(tensor)
+    stacked = tensors[0].new_zeros(members, *largest)
+    for target, tensor in zip(stacked, tensors[:members], strict=True):
+        corner(target, tensor).copy_(tensor)
     return stacked
 
 
@@ -139,13 +193,23 @@ def _check_settings(modules: Sequence[nn.Module], ignored: frozenset[str]) -> No
             raise UnstackableError(f"the networks differ in {name}")
 
 
-def _stack_slopes(stacked: nn.Module, modules: Sequence[nn.Module]) -> None:
+def _stack_slopes(stacked: nn.Module, modules: Sequence[nn.Module], later: Sequence[nn.Module]) -> None:
     """Give each member its own slope at every LeakyReLU where they differ."""
     for name, part in list(stacked.named_modules()):
         if isinstance(part, nn.LeakyReLU):
-            slopes = [float(module.get_submodule(name).negative_slope) for module in modules]  # type: ignore[arg-type]
+            slopes = [float(module.get_submodule(name).negative_slope) for module in (*modules, *later)]  # type: ignore[arg-type]
             if len(set(slopes)) > 1:
-                stacked.set_submodule(name, StackedLeakyReLU(slopes))
+                stacked.set_submodule(name, StackedLeakyReLU(slopes[: len(modules)]))
+
+
+def _slopes(module: nn.Module, stacked: nn.Module) -> Iterator[tuple[float, float | Tensor]]:
+    """Yield each slope of a module, and the place of its like in a stack: a tensor ``[K, ...]``, or one for all."""
+    if isinstance(module, Generator | Discriminator):
+        yield float(module.negative_slope), cast("float | Tensor", stacked.negative_slope)
+        return
+    for name, part in module.named_modules():
+        if isinstance(part, nn.LeakyReLU):
+            yield part.negative_slope, cast("float | Tensor", stacked.get_submodule(name).negative_slope)
 
 
 def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:

@@ -23,6 +23,7 @@ class AugmentationTerm:
         augmentations: Each member's.
         sample_shape: Shape of one sample.
         device: Where samples are augmented.
+        later: Those that may take a member's place.
 
     Attributes:
         uniforms: Random numbers needed for each sample.
@@ -33,9 +34,13 @@ class AugmentationTerm:
     """
 
     def __init__(
-        self, augmentations: Sequence[Augmentation], sample_shape: Sequence[int], device: torch.device
+        self,
+        augmentations: Sequence[Augmentation],
+        sample_shape: Sequence[int],
+        device: torch.device,
+        later: Sequence[Augmentation] = (),
     ) -> None:
-        self.terms = Terms("augmentations", augmentations, device)
+        self.terms = Terms("augmentations", augmentations, device, later)
         self.uniforms = augmentations[0].uniforms(tuple(sample_shape))
         self._dim = int(len(augmentations) > 1)
         self._metrics: tuple[str, ...] = getattr(augmentations[0], "metrics", ())
@@ -66,14 +71,16 @@ class AugmentationTerm:
 
 
 def augmentation_term(
-    members: Sequence[Member], sample_shape: Sequence[int], device: torch.device
+    members: Sequence[Member], sample_shape: Sequence[int], device: torch.device, later: Sequence[Member] = ()
 ) -> AugmentationTerm | None:
-    """Return the members' augmentation, or None where they have none.
+    """Return the members' augmentation, or None where they have none; ``later`` are members that may join.
 
     Raises:
         UnstackableError: The members' augmentations differ in class or structure, or only some have one.
     """
-    given = [member.augmentation for member in members if member.augmentation is not None]
-    if given and len(given) < len(members):
+    everyone = [*members, *later]
+    given = [member.augmentation for member in everyone if member.augmentation is not None]
+    if given and len(given) < len(everyone):
         raise UnstackableError("some members have an augmentation and others none")
-    return AugmentationTerm(given, sample_shape, device) if given else None
+    count = len(members)
+    return AugmentationTerm(given[:count], sample_shape, device, given[count:]) if given else None

@@ -19,6 +19,8 @@ from math import ceil, pi, prod
 import torch
 from torch import Tensor
 
+from gan_experiments.models.stacking import UnstackableError
+
 _PLACES = 64
 """Tensors that a step's counters have room for, so that one more or less moves none of the others."""
 _FIELDS = 2**31
@@ -69,6 +71,7 @@ class StepNoise:
         device: The device to draw on.
         latent_dims: For a stack, each member's own dimension; the columns from there on are zero.
         dtype: Of the multipliers.
+        later: Dimensions of runs that may take a member's place.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class StepNoise:
         device: torch.device,
         latent_dims: Sequence[int] | None = None,
         dtype: torch.dtype = torch.float32,
+        later: Sequence[int] = (),
     ) -> None:
         self._lead = () if latent_dims is None else (len(latent_dims),)
         self._latents = (rows, latent_dim)
@@ -92,7 +96,7 @@ class StepNoise:
         ]
         self._words = _Words(torch.cat(counters), self._lead, device)
         self._inside = None
-        if latent_dims is not None and min(latent_dims) < latent_dim:
+        if latent_dims is not None and min((*latent_dims, *later)) < latent_dim:
             inside = torch.arange(latent_dim) < torch.tensor(latent_dims)[:, None, None]
             self._inside = inside.float().to(device)  # [K, 1, latent_dim]
         if masks:
@@ -103,9 +107,35 @@ class StepNoise:
             p = torch.cat(spread, -1)
             if bool((p == p[..., :1]).all()):
                 p = p[..., :1]  # one number is less to read than one an element
-            self._thresholds = (p * 65536).round().sub(32768).to(torch.int16).to(device)
-            self._scales = (1 / (1 - p)).to(dtype).to(device)
+            self._thresholds, self._scales = (t.to(device) for t in _thresholds_and_scales(p, dtype))
             self._keep_shape = (*self._lead, sum(height * width for height, width, _ in self._masks))
+
+    def check(self, latent_dim: int, probabilities: Sequence[float]) -> None:
+        """Make sure that a run can take a member's place.
+
+        Args:
+            latent_dim: Dimension of its z.
+            probabilities: Its drop probability for each mask.
+
+        Raises:
+            UnstackableError: There is no room for it.
+        """
+        width = self._latents[1]
+        if latent_dim > width or (latent_dim < width and self._inside is None):
+            raise UnstackableError(f"a stack with latents of {width} dimensions has no room for {latent_dim}")
+        if self._masks and self._thresholds.shape[-1] == 1 and len(set(probabilities)) > 1:
+            raise UnstackableError("in a stack of these networks dropout is the same everywhere")
+
+    def put(self, k: int, latent_dim: int, probabilities: Sequence[float]) -> None:
+        """Let a run that passed ``check`` take the place of member ``k``."""
+        if self._inside is not None:
+            self._inside[k, 0] = (torch.arange(self._latents[1]) < latent_dim).to(self._inside)
+        if self._masks:
+            sizes = torch.tensor([height * width for height, width, _ in self._masks])
+            p = torch.tensor(probabilities, dtype=torch.float64).repeat_interleave(sizes)
+            self._thresholds[k], self._scales[k] = _thresholds_and_scales(
+                p[: self._thresholds.shape[-1]], self._scales.dtype
+            )
 
     def draw(self, keys: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return the step's latents ``[rows, latent_dim]``, float32, and multipliers from its keys ``[2]``.
@@ -198,6 +228,11 @@ class _Words:
             if i < 2:
                 x.mul_(self._multipliers[i])
         return x
+
+
+def _thresholds_and_scales(p: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return the word below which a unit is dropped, and the factor of those that are kept."""
+    return (p * 65536).round().sub(32768).to(torch.int16), (1 / (1 - p)).to(dtype)
 
 
 def _uniform(words: Tensor) -> Tensor:

@@ -109,6 +109,14 @@ class Stopped:
 
 
 @dataclass(frozen=True)
+class Left:
+    """The run left its slot at a rung, after a checkpoint, to go on later or never; its last event for now."""
+
+    step: int
+    epoch: int
+
+
+@dataclass(frozen=True)
 class Completed:
     """All epochs are done, or as many as the run was allowed; the last event."""
 
@@ -117,5 +125,13 @@ class Completed:
 
 
 Event = (
-    StepsFinished | EpochFinished | SamplesDrawn | ProbabilitiesTaken | CheckpointDue | Diverged | Stopped | Completed
+    StepsFinished
+    | EpochFinished
+    | SamplesDrawn
+    | ProbabilitiesTaken
+    | CheckpointDue
+    | Diverged
+    | Stopped
+    | Left
+    | Completed
 )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_experiments.models.dense import DenseParameter
+from gan_experiments.models.stacking import corner, put
 
 
 class FlatParameters:
@@ -34,7 +35,7 @@ class FlatParameters:
     def __init__(
         self, members: Sequence[nn.Module], network: nn.Module, low_precision: torch.dtype | None = None
     ) -> None:
-        self._members, self._network = members, network
+        self._members, self._network = list(members), network
         self._lead = 0 if len(members) == 1 else 1
         self._parameters = [p for p in network.parameters() if p.requires_grad]
         self._names = [name for name, p in members[0].named_parameters() if p.requires_grad]
@@ -100,7 +101,7 @@ class FlatParameters:
                     parameter.copy_(named[name])
             stacked = dict(self._network.named_buffers())
             for name, buffer in network.named_buffers():
-                buffer.copy_(_corner(stacked[self._inner(name)][k], buffer) if self._lead else stacked[name])
+                buffer.copy_(corner(stacked[self._inner(name)][k], buffer) if self._lead else stacked[name])
         return network
 
     def load_member(self, k: int, state: Mapping[str, Tensor]) -> None:
@@ -110,7 +111,17 @@ class FlatParameters:
             self.assign(k, self.flat, state)
             stacked = dict(self._network.named_buffers())
             for name, buffer in self._members[k].named_buffers():
-                _corner(stacked[self._inner(name)][k], buffer).copy_(buffer)
+                corner(stacked[self._inner(name)][k], buffer).copy_(buffer)
+        self.refresh()
+
+    @torch.no_grad()
+    def put(self, k: int, network: nn.Module) -> None:
+        """Let a network take the place of member ``k`` of a stack, whose tensors keep their places in memory."""
+        put(self._network, k, network)
+        self._members[k] = network
+        self.flat[k].zero_()
+        self.gradient[k].zero_()
+        self.assign(k, self.flat, dict(network.named_parameters()))
         self.refresh()
 
     def named(self, k: int, flat: Tensor) -> dict[str, Tensor]:
@@ -118,7 +129,7 @@ class FlatParameters:
         shapes = dict(self._members[k].named_parameters())
         parts = unflatten(flat, self._parameters, self._lead)
         return {
-            name: _corner(part[k] if self._lead else part, shapes[name])
+            name: corner(part[k] if self._lead else part, shapes[name])
             for name, part in zip(self._names, parts, strict=True)
         }
 
@@ -152,11 +163,6 @@ def unflatten(flat: Tensor, like: Sequence[Tensor], lead: int) -> list[Tensor]:
     """Return views into ``flat`` in the shapes of ``like``, as ``flatten`` lays them out."""
     starts = accumulate((_padded(t, lead) for t in like), initial=0)
     return [flat[:, a : a + prod(t.shape[lead:])].view(t.shape) for a, t in zip(starts, like, strict=False)]
-
-
-def _corner(padded: Tensor, member: Tensor) -> Tensor:
-    """Return the part of a padded tensor that a member's own one fills."""
-    return padded[tuple(slice(size) for size in member.shape)]
 
 
 def _padded(tensor: Tensor, lead: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from gan_experiments.configuration.schema import TrainConfig
@@ -17,12 +18,13 @@ class Member:
 
     Attributes:
         networks: Its generator and discriminator, initialised from its own seed.
-        train: Its settings. Members of a stack agree in all but the optimiser's settings, schedules, the decay of
-            the EMA and instance noise.
+        train: Its settings. Members of a stack agree in all but length, the optimiser's settings, schedules, the
+            decay of the EMA and instance noise.
         seed: Seed of its batches' order and of all its noise.
         objective: Its losses. Members of a stack share the class; the coefficients may differ.
         penalty: The penalty that D's loss has on top, or None. Members of a stack share the class.
         augmentation: What changes all that D sees, or None. Members of a stack share the class.
+        rungs: Epochs after each of which samples are drawn, and the run may be asked to leave its slot.
     """
 
     networks: Networks
@@ -31,3 +33,4 @@ class Member:
     objective: Objective
     penalty: Penalty | OnLogits | None = None
     augmentation: Augmentation | None = None
+    rungs: Collection[int] = ()

@@ -27,8 +27,10 @@ class PenaltyTerm:
         sample_shape: Shape of one sample.
         batch: Samples in a batch.
         device: The device that D computes on.
+        later: Those that may take a member's place.
 
     Attributes:
+        terms: Computes all of them.
         uniforms: Random numbers needed for each sample.
         rows: Points at which the derivative is taken.
 
@@ -37,23 +39,28 @@ class PenaltyTerm:
     """
 
     def __init__(
-        self, penalties: Sequence[Penalty], sample_shape: Sequence[int], batch: int, device: torch.device
+        self,
+        penalties: Sequence[Penalty],
+        sample_shape: Sequence[int],
+        batch: int,
+        device: torch.device,
+        later: Sequence[Penalty] = (),
     ) -> None:
-        self._terms = Terms("penalties", penalties, device)
+        self.terms = Terms("penalties", penalties, device, later)
         self.uniforms = penalties[0].uniforms(prod(sample_shape))
         two = torch.zeros(2, *sample_shape, device=device)
-        points = self._terms.probe("points", two, two, torch.zeros(2, self.uniforms, device=device))
+        points = self.terms.probe("points", two, two, torch.zeros(2, self.uniforms, device=device))
         self.rows = points.shape[-1 - len(sample_shape)] * batch // 2
-        self._terms.probe("value", two)
+        self.terms.probe("value", two)
 
     def __call__(
         self, discriminator: Player, real: Batch, generated: Batch, uniform: Tensor, masks: Sequence[Tensor]
     ) -> Tensor:
         """Return the term for two batches, a scalar; for a stack, all have the members in front."""
-        points = self._terms("points", real.x, generated.x, uniform)  # [rows, *sample_shape], or [K, rows, ...]
+        points = self.terms("points", real.x, generated.x, uniform)  # [rows, *sample_shape], or [K, rows, ...]
         # Each point belongs to a real and a generated sample, which have the same label.
         labels = None if real.y is None else torch.cat([real.y] * (self.rows // real.y.shape[-1]), -1)
-        return self._terms("value", discriminator.input_gradient(Batch(points, labels), masks))
+        return self.terms("value", discriminator.input_gradient(Batch(points, labels), masks))
 
 
 class LogitTerm:
@@ -62,6 +69,7 @@ class LogitTerm:
     Args:
         penalties: Each member's.
         device: The device that D computes on.
+        later: Those that may take a member's place.
 
     Attributes:
         terms: Computes all of them; what changes as they train belongs to the step's state.
@@ -70,8 +78,8 @@ class LogitTerm:
         UnstackableError: The penalties differ in class or structure.
     """
 
-    def __init__(self, penalties: Sequence[OnLogits], device: torch.device) -> None:
-        self.terms = Terms("penalties", penalties, device)
+    def __init__(self, penalties: Sequence[OnLogits], device: torch.device, later: Sequence[OnLogits] = ()) -> None:
+        self.terms = Terms("penalties", penalties, device, later)
         self.terms.probe("value", *torch.zeros(2, 2, device=device))
 
     def __call__(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -80,32 +88,42 @@ class LogitTerm:
         return self.terms("value", real, fake)
 
 
-def penalty_terms(
-    members: Sequence[Member], sample_shape: Sequence[int], batch: int, device: torch.device
-) -> tuple[list[PenaltyTerm], list[LogitTerm]]:
-    """Return the terms that the members' objectives bring along, and those of ``penalty``; mostly none.
+def penalties_of(member: Member) -> list[Penalty | OnLogits]:
+    """Return what D's loss of a member has on top: what its objective brings along, and its ``penalty``."""
+    given = (getattr(member.objective, "penalty", None), member.penalty)
+    return [penalty for penalty in given if penalty is not None]
 
-    Returns:
-        Those on D's derivative, and those on its outputs.
+
+def penalty_terms(
+    members: Sequence[Member],
+    sample_shape: Sequence[int],
+    batch: int,
+    device: torch.device,
+    later: Sequence[Member] = (),
+) -> list[PenaltyTerm | LogitTerm]:
+    """Return the terms of ``penalties_of`` all members; mostly none.
+
+    Args:
+        members: The members.
+        sample_shape: Shape of one sample.
+        batch: Samples in a batch.
+        device: The device that D computes on.
+        later: Members that may take another's place.
 
     Raises:
         UnstackableError: The members' penalties differ in class or structure, or only some have one.
     """
-    terms: list[PenaltyTerm] = []
-    on_logits: list[LogitTerm] = []
-    for penalties in (
-        [getattr(member.objective, "penalty", None) for member in members],
-        [member.penalty for member in members],
-    ):
-        given = [penalty for penalty in penalties if penalty is not None]
-        if given and len(given) < len(penalties):
-            raise UnstackableError("some members have a penalty and others none")
-        of_logits = [penalty for penalty in given if isinstance(penalty, OnLogits)]
-        of_derivative = [penalty for penalty in given if not isinstance(penalty, OnLogits)]
-        if of_logits and of_derivative:
+    everyone = [penalties_of(member) for member in (*members, *later)]
+    if len({len(own) for own in everyone}) > 1:
+        raise UnstackableError("some members have a penalty and others none")
+    terms: list[PenaltyTerm | LogitTerm] = []
+    for of_all in zip(*everyone, strict=True):
+        kinds = {isinstance(penalty, OnLogits) for penalty in of_all}
+        if len(kinds) > 1:
             raise UnstackableError("some members have a penalty on D's outputs and others one on its derivative")
-        if of_logits:
-            on_logits.append(LogitTerm(of_logits, device))
-        if of_derivative:
-            terms.append(PenaltyTerm(of_derivative, sample_shape, batch, device))
-    return terms, on_logits
+        ours, others = of_all[: len(members)], of_all[len(members) :]
+        if kinds == {True}:
+            terms.append(LogitTerm(ours, device, others))
+        else:
+            terms.append(PenaltyTerm(ours, sample_shape, batch, device, others))
+    return terms

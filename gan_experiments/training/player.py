@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gan_experiments.data.batch import Batch
 from gan_experiments.models.dropout import Dropout
 from gan_experiments.models.networks import apply, logits_of
-from gan_experiments.models.stacking import stack_modules
+from gan_experiments.models.stacking import check_room, stack_modules
 from gan_experiments.training.flat_parameters import FlatParameters
 
 
@@ -25,8 +25,9 @@ class Player:
 
     Args:
         networks: The networks of all members, with float32 parameters; one for a run by itself.
-        examples: For each, a batch of two.
+        examples: For each, and for each that comes later, a batch of two.
         low_precision: A type that dense layers compute in, or None for the parameters' own.
+        later: Networks that may take a member's place.
 
     Attributes:
         network: The network that computes: the only one, or the stack of all.
@@ -40,22 +41,37 @@ class Player:
         networks: Sequence[nn.Module],
         examples: Sequence[Batch],
         low_precision: torch.dtype | None = None,
+        later: Sequence[nn.Module] = (),
     ) -> None:
         # 1. Each member's dropout takes its masks from outside; a pass shows their shapes.
-        members = [adopt_dropout(network) for network in networks]
-        shapes = [_probe(network, example) for network, example in zip(members, examples, strict=True)]
+        members, others = ([adopt_dropout(network) for network in each] for each in (networks, later))
+        shapes = [_probe(network, example) for network, example in zip((*members, *others), examples, strict=True)]
         # 2. One network computes all members.
-        self.network = members[0] if len(members) == 1 else stack_modules(members)
+        self.network = members[0] if len(members) == 1 else stack_modules(members, others)
         self.network.to(examples[0].x.device)
         self._compute: Callable[..., Any] = self.network
         # 3. The sites that drop something in at least one member.
         sites = [module for module in self.network.modules() if isinstance(module, Dropout)]
         largest = [tuple(map(max, zip(*of_site, strict=True))) for of_site in zip(*shapes, strict=True)]
-        active = [(site, shape) for site, shape in zip(sites, largest, strict=True) if site.p > 0]
-        self._sites, self.mask_shapes = [site for site, _ in active], [shape for _, shape in active]
+        self._active = [i for i, site in enumerate(sites) if site.p > 0]
+        self._sites, self.mask_shapes = [sites[i] for i in self._active], [largest[i] for i in self._active]
         self.mask_probabilities = [site.p_of_members or site.p for site in self._sites]
         # 4. Parameters and gradients in one tensor each.
         self.parameters = FlatParameters(members, self.network, low_precision)
+
+    def check(self, network: nn.Module) -> list[float]:
+        """Make sure that a network can take a member's place; return its drop probability at each site.
+
+        Raises:
+            UnstackableError: The stack has no room for it.
+        """
+        check_room(self.network, adopt_dropout(network))
+        sites = [module for module in network.modules() if isinstance(module, Dropout)]
+        return [sites[i].p for i in self._active]
+
+    def put(self, k: int, network: nn.Module) -> None:
+        """Let a network that passed ``check`` take the place of member ``k`` of a stack."""
+        self.parameters.put(k, network)
 
     def compile(self) -> None:
         """Have torch compile the network's forward and backward pass."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import NamedTuple
 
@@ -49,6 +49,7 @@ class StepDraws:
         generator: G.
         discriminator: D.
         latent_dims: Dimension of z, of each member.
+        later_dims: Of runs that may take a member's place.
         sample_shape: Shape of one sample.
         batch: Samples in a batch.
         updates: Updates of D in a step.
@@ -67,6 +68,7 @@ class StepDraws:
         latent_dims: Sequence[int],
         sample_shape: Sequence[int],
         *,
+        later_dims: Sequence[int] = (),
         batch: int,
         updates: int,
         penalties: Sequence[PenaltyTerm],
@@ -87,14 +89,17 @@ class StepDraws:
             *[(discriminator, term.rows) for term in penalties] * updates,
             *[(discriminator, batch)] * real_for_generator,
         ]
-        self._sites = [len(player.mask_shapes) for player, _ in passes]
+        self._passes = [player for player, _ in passes]
+        self._sites = [len(player.mask_shapes) for player in self._passes]
         masks = [
             MaskSpec(height, shape, p)
             for player, height in passes
             for shape, p in zip(player.mask_shapes, player.mask_probabilities, strict=True)
         ]
         # 2. Latents and multipliers, drawn together.
-        self._noise = StepNoise(rows, max(latent_dims), masks, device, latent_dims if self._stacked else None, dtype)
+        widest = max((*latent_dims, *later_dims))
+        dims = latent_dims if self._stacked else None
+        self._noise = StepNoise(rows, widest, masks, device, dims, dtype, later_dims)
         # 3. Instance noise and the uniform numbers of penalties and augmentation, where there are any.
         normal = ((2 * updates + 1) * batch if instance_noise else 0, prod(sample_shape))
         uniform = [(updates * batch, term.uniforms) for term in penalties]
@@ -104,6 +109,22 @@ class StepDraws:
         self._fields = None
         if instance_noise or uniform:
             self._fields = FieldNoise(normal, uniform, device, len(latent_dims) if self._stacked else None)
+
+    def check(self, latent_dim: int, probabilities: Mapping[Player, Sequence[float]]) -> None:
+        """Make sure that a run can take a member's place.
+
+        Args:
+            latent_dim: Dimension of its z.
+            probabilities: Its drop probability at each site of both players.
+
+        Raises:
+            UnstackableError: There is no room for it.
+        """
+        self._noise.check(latent_dim, [p for player in self._passes for p in probabilities[player]])
+
+    def put(self, k: int, latent_dim: int, probabilities: Mapping[Player, Sequence[float]]) -> None:
+        """Let a run that passed ``check`` take the place of member ``k``."""
+        self._noise.put(k, latent_dim, [p for player in self._passes for p in probabilities[player]])
 
     def draw(self, keys: Tensor) -> StepRandomness:
         """Return all of a step's random numbers, from its keys ``[2]``; for a stack, ``[K, 2]``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import log, pi
 
 import torch
@@ -10,10 +10,12 @@ from torch import Tensor
 
 from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.errors import UserError
+from gan_experiments.models.stacking import UnstackableError
 from gan_experiments.training.optimizers.optimizer import Optimizer, Rates, optimizer_class
 from gan_experiments.training.run_length import RunLength
 
 _LR, _BETA2 = Rates._fields.index("lr"), Rates._fields.index("beta2")
+_KINDS = ("linear", "cosine", "step")
 _FINAL = ("beta2_final", "ema_final", "penalty_final", "instance_noise_final")
 """Settings that name a value at the end of the schedule, and are null for what stays as it is."""
 
@@ -42,6 +44,7 @@ class Schedules:
         size: Samples in the data set.
         generator: G's optimiser, whose counter is the step; its rates are written.
         discriminator: D's optimiser; its rates are written.
+        later: Settings of members that may take another's place.
 
     Attributes:
         average_rate: Share of the new weights in the average of G's, float32 ``[K, 1]``; None without an average.
@@ -50,95 +53,120 @@ class Schedules:
     """
 
     def __init__(
-        self, trains: Sequence[TrainConfig], size: int, generator: Optimizer, discriminator: Optimizer
+        self,
+        trains: Sequence[TrainConfig],
+        size: int,
+        generator: Optimizer,
+        discriminator: Optimizer,
+        later: Sequence[TrainConfig] = (),
     ) -> None:
-        self._trains, self._players = trains, {"generator": generator, "discriminator": discriminator}
+        self._trains, self._size = list(trains), size
+        self._players = {"generator": generator, "discriminator": discriminator}
         exact, device = generator.rates.dtype, generator.rates.device
-
-        def column(values: Iterable[float], dtype: torch.dtype = exact) -> Tensor:
-            return torch.tensor(list(values), dtype=dtype, device=device)
-
-        # 1. Shapes.
-        lengths = [RunLength.of(size, train) for train in trains]
-        of_members = list(zip(lengths, trains, strict=True))
-        warm_ups = [length.end_of(train.warmup_epochs) for length, train in of_members]
-        ends = [length.end_of(train.schedule_epochs or train.epochs) for length, train in of_members]
-        self._warm_up = column(warm_ups)
-        self._duration = column(max(1, end - warm_up) for end, warm_up in zip(ends, warm_ups, strict=True))
-        self._stride = column(length.end_of(train.step_epochs or train.epochs) for length, train in of_members)
-        self._gamma = column(train.step_gamma for train in trains)
-        kinds = {train.schedule for train in trains} - {"constant"}
-        self._kinds = {kind: column((t.schedule == kind for t in trains), torch.bool) for kind in sorted(kinds)}
-        self._changes = bool(kinds) or any(warm_ups)
-        # 2. Where learning rates and beta 2 start and end.
+        everyone = [*trains, *later]
+        # 1. Each member's numbers, ``[K]`` each, and those that follow the step.
+        rows = [_numbers(train, size) for train in trains]
+        kinds_of = {"noise_start": torch.float32, "noise_final": torch.float32, "noise_fall": torch.float32}
+        kinds_of |= dict.fromkeys(_KINDS, torch.bool)
+        self._numbers = {
+            name: torch.tensor([row[name] for row in rows], dtype=kinds_of.get(name, exact), device=device)
+            for name in rows[0]
+        }
         self._starts = {player: optimizer.rates.clone() for player, optimizer in self._players.items()}
-        self._lr_final = column(train.lr_final for train in trains)
-        self._beta2_final = column(_or(train.beta2_final, train.betas[1]) for train in trains)
-        self._beta2_changes = any(train.beta2_final is not None for train in trains)
-        # 3. The average: its half-life is -log 2 / log decay.
-        decays = [train.ema for train in trains if train.ema is not None]
-        self.average_rate = column((1 - decay for decay in decays), torch.float32)[:, None] if decays else None
-        self._ema: tuple[Tensor, Tensor] | None = None
-        if any(train.ema_final is not None for train in trains):
-            finals = [_or(train.ema_final, decay) for train, decay in zip(trains, decays, strict=True)]
-            self._ema = column(1 / log(decay) for decay in decays), column(1 / log(final) for final in finals)
-        # 4. Factors.
+        # 2. What some member schedules, now or later.
+        kinds = {train.schedule for train in everyone} - {"constant"}
+        self._kinds = {kind: self._numbers[kind] for kind in sorted(kinds)}
+        self._changes = bool(kinds) or any(train.warmup_epochs for train in everyone)
+        self._beta2_changes = any(train.beta2_final is not None for train in everyone)
+        self._ema_changes = any(train.ema_final is not None for train in everyone)
+        averages = any(train.ema is not None for train in everyone)
+        self.average_rate = self._numbers["average_rate"].float()[:, None] if averages else None
         self.penalty: Tensor | None = None
-        if any(train.penalty_final is not None for train in trains):
-            self.penalty = column((1 for _ in trains), torch.float32)
-            self._penalty_final = column(_or(train.penalty_final, 1.0) for train in trains)
+        if any(train.penalty_final is not None for train in everyone):
+            self.penalty = torch.ones(len(trains), device=device)
         self.instance_noise: Tensor | None = None
-        if any(train.instance_noise or train.instance_noise_final for train in trains):
-            self.instance_noise = column((train.instance_noise for train in trains), torch.float32)
-            self._noise_start = self.instance_noise.clone()
-            finals = (_or(train.instance_noise_final, train.instance_noise) for train in trains)
-            self._noise_final = column(finals, torch.float32)
-            falls = [_fall(length, train) for length, train in of_members]
-            self._noise_fall = column(falls, torch.float32)  # for one update of D
+        if any(train.instance_noise or train.instance_noise_final for train in everyone):
+            self.instance_noise = self._numbers["noise_start"].clone()
+
+    def check(self, train: TrainConfig) -> None:
+        """Make sure that a member with these settings can take another's place.
+
+        Raises:
+            UnstackableError: It schedules what no member was known to schedule.
+        """
+        needs = {
+            "schedule": train.schedule == "constant" or train.schedule in self._kinds,
+            "warmup_epochs": not train.warmup_epochs or self._changes,
+            "beta2_final": train.beta2_final is None or self._beta2_changes,
+            "ema": train.ema is None or self.average_rate is not None,
+            "ema_final": train.ema_final is None or self._ema_changes,
+            "penalty_final": train.penalty_final is None or self.penalty is not None,
+            "instance_noise": not (train.instance_noise or train.instance_noise_final)
+            or self.instance_noise is not None,
+        }
+        for name, is_met in needs.items():
+            if not is_met:
+                raise UnstackableError(f"no member of this stack has train.{name}={getattr(train, name)}")
+
+    def put(self, k: int, train: TrainConfig) -> None:
+        """Let settings that passed ``check`` take the place of member ``k``, once the optimisers have begun anew."""
+        self._trains[k] = train
+        for name, value in _numbers(train, self._size).items():
+            self._numbers[name][k] = value
+        for player, optimizer in self._players.items():
+            self._starts[player][k] = optimizer.rates[k]
+        if self.average_rate is not None:
+            self.average_rate[k] = self._numbers["average_rate"][k]
+        if self.penalty is not None:
+            self.penalty[k] = 1.0
 
     def update(self) -> None:
         """Set all values for the coming step."""
         gone = self._update_scheduled() if self._changes else None
         if self.instance_noise is not None:
-            std = self._noise_start * (1 - self._noise_fall * self._players["discriminator"].step).clamp_(min=0)
+            start, fall = self._numbers["noise_start"], self._numbers["noise_fall"]
+            std = start * (1 - fall * self._players["discriminator"].step).clamp_(min=0)
             if gone is not None:
-                std = std + (self._noise_final - self._noise_start) * gone
+                std = std + (self._numbers["noise_final"] - start) * gone
             self.instance_noise.copy_(std)
 
     def _update_scheduled(self) -> Tensor:
         """Set what follows ``train.schedule``; return the part of the way that is gone, ``[K]``."""
-        step = self._players["generator"].step.to(self._warm_up.dtype)
-        left = self._left((step - self._warm_up).clamp_(min=0))
+        numbers = self._numbers
+        warm_up, final = numbers["warm_up"], numbers["lr_final"]
+        step = self._players["generator"].step.to(warm_up.dtype)
+        left = self._left((step - warm_up).clamp_(min=0))
         gone = 1 - left
-        warmth = ((step + 1) / self._warm_up.clamp(min=1)).clamp_(max=1)
-        factor = (self._lr_final + (1 - self._lr_final) * left) * warmth
+        warmth = ((step + 1) / warm_up.clamp(min=1)).clamp_(max=1)
+        factor = (final + (1 - final) * left) * warmth
         for player, optimizer in self._players.items():
             start = self._starts[player]
             optimizer.rates[:, _LR] = start[:, _LR] * factor
             if self._beta2_changes:
-                optimizer.rates[:, _BETA2] = start[:, _BETA2] + (self._beta2_final - start[:, _BETA2]) * gone
-        if self._ema is not None and self.average_rate is not None:
-            start, final = self._ema
+                optimizer.rates[:, _BETA2] = start[:, _BETA2] + (numbers["beta2_final"] - start[:, _BETA2]) * gone
+        if self._ema_changes and self.average_rate is not None:
+            start, final = numbers["ema"], numbers["ema_final"]
             self.average_rate.copy_(-torch.expm1(1 / (start + (final - start) * gone)).unsqueeze(1))
         if self.penalty is not None:
-            self.penalty.copy_(1 + (self._penalty_final - 1) * gone)
+            self.penalty.copy_(1 + (numbers["penalty_final"] - 1) * gone)
         return gone
 
     def _left(self, since: Tensor) -> Tensor:
         """Return the part of the way that is left ``since`` so many steps after the warm-up, ``[K]``."""
-        part = (since / self._duration).clamp_(max=1)
+        numbers = self._numbers
+        part = (since / numbers["duration"]).clamp_(max=1)
         shapes = {
             "linear": lambda: 1 - part,
             "cosine": lambda: (1 + torch.cos(pi * part)) / 2,
-            "step": lambda: self._gamma ** torch.floor(since / self._stride),
+            "step": lambda: numbers["gamma"] ** torch.floor(since / numbers["stride"]),
         }
         left = torch.ones_like(since)
         for kind, chosen in self._kinds.items():
             left = torch.where(chosen, shapes[kind](), left)
         return left
 
-    def metrics(self) -> list[dict[str, float]]:
-        """Return each member's learning rates, and its other scheduled values, as they are now, by their names."""
+    def metrics(self, k: int) -> dict[str, float]:
+        """Return member ``k``'s learning rates, and its other scheduled values, as they are now, by their names."""
         values = {f"rate/{player}": optimizer.rates[:, _LR] for player, optimizer in self._players.items()}
         values["schedule/beta2"] = self._players["generator"].rates[:, _BETA2]
         if self.average_rate is not None:
@@ -147,11 +175,34 @@ class Schedules:
             values["schedule/penalty"] = self.penalty
         if self.instance_noise is not None:
             values["schedule/instance_noise"] = self.instance_noise
-        rows = torch.stack([value.to(self._warm_up.dtype) for value in values.values()], 1).tolist()
-        return [
-            {name: value for name, value in zip(values, row, strict=True) if _is_scheduled(name, train)}
-            for row, train in zip(rows, self._trains, strict=True)
-        ]
+        train = self._trains[k]
+        own = {name: value[k] for name, value in values.items() if _is_scheduled(name, train)}
+        together = torch.stack([value.to(self._numbers["warm_up"].dtype) for value in own.values()])
+        return dict(zip(own, together.tolist(), strict=True))
+
+
+def _numbers(train: TrainConfig, size: int) -> dict[str, float]:
+    """Return what the schedules of one member are computed from, as functions of its settings."""
+    length = RunLength.of(size, train)
+    warm_up, end = length.end_of(train.warmup_epochs), length.end_of(train.schedule_epochs or train.epochs)
+    # An average's half-life is -log 2 / log decay.
+    decay = 0.5 if train.ema is None else train.ema
+    return {
+        "warm_up": warm_up,
+        "duration": max(1, end - warm_up),
+        "stride": length.end_of(train.step_epochs or train.epochs),
+        "gamma": train.step_gamma,
+        **{kind: float(train.schedule == kind) for kind in _KINDS},
+        "lr_final": train.lr_final,
+        "beta2_final": _or(train.beta2_final, train.betas[1]),
+        "average_rate": 1 - decay,
+        "ema": 1 / log(decay),
+        "ema_final": 1 / log(_or(train.ema_final, decay)),
+        "penalty_final": _or(train.penalty_final, 1.0),
+        "noise_start": train.instance_noise,
+        "noise_final": _or(train.instance_noise_final, train.instance_noise),
+        "noise_fall": _fall(length, train),
+    }
 
 
 def _is_scheduled(metric: str, train: TrainConfig) -> bool:

@@ -24,15 +24,16 @@ class Terms:
         kind: The kind of the objects, in the plural, for messages.
         members: An object for each member, whose methods depend on nothing but its attributes.
         device: Where the coefficients go.
+        later: Objects that may take a member's place.
 
     Raises:
         UnstackableError: The objects differ in class, or in an attribute that is not a number.
     """
 
-    def __init__(self, kind: str, members: Sequence[Any], device: torch.device) -> None:
+    def __init__(self, kind: str, members: Sequence[Any], device: torch.device, later: Sequence[Any] = ()) -> None:
         self._kind, self._count, self._stacked = kind, len(members), len(members) > 1
-        self._first = members[0]
-        classes = {type(member) for member in members}
+        self._first, everyone = members[0], [*members, *later]
+        classes = {type(member) for member in everyone}
         if len(classes) > 1:
             names = ", ".join(sorted(cls.__name__ for cls in classes))
             raise UnstackableError(f"the {kind} differ: {names}")
@@ -41,14 +42,33 @@ class Terms:
             name: torch.tensor([float(getattr(member, name)) for member in members], device=device)  # [K]
             for name in getattr(members[0], "changing", ())
         }
-        names = dict.fromkeys(name for member in members for name in vars(member)) if self._stacked else {}
+        names = dict.fromkeys(name for member in everyone for name in vars(member)) if self._stacked else {}
         for name in names:
-            values = [getattr(member, name, None) for member in members]
+            values = [getattr(member, name, None) for member in everyone]
             if name == "name" or name in self._changing or all(is_equal(value, values[0]) for value in values):
                 continue
             if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
                 raise UnstackableError(f"the {kind} differ in {name}, which is not a number")
-            self._coefficients[name] = torch.tensor(values, dtype=torch.float32, device=device)
+            self._coefficients[name] = torch.tensor(values[: len(members)], dtype=torch.float32, device=device)
+
+    def check(self, newcomer: Any) -> None:
+        """Make sure that an object can take a member's place in a stack.
+
+        Raises:
+            UnstackableError: It is of another class, or has another value of what all members share.
+        """
+        if type(newcomer) is not type(self._first):
+            names = f"{type(self._first).__name__}, {type(newcomer).__name__}"
+            raise UnstackableError(f"the {self._kind} differ: {names}")
+        for name in dict.fromkeys((*vars(self._first), *vars(newcomer))):
+            shared = name != "name" and name not in self._coefficients and name not in self._changing
+            if shared and not is_equal(getattr(self._first, name, None), getattr(newcomer, name, None)):
+                raise UnstackableError(f"all {self._kind} of this stack have one {name}")
+
+    def put(self, k: int, newcomer: Any) -> None:
+        """Let an object that passed ``check`` take the place of member ``k``."""
+        for name, values in (self._coefficients | self._changing).items():
+            values[k] = float(getattr(newcomer, name))
 
     def __call__(self, method: str, *tensors: Tensor) -> Tensor:
         """Return the method's value for tensors ``[...]``; for a stack, all and the result have K in front."""

@@ -31,6 +31,11 @@ class Window:
     losses: Tensor
     logits: Tensor
 
+    @classmethod
+    def of(cls, last: int, rows: Tensor) -> Window:
+        """Return the window that ends with step ``last``, from one member's part of ``packed``, on the host."""
+        return cls(last - len(rows) + 1, rows[:, :2], rows[:, 2:].unflatten(1, (2, -1)))
+
     def __len__(self) -> int:
         return len(self.losses)
 
@@ -59,12 +64,11 @@ class Window:
         return step, f"a logit of the discriminator is not finite at step {step}"
 
 
-def fetch(first: int, steps: StepStatistics, members: int) -> list[Window]:
-    """Bring steps' statistics ``[W, …]`` to the host in one transfer; return a window for each member."""
+def packed(steps: StepStatistics, members: int) -> Tensor:
+    """Return steps' statistics as one tensor on the device, float32 ``[W, K, 2 + 2 B]``; ``Window.of`` reads it."""
     losses = torch.stack((steps.discriminator_loss, steps.generator_loss), -1)
     logits = torch.stack((steps.real_logits, steps.fake_logits), -2)
-    together = torch.cat((losses, logits.flatten(-2)), -1).float().cpu().view(len(losses), members, -1)
-    return [Window(first, row[:, :2], row[:, 2:].unflatten(1, (2, -1))) for row in together.unbind(1)]
+    return torch.cat((losses, logits.flatten(-2)), -1).float().view(len(losses), members, -1)
 
 
 class EpochStatistics:

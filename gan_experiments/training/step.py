@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from gan_experiments.data.batch import Batch
-from gan_experiments.data.dataset import Dataset
-from gan_experiments.errors import UserError
 from gan_experiments.models.networks import logits_of
-from gan_experiments.models.stacking import UnstackableError, Vmapped
-from gan_experiments.training.augmentation_term import augmentation_term
 from gan_experiments.training.instance_noise import instance_noise
-from gan_experiments.training.member import Member
-from gan_experiments.training.optimizers.optimizer import Optimizer, optimizer_class, rates_of
-from gan_experiments.training.penalty_terms import penalty_terms
 from gan_experiments.training.player import Player
-from gan_experiments.training.random_numbers import Masks, StepDraws
-from gan_experiments.training.schedules import Schedules
-from gan_experiments.training.stacked_terms import Terms
+from gan_experiments.training.random_numbers import Masks
+from gan_experiments.training.step_parts import StepParts
 
 
 class StepStatistics(NamedTuple):
@@ -42,91 +34,15 @@ class StepStatistics(NamedTuple):
     fake_logits: Tensor
 
 
-class AdversarialStep:
+class AdversarialStep(StepParts):
     """``discriminator_steps`` updates of D, then one of G (Goodfellow et al., 2014, algorithm 1).
 
     Reads nothing but its arguments and the tensors it owns, updates those in place, and never waits for the
     device: no file, no ``.item()``, no generator state. So it can be repeated, captured or stacked.
 
-    One pair of networks is computed directly. Several are stacked along a leading dimension; their losses are
-    summed, never averaged, so that none reaches another's gradient.
-
-    Args:
-        members: The runs. They may differ in the optimiser's settings, schedules and instance noise, in the decay
-            of the EMA where all have one, and in the coefficients of objectives, penalties and augmentations.
-        dataset: For normalisation.
-        samples: The data set's samples, on the device.
-
-    Raises:
-        UnstackableError: The members' networks, objectives or penalties differ in more than that.
+    The losses of a stack's members are summed, never averaged, so that none reaches another's gradient. Its arguments
+    and what it is made of: ``StepParts``.
     """
-
-    def __init__(self, members: Sequence[Member], dataset: Dataset, samples: Tensor) -> None:
-        networks, trains = [member.networks for member in members], [member.train for member in members]
-        train, device = trains[0], samples.device
-        # 1. Data, and the settings that all members share.
-        self._dataset, self._samples = dataset, samples
-        self._batch, self._updates = train.batch_size, train.discriminator_steps
-        self._autocast = train.precision == "bf16"
-        self._stacked = len(members) > 1
-        # 2. Objectives: losses, and what they ask of the step.
-        self._objective = Terms("objectives", [member.objective for member in members], device)
-        if self._stacked:
-            for loss in ("discriminator_loss", "generator_loss"):
-                self._objective.probe(loss, *torch.zeros(2, 2, device=device))
-        self._real_for_g = bool(self._objective.attribute("generator_sees_real", False))
-        clip = self._objective.attribute("clip")
-        self._clip: Tensor | None = None
-        if clip is not None:
-            self._clip = torch.as_tensor(clip, dtype=torch.float32, device=device).view(-1, 1)  # [K, 1], or [1, 1]
-        # 3. Players: both networks, stacked where there are several members.
-        latent_dims = [pair.latent_dim for pair in networks]
-        self._labels = None if networks[0].classes is None else _labels_of(dataset).to(device)
-        some_labels = None if self._labels is None else self._labels[:1].expand(2)
-        real = Batch(dataset.normalise(samples[:1].expand(2, *samples.shape[1:])), some_labels)
-        latents = [Batch(torch.zeros(2, latent_dim, device=device), some_labels) for latent_dim in latent_dims]
-        low = torch.bfloat16 if self._autocast else None
-        self.generator = Player([pair.generator for pair in networks], latents, low)
-        self.discriminator = Player([pair.discriminator for pair in networks], [real] * len(networks), low)
-        weights = [pair.auxiliary_weight for pair in networks]
-        self._auxiliary_weight = torch.tensor(weights if self._stacked else weights[0], device=device)  # [K], or []
-        # 4. Passes: where the networks allow it, real and generated samples share one of D, and all noise one of G.
-        if len({(pair.per_sample, pair.constant_rows, pair.classes) for pair in networks}) > 1:
-            raise UnstackableError("the networks differ in how they treat a batch, or in their classes")
-        self._per_sample = networks[0].per_sample
-        has_constant_rows = networks[0].constant_rows and not isinstance(self.generator.network, Vmapped)
-        self._one_pass = self._per_sample and has_constant_rows
-        # 5. Optimisers, the average of G's weights, and all that changes with the step.
-        self._optimizers: dict[Player, Optimizer] = {
-            player: optimizer_class(train.optimizer)(player.parameters.flat, rates)
-            for player, rates in (
-                (self.generator, [rates_of(t, t.generator_lr) for t in trains]),
-                (self.discriminator, [rates_of(t, t.discriminator_lr) for t in trains]),
-            )
-        }
-        self._average: Tensor | None = None
-        if train.ema is not None:
-            self._average = self.generator.parameters.flat.clone()
-        optimizers = (self._optimizers[player] for player in (self.generator, self.discriminator))
-        self._schedules = Schedules(trains, len(dataset), *optimizers)
-        # 6. Penalties on D, and augmentation of all that D sees.
-        self._penalties, self._on_logits = penalty_terms(members, dataset.sample_shape, self._batch, device)
-        self._augmentation = augmentation_term(members, dataset.sample_shape, device)
-        # 7. Random numbers for all of these.
-        self._draws = StepDraws(
-            self.generator,
-            self.discriminator,
-            latent_dims,
-            dataset.sample_shape,
-            batch=self._batch,
-            updates=self._updates,
-            penalties=self._penalties,
-            real_for_generator=self._real_for_g,
-            instance_noise=self._schedules.instance_noise is not None,
-            augmentation=None if self._augmentation is None else self._augmentation.uniforms,
-            dtype=torch.bfloat16 if self._autocast else torch.float32,
-            device=device,
-        )
 
     def compile(self) -> None:
         """Have torch compile both networks; their first calls then take tens of seconds."""
@@ -264,85 +180,8 @@ class AdversarialStep:
     def _mixed_precision(self) -> AbstractContextManager[object]:
         return torch.autocast(self._samples.device.type, torch.bfloat16) if self._autocast else nullcontext()
 
-    def sampler(self, k: int) -> nn.Module:
-        """Return the generator that member ``k``'s samples and scores use: the averaged one where there is one."""
-        return self.generator.parameters.member(k, self._average)
-
-    def scheduled(self) -> list[dict[str, float]]:
-        """Return each member's learning rates and other scheduled values in the latest step, by metrics' names."""
-        return self._schedules.metrics()
-
-    def measurements(self) -> dict[str, Tensor]:
-        """Return the 2-norm of each player's latest gradient, and the augmentation's metrics, by name, ``[K]``."""
-        norms = {
-            "grad_norm/generator": torch.linalg.vector_norm(self.generator.parameters.gradient, dim=-1),
-            "grad_norm/discriminator": torch.linalg.vector_norm(self.discriminator.parameters.gradient, dim=-1),
-        }
-        return norms if self._augmentation is None else norms | self._augmentation.metrics()
-
-    def state(self, k: int) -> dict[str, Any]:
-        """Return member ``k``'s weights, buffers, optimiser states and changing terms, in its own shapes."""
-        state: dict[str, Any] = {}
-        for name, player in (("generator", self.generator), ("discriminator", self.discriminator)):
-            parameters, optimizer = player.parameters, self._optimizers[player]
-            state[name] = _detached(parameters.member(k).state_dict())
-            state[f"optimizer_{name}"] = {"step": optimizer.step[k].clone()} | {
-                key: _detached(parameters.named(k, tensor)) for key, tensor in optimizer.state.items()
-            }
-        if self._average is not None:
-            state["generator_average"] = _detached(self.generator.parameters.named(k, self._average))
-        return state | {name: terms.state(k) for name, terms in self._changing().items()}
-
-    def load(self, k: int, state: dict[str, Any]) -> None:
-        """Take over for member ``k``, alone or in any stack, what ``state`` returned."""
-        for name, player in (("generator", self.generator), ("discriminator", self.discriminator)):
-            parameters, optimizer, saved = player.parameters, self._optimizers[player], _optimizer_state(state, name)
-            parameters.load_member(k, state[name])
-            optimizer.step[k] = saved["step"]
-            for key, tensor in optimizer.state.items():
-                # A member without momentum has no buffer, until it trains next to one that has.
-                if key in saved:
-                    parameters.assign(k, tensor, saved[key])
-        if self._average is not None:
-            self.generator.parameters.assign(k, self._average, state["generator_average"])
-        for name, terms in self._changing().items():
-            # A run whose checkpoint is older than the term begins with it here.
-            if name in state:
-                terms.load(k, state[name])
-
-    def _changing(self) -> dict[str, Terms]:
-        """Return what else changes as it trains, by its name in a checkpoint."""
-        terms = {f"penalty_{i}": term.terms for i, term in enumerate(self._on_logits)}
-        if self._augmentation is not None:
-            terms["augmentation"] = self._augmentation.terms
-        return {name: term for name, term in terms.items() if term.changing}
-
-
-def _labels_of(dataset: Dataset) -> Tensor:
-    """Return the labels that conditional networks need.
-
-    Raises:
-        UserError: The data have none.
-    """
-    if dataset.labels is None:
-        raise UserError(f"data={dataset.name}: has no labels, and the networks need them")
-    return dataset.labels
-
 
 def _joined(labels: Sequence[Tensor | None]) -> Tensor | None:
     """Return the labels of several batches as those of one, or None where there are none."""
     known = [y for y in labels if y is not None]
     return torch.cat(known, -1) if known else None
-
-
-def _optimizer_state(state: dict[str, Any], player: str) -> dict[str, Any]:
-    """Return a player's optimiser state, also from a checkpoint of version 0.1, which knew Adam alone."""
-    if f"adam_{player}" not in state:
-        return state[f"optimizer_{player}"]
-    adam = state[f"adam_{player}"]
-    return {"exp_avg": adam["first"], "exp_avg_sq": adam["second"], "step": adam["updates"]}
-
-
-def _detached(named: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return copies: a saved view would take the whole tensor along, and a member's module is filled anew."""
-    return {name: tensor.clone() for name, tensor in named.items()}

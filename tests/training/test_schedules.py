@@ -43,7 +43,7 @@ def over_a_run(*settings):
         generator.step.fill_(step)
         discriminator.step.fill_(step * trains[0].discriminator_steps)
         schedules.update()
-        steps.append(schedules.metrics())
+        steps.append([schedules.metrics(k) for k in range(len(trains))])
     return [{name: np.array([step[k][name] for step in steps]) for name in steps[0][k]} for k in range(len(trains))]
 
 
@@ -134,7 +134,7 @@ def trainer(*members):
 
 def trained(whole):
     """All events of each member."""
-    events = [[] for _ in whole._members]
+    events = [[] for _ in whole._slots]
     for k, event in whole.events():
         # A checkpoint's state is valid until the next event.
         events[k].append(copy.deepcopy(event) if isinstance(event, CheckpointDue) else event)

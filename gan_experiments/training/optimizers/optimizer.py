@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.errors import UserError
+from gan_experiments.models.stacking import UnstackableError
 
 T = TypeVar("T", float, Tensor)
 
@@ -58,6 +59,7 @@ class Optimizer(ABC):
     Args:
         parameters: What is updated, float32 ``[K, P]``.
         rates: Each member's settings.
+        later: Settings of members that may take another's place.
 
     Attributes:
         state: Tensors ``[K, P]`` that updates keep, by torch's names for them.
@@ -70,16 +72,16 @@ class Optimizer(ABC):
     uses_betas: ClassVar[bool] = False
     """True if ``train.betas`` apply."""
 
-    def __init__(self, parameters: Tensor, rates: Sequence[Rates[float]]) -> None:
+    def __init__(self, parameters: Tensor, rates: Sequence[Rates[float]], later: Sequence[Rates[float]] = ()) -> None:
         device = parameters.device
         self.parameters = parameters
-        self.state = {name: torch.zeros_like(parameters) for name in self.state_names(rates)}
+        self.state = {name: torch.zeros_like(parameters) for name in self.state_names([*rates, *later])}
         # Torch's fused functions want float32 counters on the parameters' device.
         self.step = torch.zeros(len(rates), dtype=torch.float32, device=device)
         exact = torch.float32 if device.type == "mps" else torch.float64
         self.rates = torch.tensor(rates, dtype=exact, device=device)
         # A stack in which no member has weight decay does not compute it.
-        self.decays = any(member.weight_decay for member in rates)
+        self.decays = any(member.weight_decay for member in (*rates, *later))
         self._on_cpu = device.type == "cpu"
         self._members = [
             (parameters[k], {name: tensor[k] for name, tensor in self.state.items()}, self.step[k])
@@ -124,6 +126,22 @@ class Optimizer(ABC):
         else:
             self.step.add_(1)
             self.update_all(gradient, self.step[:, None], Rates(*self.rates.split(1, -1)))
+
+    def check(self, rates: Rates[float]) -> None:
+        """Make sure that a member with these settings can take another's place.
+
+        Raises:
+            UnstackableError: It needs something that no member was known to need.
+        """
+        if (rates.weight_decay and not self.decays) or not set(self.state_names([rates])) <= self.state.keys():
+            raise UnstackableError("no member of this stack has weight decay or momentum")
+
+    def put(self, k: int, rates: Rates[float]) -> None:
+        """Begin member ``k`` anew, with settings that passed ``check``."""
+        self.step[k] = 0
+        for tensor in self.state.values():
+            tensor[k].zero_()
+        self.rates[k] = torch.tensor(rates, dtype=self.rates.dtype)
 
     def single(self, tensor: Tensor) -> Tensor:
         """Return a coefficient ``[K, 1]`` in the parameters' type."""
