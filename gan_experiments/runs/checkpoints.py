@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from gan_experiments.runs.run import Run
@@ -19,11 +19,11 @@ class Checkpoints:
     This consumer must come after the journal: on resume, everything before a checkpoint counts as recorded.
 
     Args:
-        runs: The runs.
+        runs: The runs that train now, by number.
         trainer: Trains them.
     """
 
-    def __init__(self, runs: Sequence[Run], trainer: Trainer) -> None:
+    def __init__(self, runs: Mapping[int, Run], trainer: Trainer) -> None:
         self._runs, self._trainer = runs, trainer
 
     def on(self, k: int, event: RunEvent) -> None:
@@ -62,7 +62,7 @@ class Checkpoints:
 
     def _save(self, k: int, event: CheckpointDue) -> None:
         run = self._runs[k]
-        if event.epoch > 0 and event.step == self._trainer.length.end_of(event.epoch):
+        if event.epoch > 0 and event.step == self._trainer.slot(k).length.end_of(event.epoch):
             path = run.directory.generator_after(event.epoch)
             checkpoint.save(path, {"generator": self._weights(k)} | self._description(k))
         checkpoint.save(run.directory.checkpoint, event.state | self._description(k))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gan_experiments.evaluation.evaluator import Evaluator
 from gan_experiments.evaluation.metric import headline, larger_is_better
@@ -12,7 +12,16 @@ from gan_experiments.evaluation.warning_light import WarningLights
 from gan_experiments.runs.run import Run
 from gan_experiments.tracking.journal import Line
 from gan_experiments.tracking.naming import in_words
-from gan_experiments.tracking.run_events import Headline, Publish, RunEvent, Scored, StoppedEarly, WarningsChanged
+from gan_experiments.tracking.run_events import (
+    Ended,
+    Headline,
+    Joined,
+    Publish,
+    RunEvent,
+    Scored,
+    StoppedEarly,
+    WarningsChanged,
+)
 from gan_experiments.tracking.terminal import busy
 from gan_experiments.training.events import EpochFinished
 from gan_experiments.training.trainer import Trainer
@@ -24,47 +33,61 @@ class RunMonitor:
     Scores and lights are functions of the run alone, so that a run that was killed and resumed has the same.
 
     Args:
-        runs: The runs.
+        runs: The runs that train now, by number.
         trainer: Trains them.
         evaluator: Scores generators; all runs learn the same data.
         publish: Called with each event that the monitor adds: scores, warnings, early stops.
+        history: Returns a run's metrics of epochs, and scores, up to the step that it continues from.
+        reached: Told of each run that is at a rung and goes on if it may.
     """
 
-    def __init__(self, runs: Sequence[Run], trainer: Trainer, evaluator: Evaluator, publish: Publish) -> None:
-        self._runs, self._trainer, self._evaluator, self._publish = runs, trainer, evaluator, publish
-        # A user's own objective need not declare it.
-        self._lights = [
-            WarningLights(getattr(run.member.objective, "logits_have_origin", True), run.member.train.ema)
-            for run in runs
-        ]
-
-    def recall(self, k: int, history: Sequence[Line]) -> None:
-        """Restore the lights of a resumed run from its journal.
-
-        Args:
-            k: Number of the run.
-            history: The journal's metrics of epochs, and scores, up to the checkpoint.
-        """
-        lights = self._lights[k]
-        for line in history:
-            if line["key"] == "epoch":
-                lights.epoch(line["step"], line["values"])
-            else:
-                lights.scores(line["step"], line["values"], self._evaluator.modes)
-        if lights.on:
-            self._publish(k, WarningsChanged(self._trainer.step, self._trainer.epoch, [], frozenset(lights.on)))
+    def __init__(
+        self,
+        runs: Mapping[int, Run],
+        trainer: Trainer,
+        evaluator: Evaluator,
+        publish: Publish,
+        history: Callable[[int], Sequence[Line]],
+        reached: Callable[[int, int], None],
+    ) -> None:
+        self._runs, self._trainer, self._evaluator = runs, trainer, evaluator
+        self._publish, self._history, self._reached = publish, history, reached
+        self._lights: dict[int, WarningLights] = {}
 
     def on(self, k: int, event: RunEvent) -> None:
         """Judge a finished epoch of run ``k``. The trainer reports the epoch's checkpoint after this returns."""
-        if not isinstance(event, EpochFinished):
-            return
-        lights = self._lights[k]
+        match event:
+            case Joined():
+                self._recall(k, event)
+            case EpochFinished():
+                self._judge(k, event)
+            case Ended():
+                del self._lights[k]
+
+    def _recall(self, k: int, event: Joined) -> None:
+        """Restore the lights of a run that goes on from its checkpoint."""
+        member = self._runs[k].member
+        # A user's own objective need not declare it.
+        has_origin = getattr(member.objective, "logits_have_origin", True)
+        lights = self._lights[k] = WarningLights(has_origin, member.train.ema)
+        epoch = 0
+        for line in self._history(k):
+            if line["key"] == "epoch":
+                lights.epoch(line["step"], line["values"])
+                epoch = int(line["epoch"])
+            else:
+                lights.scores(line["step"], line["values"], self._evaluator.modes)
+        if lights.on:
+            self._publish(k, WarningsChanged(event.step, epoch, [], frozenset(lights.on)))
+
+    def _judge(self, k: int, event: EpochFinished) -> None:
+        lights, run = self._lights[k], self._runs[k]
         before = set(lights.on)
         new = lights.epoch(event.step, event.metrics)
-        last = event.step == self._trainer.length.total_steps
-        every = self._runs[k].cfg.evaluate.every
+        last = self._trainer.slot(k).is_complete
+        every, at_rung = run.cfg.evaluate.every, event.epoch in run.member.rungs
         enough: str | None = None
-        due = last or self._hopeless(k) is not None or (every is not None and event.epoch % every == 0)
+        due = last or at_rung or self._hopeless(k) is not None or (every is not None and event.epoch % every == 0)
         if due and self._evaluator.metrics:
             scored = self._score(k, event)
             self._publish(k, scored)
@@ -77,6 +100,8 @@ class RunMonitor:
         if reason is not None and not last:
             self._trainer.end(k)
             self._publish(k, StoppedEarly(event.step, event.epoch, f"early stop after epoch {event.epoch}: {reason}"))
+        elif at_rung and not last:
+            self._reached(k, event.epoch)
 
     def _enough(self, k: int, scored: Scored) -> str | None:
         """Return the scores of ``train.stop_at`` with their values, if run ``k`` has reached them all, or None."""

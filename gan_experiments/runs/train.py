@@ -6,8 +6,8 @@ import logging
 import math
 import shlex
 import sys
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, cast
 
 from omegaconf import OmegaConf
 
@@ -20,14 +20,17 @@ from gan_experiments.runs.checkpoints import Checkpoints
 from gan_experiments.runs.endings import Endings, is_of_the_disk
 from gan_experiments.runs.monitor import RunMonitor
 from gan_experiments.runs.run import Run
+from gan_experiments.runs.run_queue import RunQueue, TheseRuns
 from gan_experiments.runs.signals import exit_after_signal, stop_on_signals
 from gan_experiments.tracking.last_lines import LastLines
 from gan_experiments.tracking.progress import progress_of
-from gan_experiments.tracking.recorder import Recorder
-from gan_experiments.tracking.run_events import Consumer, RunEvent
+from gan_experiments.tracking.run_events import Consumer, Ended, Joined, RunEvent
 from gan_experiments.tracking.run_log import RunLogs
 from gan_experiments.tracking.stack_recorder import StackRecorder
 from gan_experiments.tracking.terminal import busy
+from gan_experiments.training.member import Member
+from gan_experiments.training.run_length import RunLength
+from gan_experiments.training.slots import Entry
 from gan_experiments.training.trainer import Trainer
 
 
@@ -43,97 +46,110 @@ def train_run(run: Run) -> float:
             the reason.
         SystemExit: A signal stopped the run, after a checkpoint; the status is 128 + the signal's number.
     """
-    (result,) = train_runs([run])
+    queue = TheseRuns([run])
+    train_runs(queue)
+    (result,) = queue.results
     if isinstance(result, RunFailedError):
         raise result
+    assert result is not None
     return result
 
 
 @standard_output.never_failing()
-def train_runs(runs: Sequence[Run]) -> list[float | RunFailedError]:
-    """Train runs from beginning to end: one, or several as one stacked program.
+def train_runs(queue: RunQueue) -> None:
+    """Train runs from beginning to end: one, or those that pass through the slots of one stacked program.
 
     Args:
-        runs: Runs that agree in everything that members of a stack must share, and in the step to resume from.
-
-    Returns:
-        For each run, G's mean loss over its last epoch or, if it diverged, an error whose message has the step and
-        the reason.
+        queue: Hands out the runs, and is told how each ends.
 
     Raises:
         UnstackableError: The runs' networks cannot train as one.
-        UserError: Another process is training in one of the folders.
+        UserError: Another process is training in one of the first runs' folders.
         RunFailedError: A folder can't be written any more: its disk is full, or gone.
         SystemExit: A signal stopped training, after a checkpoint; the status is 128 + the signal's number, unless
             the program has its own handler for the signal, which is then called and may end it differently.
     """
-    first = runs[0]
-
-    # 1. Load the data set. The runs of a stack learn the same one, on the same device.
+    # 1. Take the runs that begin, and load the data set. The runs of a stack learn the same one, on the same device.
+    runs: dict[int, Run] = {}
+    while len(runs) < queue.slots and (found := queue.next(_room_for_all)) is not None:
+        runs[found[0]] = found[1]
+    first, begin = next(iter(runs.values())), list(runs.items())
     with busy("loading the data"):
         dataset, device, tracking = first.dataset, first.device, first.tracking
 
     # 2. Build the networks, each run's from its own seed, and the step that trains them all.
+    slots = _Slots(queue)
     with busy("building the networks"):
         trainer = Trainer(
-            [run.member for run in runs],
+            [run.member for run in runs.values()],
             dataset,
             device=device,
             samples=tracking.samples,
             sample_every=tracking.sample_every,
+            numbers=list(runs),
+            slots=queue.slots,
+            later=queue.outlook(),
+            queue=slots if queue.slots > 1 else None,
         )
-    total_steps, epochs = trainer.length.total_steps, trainer.length.epochs
 
     # 3. Resume from the checkpoints, where there are any.
-    for k, run in enumerate(runs):
+    for number, run in runs.items():
         if run.state is not None:
-            trainer.load(run.state, k)
-            run.forget_state()
+            trainer.load(run.state, number)
 
     # 4. Prepare the evaluation: the evaluator keeps the real samples and features that scores compare with.
     evaluate = cast(EvaluateConfig, OmegaConf.to_object(first.cfg.evaluate))
-    names, directories = [run.name for run in runs], [run.directory for run in runs]
-    logs = RunLogs(directories)
-    conditional = first.member.networks.classes is not None
+    logs, conditional = RunLogs(queue.slots), first.member.networks.classes is not None
     evaluator = Evaluator(evaluate, dataset, device, conditional)
-    if notice := missing(evaluate, dataset):
-        logs.say(notice)
 
     failure: BaseException | None = None
     with stop_on_signals(trainer) as signals:
-        # 5. Open the records: claim the folders, write down what the runs are, start drawing and delivering.
-        recorders = [Recorder(run.directory, run.description(total_steps), trainer.step) for run in runs]
-        records = StackRecorder(recorders)
-        records.open()
-        logs.say(f"start     {_what_starts(runs, epochs, trainer.step, total_steps)}")
-
-        # 6. Train. Every event goes to all consumers in this order: recorded first, and saved last, because on resume
+        # 5. Every event goes to all consumers in this order: recorded first, and saved last, because on resume
         #    everything before a checkpoint counts as recorded. Consumers publish events too: scores, warnings, ends.
         def publish(k: int, event: RunEvent) -> None:
             for consumer in consumers:
                 consumer.on(k, event)
+            if isinstance(event, Ended):
+                del runs[k]
+                queue.note(trainer.use)
+                queue.ended(k, event, endings.take_result(k))
 
-        progress = progress_of(names, directories, total_steps, epochs, trainer.step)
-        monitor = RunMonitor(runs, trainer, evaluator, publish)
-        checkpoints, endings = Checkpoints(runs, trainer), Endings(directories, publish, trainer.step)
-        last_lines = LastLines(names, directories, tracking)
-        consumers: list[Consumer] = [records, progress, last_lines, monitor, checkpoints, endings]
+        # 6. A run joins: its folder is claimed, and what it is written down, drawn and delivered from now on.
+        def join(k: int, run: Run) -> dict[str, Any] | None:
+            runs[k] = run
+            length, state = RunLength.of(len(dataset), run.member.train), run.state
+            publish(k, Joined(run.directory, run.description(length.total_steps), run.step, queue.slots))
+            run.forget_state()  # training has taken it over
+            return state
+
+        records, progress = StackRecorder(queue.slots), progress_of(queue.slots, queue.tally)
+        monitor = RunMonitor(runs, trainer, evaluator, publish, records.history, queue.reached)
+        checkpoints, last_lines = Checkpoints(runs, trainer), LastLines(queue.slots)
+        endings = Endings(publish, queue.leaving)
+        consumers: list[Consumer] = [records, logs, progress, last_lines, monitor, checkpoints, endings]
+        slots.open(join, endings)
         try:
-            for k in range(len(runs)):
-                monitor.recall(k, records.history(k))
+            for number, run in begin:
+                join(number, run)
+            if notice := missing(evaluate, dataset):
+                logs.say(notice)
+            logs.say(f"start     {_what_starts(first, len(begin), trainer, queue)}")
+
+            # 7. Train.
+            begin.clear()  # a run that has left takes its networks along
             for k, event in trainer.events():
                 publish(k, event)
         except BaseException as error:
             failure = error
 
-    # 7. End: close the records of all runs that are still open, wait until everything is drawn and delivered, and say
+    # 8. End: close the records of all runs that are still open, wait until everything is drawn and delivered, and say
     #    how it ended and where everything is.
     records.stop_measuring()  # before the ends: runs that end together all get the last measurement
     try:
-        end = endings.end_together(failure, signals, total_steps)
+        end = endings.end_together(failure, signals)
     except OSError as error:  # there is no room even for the end
         failure = error
-        end = endings.end_together(failure, signals, total_steps)
+        end = endings.end_together(failure, signals)
     progress.close()
     try:
         with busy(f"drawing the last pictures{'' if tracking.uri is None else ' and delivering'}"):
@@ -145,37 +161,76 @@ def train_runs(runs: Sequence[Run]) -> list[float | RunFailedError]:
     for complaint in complaints:
         logs.say(complaint, level=logging.WARNING)
     consumers.clear()  # they hold `publish`, and it holds them: without this the networks would stay in memory
-    if end.status == "KILLED":
-        _say_how_to_resume(runs, logs, end.reason.removeprefix("stopped "))
+    if end is not None and end.status == "KILLED":
+        _say_how_to_resume(first, queue, logs, end.reason.removeprefix("stopped "))
     if is_of_the_disk(failure):
-        failure = RunFailedError(f"the run failed: {end.reason}{_remedy(runs)}")
+        failure = RunFailedError(f"the run failed: {end.reason if end else failure}{_remedy(first, queue)}")
     if failure is not None:
         try:
             raise failure
         finally:
             del failure  # its traceback holds this frame, which would hold it in turn
-    if end.status == "KILLED":
+    if end is not None and end.status == "KILLED":
         exit_after_signal(signals[0])
-    return endings.results
 
 
-def _what_starts(runs: Sequence[Run], epochs: int, step: int, total_steps: int) -> str:
-    what = runs[0].name if len(runs) == 1 else f"{len(runs)} runs as one"
-    done = f" from step {step:,}" if step else ""
-    data, device = runs[0].dataset, runs[0].device
-    return f"{what}: {data.name} on {device}, {epochs} epochs of {math.ceil(total_steps / epochs)} steps{done}"
+class _Slots:
+    """The queue as the trainer sees it: members and their states instead of runs.
+
+    Args:
+        queue: The queue of runs.
+    """
+
+    def __init__(self, queue: RunQueue) -> None:
+        self._queue = queue
+
+    def open(self, join: Callable[[int, Run], dict[str, Any] | None], endings: Endings) -> None:
+        """Take what there is once there are consumers.
+
+        Args:
+            join: Lets a run join, and returns the state that it goes on from.
+            endings: Know how runs leave.
+        """
+        self._join, self._endings = join, endings
+
+    def next(self, check: Callable[[Member], None]) -> Entry | None:
+        """Return the member that takes a free slot now, or None."""
+        found = self._queue.next(check)
+        return None if found is None else Entry(found[0], found[1].member, self._join(*found))
+
+    def is_waiting(self) -> bool:
+        """Return whether any run waits for a slot."""
+        return self._queue.tally().waiting > 0
+
+    def leaving(self, steps: Mapping[int, int]) -> Collection[int]:
+        """Return those of the runs at work that leave their slots now."""
+        return self._endings.decide(steps)
 
 
-def _say_how_to_resume(runs: Sequence[Run], logs: RunLogs, stopped: str) -> None:
-    if len(runs) > 1:
-        logs.say(f"stopped   {len(runs)} runs {stopped}", sys.stdout)  # the launcher says how to resume its sweep
+def _room_for_all(_: Member) -> None:
+    """Let the first runs of a stack in: it is built around them."""
+
+
+def _what_starts(first: Run, count: int, trainer: Trainer, queue: RunQueue) -> str:
+    where, waiting = f"{first.dataset.name} on {first.device}", queue.tally().waiting
+    if queue.slots > 1:
+        more = f" in {queue.slots} slots, {waiting} waiting" if waiting else ""
+        return f"{count} runs as one{more}: {where}"
+    done = f" from step {trainer.step:,}" if trainer.step else ""
+    epochs, total = trainer.length.epochs, trainer.length.total_steps
+    return f"{first.name}: {where}, {epochs} epochs of {math.ceil(total / epochs)} steps{done}"
+
+
+def _say_how_to_resume(run: Run, queue: RunQueue, logs: RunLogs, stopped: str) -> None:
+    if queue.slots > 1:
+        logs.say(f"stopped   the runs of the stack {stopped}", sys.stdout)  # the launcher says how to resume its sweep
         return
     logs.say(f"stopped   {stopped}; to continue:", sys.stdout)
-    logs.say(f"resume    {_resume_command(runs[0])}", sys.stdout)
+    logs.say(f"resume    {_resume_command(run)}", sys.stdout)
 
 
-def _remedy(runs: Sequence[Run]) -> str:
-    return f"; when it can be written, continue with: {_resume_command(runs[0])}" if len(runs) == 1 else ""
+def _remedy(run: Run, queue: RunQueue) -> str:
+    return "" if queue.slots > 1 else f"; when it can be written, continue with: {_resume_command(run)}"
 
 
 def _resume_command(run: Run) -> str:
