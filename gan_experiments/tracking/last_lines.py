@@ -6,7 +6,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gan_experiments.configuration.schema import TrackingConfig
@@ -15,97 +17,174 @@ from gan_experiments.tracking.hyperlink import clickable
 from gan_experiments.tracking.mlflow.model import predict_command
 from gan_experiments.tracking.naming import duration, in_words
 from gan_experiments.tracking.run_directory import RunDirectory
-from gan_experiments.tracking.run_events import ALL_EPOCHS, Ended, Headline, RunEvent, Scored
-from gan_experiments.tracking.run_log import RunLogs
+from gan_experiments.tracking.run_events import ALL_EPOCHS, Ended, Headline, Joined, RunEvent, Scored
+from gan_experiments.tracking.run_log import note
 from gan_experiments.tracking.terminal import say
 from gan_experiments.training.events import EpochFinished
+
+_NAMED = 20
+"""Runs of a stack that are named at its end, at most."""
+
+
+@dataclass
+class _Run:
+    """A run, as far as it is known.
+
+    Attributes:
+        directory: Its folder.
+        name: Its name.
+        tracking: Where it is recorded.
+        began: When it joined, on the monotonic clock.
+        epochs: Epochs that it has trained since.
+        took: Seconds that they took.
+        score: Its last score, or None.
+        end: How it ended, or None.
+    """
+
+    directory: RunDirectory
+    name: str
+    tracking: TrackingConfig
+    began: float = field(default_factory=time.monotonic)
+    epochs: int = 0
+    took: float = 0.0
+    score: Headline | None = None
+    end: Ended | None = None
+
+    def how(self) -> Iterator[tuple[str, str | Path]]:
+        """Say how the run ended, unless all went as it was planned."""
+        assert self.end is not None
+        if self.end.status != "FINISHED":
+            yield self.end.status.lower(), self.end.reason
+        elif self.end.reason != ALL_EPOCHS:
+            yield "ended", self.end.reason
+
+    def account(self) -> Iterator[tuple[str, str | Path]]:
+        """Say how good the run is, how long it took, and where it is."""
+        if self.score is not None:
+            yield "score", _meaning(self.score)
+        if self.epochs:
+            epochs = f"{self.epochs} epoch{'' if self.epochs == 1 else 's'}"
+            yield "trained", f"{epochs} in {duration(self.took)}"
+        yield "pictures", _picture(self.directory)
+        yield "run", self.identity()
+
+    def log(self, lines: Iterable[tuple[str, str | Path]]) -> None:
+        """Add lines to the run's log."""
+        for label, text in lines:
+            note(self.directory, _line(label, text), logging.ERROR if label == "failed" else logging.INFO)
+
+    def identity(self) -> str:
+        """Return the run's id, as far as it has one, and its name."""
+        run_id = self.directory.run_id() if self.tracking.uri is not None else None
+        if run_id is None:
+            return f"{self.name}, not tracked"
+        return f"{run_id} ({self.name}, experiment {self.tracking.experiment})"
 
 
 class LastLines:
     """Remembers how runs ended, and prints it when all of them have.
 
     Args:
-        names: Name of each run.
-        directories: Folder of each run.
-        tracking: Where the runs are recorded.
+        slots: How many runs can train together.
     """
 
-    def __init__(self, names: Sequence[str], directories: Sequence[RunDirectory], tracking: TrackingConfig) -> None:
-        self._names, self._directories, self._tracking = names, directories, tracking
-        self._logs = RunLogs(directories)
-        self._scores: dict[int, Headline] = {}
-        self._ends: dict[int, Ended] = {}
-        self._took: dict[int, float] = {}
-        self._epochs = dict.fromkeys(range(len(names)), 0)
-        self._began = time.monotonic()
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._runs: dict[int, _Run] = {}
+        self._named: dict[int, _Run] = {}
+        self._ends: dict[int, str] = {}
+        self._folder: Path | None = None
+        self._began, self._took = time.monotonic(), 0.0
 
     def on(self, k: int, event: RunEvent) -> None:
-        """Remember a score or the end of run ``k``."""
+        """Remember what there will be to say of run ``k``."""
         match event:
+            case Joined():
+                self._join(k, event)
             case EpochFinished():
-                self._epochs[k] += 1
-                self._took[k] = time.monotonic() - self._began
+                now, run = time.monotonic(), self._runs[k]
+                run.epochs += 1
+                run.took, self._took = now - run.began, now - self._began
             case Scored(headline=best) if best is not None:
-                self._scores[k] = best
+                self._runs[k].score = best
             case Ended():
-                self._ends[k] = event
+                self._end(k, event)
+
+    def _join(self, k: int, event: Joined) -> None:
+        if self._slots == 1:
+            self._runs.clear()
+        self._runs[k] = _Run(event.directory, event.description.name, event.description.tracking)
+        self._named.pop(k, None)
+        self._ends.pop(k, None)
+        path = event.directory.path
+        self._folder = path if self._folder is None else Path(os.path.commonpath([self._folder, path]))
+
+    def _end(self, k: int, event: Ended) -> None:
+        """Log the last lines of a member of a stack, and forget it unless it will be named."""
+        self._runs[k].end = event
+        if self._slots == 1:
+            return
+        run = self._runs.pop(k)
+        run.log([*run.how(), *run.account()])
+        self._ends[k] = "pruned" if event.pruned is not None else event.status.lower()
+        # Those that failed first, and the first of the others.
+        self._named[k] = run
+        if len(self._named) > _NAMED:
+            del self._named[max(reversed(self._named), key=self._rank)]
+
+    def _rank(self, k: int) -> tuple[bool, ...]:
+        """Return what is smaller for a run that is sooner named."""
+        return self._ends[k] != "failed", self._ends[k] == "pruned"
 
     def print(self) -> None:
-        """Print the lines of one run, or of a stack, on stdout; each run's own go to its log."""
-        for k in range(len(self._names)):
-            level = logging.ERROR if self._ends[k].status == "FAILED" else logging.INFO
-            for label, text in (*self._how(k), *self._account(k), *self._links([k]), *self._model(k)):
-                self._logs.note(k, _line(label, text), level if label == "failed" else logging.INFO)
-        if len(self._names) == 1:
-            how = [line for line in self._how(0) if line[0] == "ended"]  # of another end, stderr and the shell tell
-            lines = [*how, *self._account(0), *self._links([0]), *self._model(0)]
-        else:
-            lines = [*self._of_a_stack(), *self._links(range(len(self._names)))]
-        for label, text in lines:
+        """Print the lines of one run, or of a stack, on stdout; a run's own go to its log."""
+        for label, text in self._of_one() if self._slots == 1 else self._of_a_stack():
             say(_line(label, text, for_people=True), sys.stdout)
 
-    def _how(self, k: int) -> Iterator[tuple[str, str | Path]]:
-        """Say how a run ended, unless all went as it was planned."""
-        end = self._ends[k]
-        if end.status == "FINISHED" and end.reason != ALL_EPOCHS:
-            yield "ended", end.reason
-        elif end.status != "FINISHED":
-            yield end.status.lower(), end.reason
-
-    def _account(self, k: int) -> Iterator[tuple[str, str | Path]]:
-        if k in self._scores:
-            yield "score", _meaning(self._scores[k])
-        if self._epochs[k]:
-            epochs = f"{self._epochs[k]} epoch{'' if self._epochs[k] == 1 else 's'}"
-            yield "trained", f"{epochs} in {duration(self._took[k])}"
-        yield "pictures", _picture(self._directories[k])
-        yield "run", self._identity(k)
+    def _of_one(self) -> Iterator[tuple[str, str | Path]]:
+        for run in self._runs.values():
+            lines = [*run.how(), *run.account(), *_links(run.tracking, [run.directory]), *_model(run)]
+            run.log(lines)
+            # Of an end that was not planned, stderr and the shell tell.
+            yield from (line for line in lines if line[0] not in ("failed", "killed", "paused"))
 
     def _of_a_stack(self) -> Iterator[tuple[str, str | Path]]:
+        if not self._ends:
+            return
         if self._took:
-            yield "trained", f"{len(self._names)} runs in {duration(max(self._took.values()))}"
-        for k in range(len(self._names)):
-            line, end = self._identity(k), self._ends[k]
-            yield "run", line if end.status == "FINISHED" else f"{line}: {end.status}, {end.reason}"
-        folder = os.path.commonpath([directory.path for directory in self._directories])
-        yield "pictures", f"{folder}, in each run's artifacts"
+            yield "trained", f"{self._how_many()} in {duration(self._took)}"
+        for k in sorted(self._named, key=self._rank):
+            run = self._named[k]
+            how = "".join(f": {label.upper()}, {reason}" for label, reason in run.how() if label != "ended")
+            yield "run", f"{run.identity()}{how}"
+        if more := len(self._ends) - len(self._named):
+            yield "run", f"… and {more} more"
+        yield "pictures", f"{self._folder}, in each run's artifacts"
+        runs = [*self._named.values()]
+        yield from _links(runs[0].tracking, [run.directory for run in runs])
 
-    def _identity(self, k: int) -> str:
-        run_id = self._directories[k].run_id() if self._tracking.uri is not None else None
-        if run_id is None:
-            return f"{self._names[k]}, not tracked"
-        return f"{run_id} ({self._names[k]}, experiment {self._tracking.experiment})"
+    def _how_many(self) -> str:
+        """Return how many runs there were and, unless all have finished, how they ended."""
+        many = f"{len(self._ends)} run{'' if len(self._ends) == 1 else 's'}"
+        counts = Counter(self._ends.values())
+        return (
+            many
+            if counts.keys() == {"finished"}
+            else f"{many} ({', '.join(f'{n} {how}' for how, n in counts.most_common())})"
+        )
 
-    def _links(self, runs: Sequence[int]) -> Iterator[tuple[str, str | Path]]:
-        """Say how to look at runs at their destination."""
-        if self._tracking.uri is not None:
-            delivered = [self._directories[k].delivery() for k in runs]
-            yield from tracker_of(self._tracking.uri).links(self._tracking.uri, [each for each in delivered if each])
 
-    def _model(self, k: int) -> Iterator[tuple[str, str | Path]]:
-        """Say how to draw from the model that MLflow has of the generator."""
-        if self._tracking.uri is not None and (command := predict_command(self._directories[k], self._tracking.uri)):
-            yield "model", command
+def _links(tracking: TrackingConfig, directories: Sequence[RunDirectory]) -> Iterator[tuple[str, str]]:
+    """Say how to look at runs at their destination."""
+    if tracking.uri is not None:
+        delivered = [directory.delivery() for directory in directories]
+        yield from tracker_of(tracking.uri).links(tracking.uri, [each for each in delivered if each])
+
+
+def _model(run: _Run) -> Iterator[tuple[str, str]]:
+    """Say how to draw from the model that MLflow has of the generator."""
+    if run.tracking.uri is not None and (command := predict_command(run.directory, run.tracking.uri)):
+        yield "model", command
 
 
 def _meaning(best: Headline) -> str:

@@ -35,6 +35,7 @@ class RunDescription:
         device: The device that the run computes on.
         total_steps: Steps of the whole run.
         conditional: Whether its networks take labels.
+        rungs: Epochs after each of which it is scored, and decided whether it goes on; empty for none.
     """
 
     name: str
@@ -45,6 +46,7 @@ class RunDescription:
     device: str
     total_steps: int
     conditional: bool = False
+    rungs: Sequence[int] = ()
 
     @property
     def epochs(self) -> int:

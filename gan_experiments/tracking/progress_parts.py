@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from tqdm.std import Bar  # pyright: ignore[reportAttributeAccessIssue] its stubs lack it
 
@@ -71,25 +70,24 @@ def bar(done: float) -> Part:
     return [f"{done:.0%} |{Bar(done, 10)}|", f"{done:.0%} |{Bar(done, 20):20}|"]
 
 
-def members(count: int) -> Part:
-    """Say how many members of a stack are training."""
-    return [f"{count} member{'' if count == 1 else 's'}"]
+def slots(used: int, there: int) -> Part:
+    """Say how many slots of a stack are in use, as long as any is: ``3/4 slots``."""
+    return [f"{used}/{there} slots"] if used else []
 
 
-def best_score(scores: Sequence[tuple[Headline, str]]) -> Part:
-    """Say the best of some members' scores, and whose it is."""
-    if not scores:
-        return []
-    best, name = min(scores, key=lambda each: _rank(each[0]))
+def count(number: int, what: str) -> Part:
+    """Say how many runs there are in some state, if there is any: ``12 waiting``."""
+    return [f"{number} {what}"] if number else []
+
+
+def best_score(best: Headline, name: str) -> Part:
+    """Say the best score, and whose it is."""
     short, *_, full = score(best)
     return [f"best {short}", f"best {short}: {_shortened(name)}", f"best {short}: {name}", f"best {full}: {name}"]
 
 
-def lowest_loss(found: Sequence[tuple[float, str]]) -> Part:
-    """Say the lowest of some members' losses of G, and whose it is."""
-    if not found:
-        return []
-    loss, name = min(found, key=lambda each: math.inf if math.isnan(each[0]) else each[0])
+def lowest_loss(loss: float, name: str) -> Part:
+    """Say the lowest loss of G, and whose it is."""
     text = f"lowest loss G {loss:.3f}"
     return [text, f"{text}: {_shortened(name)}", f"{text}: {name}"]
 
@@ -107,8 +105,3 @@ def _brief(value: float) -> str:
 
 def _shortened(name: str) -> str:
     return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
-
-
-def _rank(best: Headline) -> float:
-    """Return a number that is smaller for a better score."""
-    return -best.value if best.larger_is_better else best.value

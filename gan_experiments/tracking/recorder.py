@@ -17,7 +17,7 @@ from gan_experiments.configuration import override
 from gan_experiments.errors import UserError
 from gan_experiments.evaluation.protocol import SCORES
 from gan_experiments.models.conditioning import columns_of
-from gan_experiments.tracking.journal import WARNING, Journal, Line, read
+from gan_experiments.tracking.journal import PRUNED, WARNING, Journal, Line, read
 from gan_experiments.tracking.metadata import RunDescription, describe, flatten, origin
 from gan_experiments.tracking.moved import settle_run
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_atomically, write_json
@@ -113,7 +113,7 @@ class Recorder:
     def _is_scored_once(self) -> bool:
         """Return whether the run is scored at its end alone."""
         every = self.run.config.get("evaluate", {}).get("every")
-        return every is None or every >= self.run.epochs
+        return not self.run.rungs and (every is None or every >= self.run.epochs)
 
     def _describe(self, members: int) -> None:
         run = self.run
@@ -219,6 +219,8 @@ class Recorder:
         with self._lock:
             self._closed = True
         with suppress(OSError) if event.status == "FAILED" else nullcontext():
+            if event.pruned is not None:
+                self._append("tags", key=PRUNED, values={PRUNED: str(event.pruned)})
             self._append("status", key=self._session, status=event.status, reason=event.reason)
             self._journal.synchronise()
             self._journal.close()

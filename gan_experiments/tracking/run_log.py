@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import TextIO
 
 from gan_experiments.tracking.run_directory import RunDirectory
+from gan_experiments.tracking.run_events import Ended, Joined, RunEvent
 from gan_experiments.tracking.terminal import say
 
 _FORMAT = logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s")
@@ -52,19 +52,31 @@ def note(directory: RunDirectory, line: str, level: int = logging.INFO) -> None:
 
 
 class RunLogs:
-    """The logs of runs that train together.
+    """The logs of the runs that train together at the moment.
 
     Args:
-        directories: Their folders.
+        slots: How many runs can train together. The log of one that trains by itself stays open to what is said
+            after its end.
     """
 
-    def __init__(self, directories: Sequence[RunDirectory]) -> None:
-        self._directories = directories
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._directories: dict[int, RunDirectory] = {}
+
+    def on(self, k: int, event: RunEvent) -> None:
+        """Begin with the log of run ``k``, or leave it."""
+        match event:
+            case Joined():
+                if self._slots == 1:
+                    self._directories.clear()
+                self._directories[k] = event.directory
+            case Ended() if self._slots > 1:
+                del self._directories[k]
 
     def say(self, line: str, stream: TextIO | None = None, level: int = logging.INFO) -> None:
-        """Print a line about all runs, on stderr by default, and add it to their logs."""
+        """Print a line about all runs, on stderr by default, and add it to the logs of those that train."""
         say(line, stream)
-        for directory in self._directories:
+        for directory in list(self._directories.values()):  # what the background process says comes from a thread
             note(directory, line, level)
 
     def note(self, k: int, line: str, level: int = logging.INFO) -> None:

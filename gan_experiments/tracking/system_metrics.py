@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from functools import cached_property
+from typing import Any
 
 from gan_experiments.tracking.mlflow.private_formats import SYSTEM_METRICS
 
 INTERVAL = 10.0
 """Seconds between measurements, as in MLflow's own monitor."""
+_SHORTEST = 1.0
+"""Seconds over which a load is measured at least."""
 _MEGABYTE = 1e6
 
 
 class SystemMonitor(threading.Thread):
-    """Measures at once, every ten seconds, and once more at the end.
+    """Measures at once, every ten seconds, and whenever it is asked to.
 
     Args:
         report: Called in this thread with each measurement, by metric name.
@@ -23,16 +28,27 @@ class SystemMonitor(threading.Thread):
         super().__init__(name="system-metrics", daemon=True)
         self._report = report
         self._stop_asked = threading.Event()
+        self._lock = threading.Lock()
+        self._last: dict[str, float] = {}
+        self._measured = 0.0
 
     def run(self) -> None:
         """Measure until asked to stop."""
+        with self._lock:
+            _ = self._baseline
+        pause = _SHORTEST
+        while not self._stop_asked.wait(pause):
+            self._report(self.measure())
+            pause = INTERVAL
+
+    def measure(self) -> dict[str, float]:
+        """Return a measurement of now, or of less than a second ago: a load is one over some time."""
         import psutil
 
-        gpus = _gpus()
-        network = psutil.net_io_counters()
-        psutil.cpu_percent()  # the first answer is the start of the interval, not a measurement
-        stopped = self._stop_asked.wait(1.0)
-        while True:
+        with self._lock:
+            gpus, network = self._baseline
+            if self._last and time.monotonic() - self._measured < _SHORTEST:
+                return self._last
             memory, disk, now = psutil.virtual_memory(), psutil.disk_usage("/"), psutil.net_io_counters()
             values = {
                 "cpu_utilization_percentage": psutil.cpu_percent(),
@@ -46,13 +62,20 @@ class SystemMonitor(threading.Thread):
             }
             for index, gpu in enumerate(gpus):
                 values |= {f"gpu_{index}_{name}": value for name, value in _measure_gpu(gpu).items()}
-            self._report({f"{SYSTEM_METRICS}{name}": round(value, 1) for name, value in values.items()})
-            if stopped:
-                return
-            stopped = self._stop_asked.wait(INTERVAL)
+            self._measured = time.monotonic()
+            self._last = {f"{SYSTEM_METRICS}{name}": round(value, 1) for name, value in values.items()}
+            return self._last
+
+    @cached_property
+    def _baseline(self) -> tuple[list[object], Any]:
+        """This machine's GPUs, and what had gone over the network before; loads are measured from here on."""
+        import psutil
+
+        psutil.cpu_percent()  # the first answer is the start of the interval, not a measurement
+        return _gpus(), psutil.net_io_counters()
 
     def stop(self) -> None:
-        """Take the last measurement and end."""
+        """Measure no more."""
         self._stop_asked.set()
         self.join()
 

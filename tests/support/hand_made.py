@@ -9,7 +9,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,9 @@ from gan_experiments.tracking.generator_files import write_generator
 from gan_experiments.tracking.last_lines import LastLines
 from gan_experiments.tracking.metadata import RunDescription
 from gan_experiments.tracking.mlflow.shown import metric_name
-from gan_experiments.tracking.progress import Progress
-from gan_experiments.tracking.recorder import Recorder
+from gan_experiments.tracking.progress import progress_of
 from gan_experiments.tracking.run_directory import RunDirectory
-from gan_experiments.tracking.run_events import ALL_EPOCHS, Consumer, Ended, RunEvent
+from gan_experiments.tracking.run_events import ALL_EPOCHS, Consumer, Ended, Joined, RunEvent, Tally
 from gan_experiments.tracking.stack_recorder import StackRecorder
 from gan_experiments.training.events import (
     CheckpointDue,
@@ -56,6 +55,7 @@ class HandMadeRun:
     """Records a run of which every value is known beforehand."""
 
     def __init__(self, path: Path, uri: str | None, *, epochs: int = 6, points: bool = False, timeout: float = 300):
+        self.name = "lr=0.1"
         self.directory = RunDirectory(path)
         self.epochs = epochs
         samples = torch.linspace(0, 1, 60).view(30, 2) if points else torch.arange(30 * 64).remainder(256)
@@ -72,6 +72,21 @@ class HandMadeRun:
             "seed": None,
         }
         self.generator = mlp.build(self.dataset.sample_shape, **{k: v for k, v in MODEL.items() if k != "_target_"})
+
+    def description(self) -> RunDescription:
+        return RunDescription(
+            name=self.name,
+            config=self.config,
+            tracking=self.tracking,
+            dataset=self.dataset,
+            overrides=["train.lr=0.1"],
+            device="cpu",
+            total_steps=self.epochs * STEPS,
+        )
+
+    def keep(self, generator: torch.nn.Module) -> None:
+        """Write the generator of a run that is complete."""
+        write_generator(self.directory, generator.state_dict(), self.config["model"], self.dataset.sample_space)
 
     def recorder(self, resumed_from: int = 0) -> HandMadeRecorder:
         return HandMadeRecorder(self, resumed_from)
@@ -130,36 +145,40 @@ class HandMadeRecorder:
 
     def __init__(self, run: HandMadeRun, resumed_from: int) -> None:
         self._run, self._resumed_from = run, resumed_from
-        description = RunDescription(
-            name="lr=0.1",
-            config=run.config,
-            tracking=run.tracking,
-            dataset=run.dataset,
-            overrides=["train.lr=0.1"],
-            device="cpu",
-            total_steps=run.epochs * STEPS,
-        )
-        self._records = StackRecorder([Recorder(run.directory, description, resumed_from)])
+        self._stack = HandMadeStack(1)
 
     def open(self) -> None:
-        self._records.open()
-        self._progress = Progress(
-            ["lr=0.1"], [self._run.directory], self._run.epochs * STEPS, self._run.epochs, self._resumed_from
-        )
-        self._last_lines = LastLines(["lr=0.1"], [self._run.directory], self._run.tracking)
+        self._stack.join(0, self._run, self._resumed_from)
 
     def record(self, event: RunEvent) -> None:
-        consumers: list[Consumer] = [self._records, self._progress, self._last_lines]
-        for consumer in consumers:
-            consumer.on(0, event)
+        self._stack.on(0, event)
 
     def close(self, status: str, reason: str = ALL_EPOCHS, generator: torch.nn.Module | None = None) -> None:
         if generator is not None:
-            weights, model = generator.state_dict(), self._run.config["model"]
-            write_generator(self._run.directory, weights, model, self._run.dataset.sample_space)
+            self._run.keep(generator)
         self.record(Ended(status, reason))
+        self._stack.close()
+
+
+class HandMadeStack:
+    """The same of the runs that pass through the slots of a stack."""
+
+    def __init__(self, slots: int, tally: Callable[[], Tally] | None = None) -> None:
+        self.slots = slots
+        self.records, self._progress = StackRecorder(slots), progress_of(slots, tally)
+        self._last_lines = LastLines(slots)
+        self._consumers: list[Consumer] = [self.records, self._progress, self._last_lines]
+
+    def join(self, k: int, run: HandMadeRun, step: int = 0) -> None:
+        self.on(k, Joined(run.directory, run.description(), step, self.slots))
+
+    def on(self, k: int, event: RunEvent) -> None:
+        for consumer in self._consumers:
+            consumer.on(k, event)
+
+    def close(self) -> None:
         self._progress.close()
-        complaints = self._records.finish()
+        complaints = self.records.finish()
         self._last_lines.print()
         for complaint in complaints:
             print(complaint, file=sys.stderr)

@@ -145,6 +145,12 @@ def _picture(run_id: str, name: str) -> str:
     return f"![](get-artifact?{urlencode({'path': name, 'run_uuid': run_id})})"
 
 
+def pause_run(client: MlflowClient, run_id: str, reason: str) -> None:
+    """Show a run as one that may go on later, and why it waits."""
+    client.set_tag(run_id, "status_reason", allowed_text(reason, LONGEST_TAG))
+    client.update_run(run_id, status="SCHEDULED")
+
+
 def end_run(client: MlflowClient, run_id: str, status: str, reason: str, time: int | None = None) -> None:
     """End a run: ``FINISHED``, ``FAILED`` or ``KILLED``, why, and when in milliseconds since 1970 (None: now)."""
     client.set_tag(run_id, "status_reason", allowed_text(reason, LONGEST_TAG))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gan_experiments.tracking.journal import Line, read
+from gan_experiments.tracking.journal import PAUSED, Line, read
 from gan_experiments.tracking.mlflow.private_formats import stepped_names
 from gan_experiments.tracking.mlflow.shown import GLANCE, LATEST
 from gan_experiments.tracking.pictures import figures, images
@@ -32,6 +32,7 @@ class Gallery:
 
     Attributes:
         position: Byte of the journal up to which everything is rendered.
+        status: How the run's last process ended, as far as it is rendered; None while it trains.
     """
 
     def __init__(self, directory: RunDirectory, run: dict[str, Any]) -> None:
@@ -40,7 +41,7 @@ class Gallery:
         self._samples: list[Line] = []
         self._probabilities: Line | None = None
         self._scores: list[Line] = []
-        self._is_over = False
+        self.status: str | None = None
         self._began = 0
         self.position = 0
 
@@ -59,7 +60,7 @@ class Gallery:
                 case "metrics" if line.get("details"):
                     self._scores.append(line)
                 case "session" | "status":
-                    self._is_over = line["kind"] == "status"
+                    self.status = line.get("status")
             if not all((self._directory.artifacts / name).exists() for name in self.names(line)):
                 self._write_stepped(line)
         if any(line["kind"] == "samples" for line, _ in news):
@@ -69,10 +70,17 @@ class Gallery:
         if news:
             last, end = news[-1]
             if last["kind"] == "status":
-                self.finish()
-            elif self._is_over and any(line.get("details") for line, _ in news):  # scored after its end
+                if not self._is_paused:  # of one that may go on, nobody needs pictures of the whole yet
+                    self.finish()
+            elif (
+                self.status is not None and not self._is_paused and any(line.get("details") for line, _ in news)
+            ):  # scored after its end
                 self._write_scores()
             self.position = end
+
+    @property
+    def _is_paused(self) -> bool:
+        return self.status == PAUSED
 
     def names(self, line: Line) -> tuple[str, ...]:
         """Return the image files, below artifacts/, that belong to a line of the journal: the PNG first."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gan_experiments.tracking.delivery_errors import GoneError, RefusedError
-from gan_experiments.tracking.journal import Line, read
+from gan_experiments.tracking.journal import PAUSED, Line, read
 from gan_experiments.tracking.mlflow import api, pages, shown
 from gan_experiments.tracking.mlflow.completeness import lacking
 from gan_experiments.tracking.mlflow.logged_run import LoggedRun
@@ -172,10 +172,9 @@ class MLflow(Tracker):
             self._note_answer()
             for line in lines:
                 self._send_line(line)
-            kinds = {line["kind"] for line in lines}
-            if "samples" in kinds:
+            if any(line["kind"] == "samples" for line in lines):
                 self._send_files(self._gallery.latest())
-            if "status" not in kinds and any(line.get("details") for line in lines):
+            if not any(_is_end(line) for line in lines) and any(line.get("details") for line in lines):
                 self._send_files(self._gallery.scored())
                 self._describe()
         except (GoneError, RefusedError):
@@ -196,6 +195,8 @@ class MLflow(Tracker):
                 self._logged.log_dataset(line)
             case "session":
                 self._client.update_run(self._run_id, status="RUNNING")  # it may have ended before it was resumed
+            case "status" if not _is_end(line):
+                api.pause_run(self._client, self._run_id, line["reason"])
             case "status":
                 self._describe()
                 if self._has_model(line):
@@ -212,7 +213,7 @@ class MLflow(Tracker):
                 return ["config/config.yaml"]
             case "figure":
                 return [line["file"]]
-            case "status":
+            case "status" if _is_end(line):
                 return [*self._gallery.whole(), *self._gallery.latest()]
         return [*self._gallery.names(line)]
 
@@ -249,6 +250,11 @@ class MLflow(Tracker):
         self._send_files(self._gallery.whole())
         self._describe()
         api.end_run(self._client, self._run_id, "KILLED", "the process died")
+
+
+def _is_end(line: Line) -> bool:
+    """Return whether a line says how the run ended; one that is paused may go on."""
+    return line["kind"] == "status" and line["status"] != PAUSED
 
 
 TRACKER = MLflow
