@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from math import ceil
 from typing import Any, TypeVar
@@ -14,9 +14,12 @@ from gan_experiments.configuration.part_schemas import schema_of
 from gan_experiments.configuration.schema import fields_of
 
 T = TypeVar("T")
+Model = dict[str, Any]
 
 _MAY_DIFFER = {
     "train": (
+        "epochs",
+        "checkpoint_every",
         "lr",
         "generator_lr",
         "discriminator_lr",
@@ -66,13 +69,33 @@ def structure(cfg: DictConfig) -> str:
     return json.dumps(config, sort_keys=True)
 
 
-def _shared_model(model: dict[str, Any]) -> dict[str, Any]:
-    schema = schema_of("model", model.get("_target_"))
-    if schema is None:
-        return model
-    shared = {name: spec.metadata["shared"] for name, (_, spec) in fields_of(schema).items()}
+def _shared_model(model: Model) -> Model:
+    shared = _sharing(model)
     kept = {key: value for key, value in model.items() if shared.get(key) != "nothing"}
     return {key: len(value) if shared.get(key) == "length" else value for key, value in kept.items()}
+
+
+def _sharing(model: Model) -> dict[str, str]:
+    """Return what members of a stack share of each key of a model; nothing is known of custom ones."""
+    schema = schema_of("model", model.get("_target_"))
+    return {} if schema is None else {name: spec.metadata["shared"] for name, (_, spec) in fields_of(schema).items()}
+
+
+def extremes(models: Sequence[Model]) -> tuple[Model, Model]:
+    """Return a model with the smallest of everything that may differ in models of one structure, and the largest."""
+    shared = _sharing(models[0])
+
+    def with_each(choose: Callable[[Iterable[Any]], Any]) -> Model:
+        found = dict(models[0])
+        for key, value in found.items():
+            values = [model[key] for model in models]
+            if shared.get(key) == "length":
+                found[key] = [choose(sizes) for sizes in zip(*values, strict=True)]
+            elif shared.get(key) == "nothing" and _kind(value) == "a number":
+                found[key] = choose(values)
+        return found
+
+    return with_each(min), with_each(max)
 
 
 def _kind(value: Any) -> Any:
