@@ -14,6 +14,8 @@ Line = dict[str, Any]
 
 WARNING = "warning."
 """Prefix of the keys of lines with warning lights, and of the tags that they become in MLflow."""
+PRUNED = "pruned"
+"""Key of the line of a run that was pruned, and its tag: the rung at which it was given up."""
 
 
 class Journal:

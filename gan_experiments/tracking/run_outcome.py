@@ -10,7 +10,7 @@ from gan_experiments.tracking.journal import Line, read
 from gan_experiments.tracking.run_directory import read_json
 from gan_experiments.tracking.sweep_directory import JobDirectory
 
-_STATES = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped"}
+_STATES = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped", "PAUSED": "paused"}
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Outcome:
     """The state of a run: how it ended, or that it has not.
 
     Attributes:
-        state: ``finished``, ``failed``, ``stopped`` (by a signal, after a checkpoint), ``died`` (without saying so),
-            ``running``, or ``waiting``.
+        state: ``finished``, ``failed``, ``stopped`` (by a signal, after a checkpoint), ``paused`` (it may go on from
+            its checkpoint), ``died`` (without saying so), ``running``, or ``waiting``.
         reason: Why, in one line.
     """
 
