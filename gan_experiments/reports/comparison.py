@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from gan_experiments.reports.comparable import divide
 from gan_experiments.reports.gather import gather, place_of
 from gan_experiments.reports.goals import goals_of
 from gan_experiments.reports.group import Group, group_of
+from gan_experiments.reports.pruning import Pruning, pruning_of
 from gan_experiments.reports.record import RunRecord
 from gan_experiments.tracking.complaints import Complaints
+from gan_experiments.tracking.run_directory import read_json
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 
 
@@ -50,6 +53,23 @@ class Comparison:
     def in_order(self) -> list[RunRecord]:
         """All runs, group by group, the best setting's first in each."""
         return [record for group in self.groups for record in group.in_order]
+
+    @property
+    def prunes(self) -> bool:
+        """Whether runs were pruned, or might have been."""
+        return bool(self.sweep.get("pruning")) or any(record.pruned is not None for record in self.records)
+
+    @cached_property
+    def pruning(self) -> Pruning | None:
+        """How the sweep pruned its runs; None if it does not prune, or these are not the runs of one sweep."""
+        settings = [setting for group in self.groups for setting in group.settings_in_order]
+        return pruning_of(self.sweep, settings, self.records)
+
+    @cached_property
+    def slots(self) -> dict[str, Any] | None:
+        """How the slots were used in which the sweep's runs were trained; None if there were none."""
+        file = SweepDirectory(self.folder).slots
+        return read_json(file) if self.sweep and file.is_file() else None
 
     def place(self, record: RunRecord) -> str:
         """Return a run's folder relative to that of all."""

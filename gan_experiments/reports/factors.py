@@ -95,6 +95,11 @@ def find_factors(records: Sequence[RunRecord], asked: Sequence[str] = ()) -> lis
     return factors
 
 
+def pruned_at(setting: Setting) -> int | None:
+    """Return the rung at which a setting was given up, or None: its seeds are judged together."""
+    return max((run.pruned for run in setting.runs if run.pruned is not None), default=None)
+
+
 def _pattern(values: Sequence[str]) -> tuple[int, ...]:
     """Return a pattern that columns share if they change at the same places."""
     order = list(dict.fromkeys(values))

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from gan_experiments.evaluation.protocol import SCORES
 from gan_experiments.reports.comparable import Comparable
-from gan_experiments.reports.factors import Factor, Setting, find_factors, find_settings
+from gan_experiments.reports.factors import Factor, Setting, find_factors, find_settings, pruned_at
 from gan_experiments.reports.importance import Share, importance
 from gan_experiments.reports.ranking import CLEAR, LIKELY, NOISE, UNKNOWN, RankedSetting, rank, repetitions
 from gan_experiments.reports.ranking_metric import RankingMetric
@@ -17,6 +17,8 @@ from gan_experiments.reports.real_data import far
 from gan_experiments.reports.record import RunRecord
 from gan_experiments.reports.scores import ScoreTable, score_tables
 from gan_experiments.tracking.naming import in_words
+
+_NONE_YET = "No run has finished yet"
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,17 @@ class Group:
 
     @property
     def in_order(self) -> list[RunRecord]:
-        """All runs, the best setting's first, those that cannot be ranked last."""
+        """All runs, the best setting's first, then the pruned ones that came furthest, then what cannot be ranked."""
         placed = [run for place in self.ranked for run in place.runs]
-        return [*placed, *(record for record in self.records if all(record is not run for run in placed))]
+        others = (record for record in self.records if all(record is not run for run in placed))
+        return [*placed, *sorted(others, key=lambda run: -(run.pruned or 0))]
 
     @property
     def settings_in_order(self) -> list[Setting]:
-        """All settings, the best first, those that cannot be ranked last."""
+        """All settings, the best first, then the pruned ones that came furthest, then what cannot be ranked."""
         placed = [place.setting for place in self.ranked]
-        return [*placed, *(setting for setting in self.settings if all(setting is not each for each in placed))]
+        others = (setting for setting in self.settings if all(setting is not each for each in placed))
+        return [*placed, *sorted(others, key=lambda setting: -(pruned_at(setting) or 0))]
 
     @cached_property
     def scores(self) -> list[ScoreTable]:
@@ -89,9 +93,12 @@ class Group:
         """The result in a few sentences."""
         if not self.ranked:
             finished = any(map(repetitions, self.settings))
-            why = f"No finished run has {self.metric_in_words}" if finished else "No run has finished yet"
+            not_yet = "No run has reached the last rung yet" if any(map(pruned_at, self.settings)) else _NONE_YET
+            why = f"No finished run has {self.metric_in_words}" if finished else not_yet
             return f"{why}, so there is nothing to rank."
-        return " ".join([self._best(), *self._others(), *self._missing(), self.metric.caveat]).strip()
+        return " ".join(
+            [self._best(), *self._pruned(), *self._others(), *self._missing(), self.metric.caveat]
+        ).strip()
 
     def _best(self) -> str:
         best, alone = self.ranked[0], len(self.ranked) == 1
@@ -106,6 +113,13 @@ class Group:
             return f"No setting comes near real data, so their order says little. The nearest, {label}, has {why}."
         superlative = "highest" if self.metric.larger_is_better else "lowest"
         return f"{label} has {'' if alone else f'the {superlative} '}{value}."
+
+    def _pruned(self) -> list[str]:
+        pruned = sum(pruned_at(setting) is not None for setting in self.settings)
+        if not pruned:
+            return []
+        reached = sum(map(bool, map(repetitions, self.settings)))
+        return [f"{reached} of {len(self.settings)} settings reached the last rung, {pruned} were pruned before."]
 
     def _others(self) -> list[str]:
         others = self.ranked[1:]

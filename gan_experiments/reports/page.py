@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
@@ -13,7 +13,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from gan_experiments.evaluation.warning_light import meanings
-from gan_experiments.reports import charts, images, tables
+from gan_experiments.reports import charts, images, pruning_chart, tables
 from gan_experiments.reports.comparison import Comparison
 from gan_experiments.reports.group import Group
 from gan_experiments.reports.ranking import RankedSetting
@@ -31,11 +31,12 @@ def render(comparison: Comparison) -> str:
     filters = {"number": _number, "plain": plain, "words": in_words, "duration": _duration, "command": shlex.quote}
     environment.filters |= filters
     template = environment.from_string((assets / "report.html.jinja").read_text(encoding="utf-8"))
-    runs = tables.runs(comparison)
+    runs, pruning = tables.runs(comparison), comparison.pruning
+    styles = ["report.css"] if pruning is None else ["report.css", "pruning.css"]
     return template.render(
         comparison=comparison,
         sweep=comparison.sweep,
-        style=Markup((assets / "report.css").read_text(encoding="utf-8")),
+        style=Markup("".join((assets / name).read_text(encoding="utf-8") for name in styles)),
         script=Markup((assets / "report.js").read_text(encoding="utf-8")),
         facts=_facts(comparison),
         groups=_groups(comparison),
@@ -43,6 +44,8 @@ def render(comparison: Comparison) -> str:
         columns={name for name in ("watt_hours", "run_id") if any(run[name] is not None for run in runs)},
         value=comparison.value,
         long=_LONG,
+        pruning=pruning,
+        rungs=None if pruning is None else pruning_chart.draw(pruning),
         meanings={name: meanings().get(name, "") for name in comparison.lit},
     )
 
@@ -80,7 +83,9 @@ def _card(group: Group, run: RunRecord, picture: images.Picture | None) -> dict[
 def _facts(comparison: Comparison) -> list[tuple[str, str]]:
     """Return facts on all runs, by name."""
     states = Counter(record.outcome.state for record in comparison.records)
-    facts = [("runs", ", ".join(f"{number} {state}" for state, number in states.most_common()))]
+    pruned = sum(record.pruned is not None for record in comparison.records)
+    of_them = f"; {pruned} of the finished were pruned" if pruned else ""
+    facts = [("runs", ", ".join(f"{number} {state}" for state, number in states.most_common()) + of_them)]
     if len(comparison.groups) == 1:
         (group,) = comparison.groups
         facts += [
@@ -93,6 +98,10 @@ def _facts(comparison: Comparison) -> list[tuple[str, str]]:
         warned = sum(bool(record.lights) for record in comparison.records)
         lights = ", ".join(f"{in_words(name)} {number}" for name, number in count.most_common())
         facts.append(("warning lights", f"in {warned} of {len(comparison.records)} runs: {lights}"))
+    if comparison.pruning is not None:
+        facts.append(("pruned by", f"{comparison.pruning.name}: {comparison.pruning.saving}"))
+    if comparison.slots is not None:
+        facts.append(("slots", _slots(comparison.slots)))
     facts.append(("training time", _duration(sum(record.device_seconds for record in comparison.records))))
     machines = dict.fromkeys(
         f"{run.tags.get('device')} on {run.tags.get('host')}" for run in comparison.records if run.tags
@@ -114,6 +123,23 @@ def _seeds(ranked: Sequence[RankedSetting]) -> str:
     counts = sorted({len(place.values) for place in ranked}) or [0]
     span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     return f"{span} {'seed' if counts == [1] else 'seeds'} each"
+
+
+def _slots(slots: Mapping[str, int]) -> str:
+    """Return how slots were used, as the launcher counted it."""
+    runs, programs = (
+        f"{slots[key]} {name}{'' if slots[key] == 1 else 's'}"
+        for key, name in (("runs", "run"), ("programs_built", "program"))
+    )
+    through = f"{runs} through {slots['slots']} slots of {programs}"
+    while_waiting, in_all = slots["slot_steps"], slots["slot_steps_in_all"]
+    if while_waiting:
+        share = 100 * slots["slot_steps_used_while_waiting"] / while_waiting
+        return f"{through}; {share:.1f} % of their steps were spent on runs while any waited"
+    if in_all:
+        share = 100 * slots["slot_steps_used_in_all"] / in_all
+        return f"{through}; none had to wait, and {share:.1f} % of their steps were spent on runs"
+    return through
 
 
 def _number(value: float | None) -> str:

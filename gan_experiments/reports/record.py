@@ -11,7 +11,7 @@ import numpy as np
 
 from gan_experiments.configuration.override import read as read_overrides
 from gan_experiments.evaluation.protocol import TRAINING
-from gan_experiments.tracking.journal import WARNING, Line, read
+from gan_experiments.tracking.journal import PRUNED, WARNING, Line, read
 from gan_experiments.tracking.naming import run_name
 from gan_experiments.tracking.run_directory import read_json
 from gan_experiments.tracking.run_outcome import Outcome, outcome
@@ -59,6 +59,10 @@ class RunRecord:
         watts: Mean power of the machine's GPUs; None where it is unknown.
         tags: Where it ran, and with what.
         lights: Warning lights that ever were on, in the order in which they came on.
+        steps: Steps that it trained.
+        epochs: Epochs that it trained; a fraction if it ended within one.
+        total_steps: Steps of its whole length; None if it failed before that was known.
+        pruned: The rung at which it was given up; None if it was not.
     """
 
     directory: JobDirectory
@@ -74,6 +78,10 @@ class RunRecord:
     watts: float | None = None
     tags: dict[str, str] = field(default_factory=dict)
     lights: list[Light] = field(default_factory=list)
+    steps: int = 0
+    epochs: float = 0.0
+    total_steps: int | None = None
+    pruned: int | None = None
 
     @property
     def watt_hours(self) -> float | None:
@@ -84,6 +92,10 @@ class RunRecord:
         """Return the last value of a metric, or None if the run has none."""
         points = self.metrics.get(metric)
         return points[-1][1] if points else None
+
+    def at(self, metric: str, epoch: float) -> float | None:
+        """Return the value of a metric after an epoch, or None if the run has none there."""
+        return dict(self.metrics.get(metric, ())).get(epoch)
 
     def losses(self) -> np.ndarray:
         """Read the losses of D and G at every step: float32 ``[S, 2]``."""
@@ -108,10 +120,11 @@ def read_record(directory: JobDirectory, number: int, varied: dict[str, str]) ->
         varied: The keys that its sweep varies; they name a run that failed before it had a name.
     """
     if directory.run.is_file():
-        name = read_json(directory.run)["name"]
+        identity = read_json(directory.run)
     else:  # it failed before it had a name
-        name = name_of(read_json(directory.job)["overrides"], varied)
-    record = RunRecord(directory, number, name, outcome(directory))
+        identity = {"name": name_of(read_json(directory.job)["overrides"], varied)}
+    record = RunRecord(directory, number, identity["name"], outcome(directory))
+    record.total_steps = identity.get("total_steps")
     if not directory.journal.is_file():
         return record
     metrics: dict[str, dict[int, tuple[float, float]]] = defaultdict(dict)
@@ -119,6 +132,9 @@ def read_record(directory: JobDirectory, number: int, varied: dict[str, str]) ->
     clock = _Clock()
     for line, _ in read(directory.journal):
         clock.follow(line)
+        record.pruned = _pruned(line, record.pruned)
+        if _is_of_training(line) and line["kind"] != "system":  # whose steps count measurements
+            record.steps, record.epochs = max(record.steps, line["step"]), max(record.epochs, line["epoch"])
         kind, values = line["kind"], line.get("values", {})
         if kind == "dataset":
             record.data = line["name"], line["digest"]
@@ -179,6 +195,15 @@ class _Clock:
 def _is_of_training(line: Line) -> bool:
     kinds = ("histograms", "samples", "probabilities", "system", "status")
     return line["kind"] in kinds or (line["kind"] == "metrics" and line["key"] in _IN_TRAINING)
+
+
+def _pruned(line: Line, rung: int | None) -> int | None:
+    """Return the rung at which a run was given up, after a line of its journal; resuming it takes that back."""
+    if line["kind"] == "session":
+        return None
+    if line["kind"] == "tags" and PRUNED in line["values"]:
+        return int(line["values"][PRUNED])
+    return rung
 
 
 def _light(line: Line) -> Light:

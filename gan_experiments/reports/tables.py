@@ -7,10 +7,12 @@ import io
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from gan_experiments.reports.comparison import Comparison
 from gan_experiments.reports.group import Group
+from gan_experiments.reports.pruning import Pruning
 from gan_experiments.reports.ranking import RankedSetting
 from gan_experiments.reports.ranking_metric import EQUILIBRIUM
 from gan_experiments.reports.record import RunRecord
@@ -71,6 +73,7 @@ def _run(comparison: Comparison, record: RunRecord) -> dict[str, Any]:
         "name": record.name,
         "state": record.outcome.state,
         "reason": record.outcome.reason,
+        **({"pruned": record.pruned} if comparison.prunes else {}),
         **({"compared": group.label if group else None} if several else {}),
         **{factor.key: record.params.get(factor.key) for each in comparison.groups for factor in each.factors},
         "seed": record.params.get("seed"),
@@ -102,6 +105,8 @@ def content(comparison: Comparison) -> dict[str, Any]:
         "states": dict(Counter(record.outcome.state for record in comparison.records)),
         **first,
         "others": others,
+        **({} if comparison.pruning is None else {"pruning": _pruning(comparison.pruning)}),
+        **({} if comparison.slots is None else {"slots": comparison.slots}),
         "failures": [
             {"number": record.number, "name": record.name, **vars(record.outcome)} for record in comparison.unfinished
         ],
@@ -111,6 +116,25 @@ def content(comparison: Comparison) -> dict[str, Any]:
             for light in run.lights
         ],
         "runs": runs(comparison),
+    }
+
+
+def _pruning(pruning: Pruning) -> dict[str, Any]:
+    metric = pruning.metric
+    return {
+        "pruner": pruning.pruner,
+        "eta": pruning.eta,
+        "metric": {"name": metric.name, "direction": metric.direction},
+        "rungs": [asdict(rung) for rung in pruning.rungs],
+        "settings": [
+            {"setting": climb.setting.values, "pruned": climb.pruned, "scores": list(climb.scores.values())}
+            for climb in pruning.climbs
+        ],
+        "runs_pruned": len(pruning.pruned),
+        "steps": pruning.steps,
+        "total_steps": pruning.total_steps,
+        "steps_saved": pruning.saved,
+        "saving": pruning.saving,
     }
 
 

@@ -21,6 +21,8 @@ def write(comparison: Comparison, folder: Path) -> Path:
         "report.html": page.render(comparison),
         "report.json": json.dumps(content, indent=1) + "\n",
     }
+    if comparison.slots is not None:
+        texts["slots.json"] = json.dumps(comparison.slots, indent=1) + "\n"
     for name, text in texts.items():
         write_atomically(folder / name, text.encode())
     return folder / "report.html"

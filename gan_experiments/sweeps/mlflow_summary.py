@@ -21,6 +21,7 @@ from gan_experiments.tracking import metadata
 from gan_experiments.tracking.background import environment
 from gan_experiments.tracking.delivery_errors import RefusedError
 from gan_experiments.tracking.destination import tracker_of
+from gan_experiments.tracking.journal import PRUNED
 from gan_experiments.tracking.mlflow import api
 from gan_experiments.tracking.mlflow.logged_run import LoggedRun
 from gan_experiments.tracking.mlflow.private_formats import NOTE, SOURCE_NAME, SOURCE_TYPE, USER
@@ -179,6 +180,8 @@ class Summary:
         best = report["best"]
         tags = {"metric": report["metric"]["name"], "headline": report["headline"]}
         tags |= {f"runs.{state}": str(count) for state, count in report["states"].items()}
+        if "pruning" in report:
+            tags["runs.pruned"] = str(report["pruning"]["runs_pruned"])
         if best is not None:
             best["run_id"] = RunDirectory(
                 self._directory.path / best["folder"]
@@ -211,6 +214,7 @@ def _view(sweep: dict[str, Any], report: dict[str, Any]) -> dict[str, str]:
         sweep["run_id"],
         search=f"tags.{SUMMARY_TAG} = '{sweep['run_id']}'",  # which the summary itself has not
         params=[parameter_name(key) for key in sweep["varied"]],
+        tags=[PRUNED] if "pruning" in report else [],
         metric=metric_name(metric["name"]) if is_recorded else None,
         ascending=not metric["direction"].startswith("larger"),
     )
@@ -225,6 +229,10 @@ def _note(sweep: dict[str, Any], report: dict[str, Any]) -> str:
     if best is not None and best["run_id"] is not None:
         links.insert(0, f"[best run: {best['name']}]({page}/{best['run_id']})")
     lines = [" · ".join(links), "", report["headline"], "", *_ranking(sweep, report)]
+    if "pruning" in report:
+        pruning = report["pruning"]
+        rungs = [f"{rung['arrived']} at epoch {rung['epoch']}" for rung in pruning["rungs"]]
+        lines += [f"Settings at the rungs of {pruning['pruner']}: {', '.join(rungs)}. {pruning['saving']}", ""]
     lines += ["The report is the artifact `report/report.html`.", ""]
     found = (sweep.get("search") or {}).get("best")
     if found:

@@ -25,6 +25,7 @@ class SweepDirectory:
         begun: The configuration with which the sweep began, as Hydra composed it, whatever resumed it since.
         report: The folder of the report and its tables.
         search_results: Results of a search; absent where the sweep is not one.
+        slots: How the slots were used in which runs were trained together; absent where there were none.
         log: Messages of the tracker; absent unless something went wrong.
         lock: Held by the process that launches.
     """
@@ -35,6 +36,7 @@ class SweepDirectory:
         self.begun = self.path / "begun.yaml"
         self.report = self.path / "report"
         self.search_results = self.path / "optimization_results.yaml"
+        self.slots = self.path / "slots.json"
         self.log = self.path / "tracking.log"
         self.lock = self.path / ".lock"
 

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from gan_experiments.reports.comparison import compare
+from gan_experiments.reports.write import write
 from gan_experiments.sweeps.mlflow_summary import deliver
 from gan_experiments.sync import main as sync_command
+from gan_experiments.tracking.journal import PRUNED, Journal
 from gan_experiments.tracking.run_directory import read_json, write_json
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 from tests.support.hand_made import HandMadeRun
@@ -89,3 +92,17 @@ def test_a_sweep_goes_to_another_experiment_as_a_whole(
     assert other is not None
     assert len(client.search_runs([other.experiment_id])) == RUNS + 1
     assert f"summary   {sweep.content()['run_id']}" in capsys.readouterr().out
+
+
+def test_the_summary_tells_what_was_pruned(sweep: SweepDirectory) -> None:
+    journal = Journal(sweep.jobs()[1].journal)
+    journal.append("tags", key=PRUNED, step=7, epoch=1, values={PRUNED: "1"})
+    journal.close()
+    rungs = {"pruner": "asha", "eta": 3, "rungs": [1], "epochs": 1, "metric": "loss/generator"}
+    sweep.remember(jobs=[[], []], search=None, pruning=rungs)
+    write(compare([sweep.path]), sweep.report)
+    assert deliver(sweep) is None
+    summary = MlflowClient(sweep.content()["uri"]).get_run(sweep.content()["run_id"])
+    assert (summary.data.tags["runs.finished"], summary.data.tags["runs.pruned"]) == ("2", "1")
+    assert summary.data.tags["best_run_name"].startswith("lr=0.1")
+    assert "Settings at the rungs of asha: " in summary.data.tags["mlflow.note.content"]

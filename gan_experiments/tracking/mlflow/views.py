@@ -25,7 +25,13 @@ _MOST_RUNS = 100
 
 
 def shared_view(
-    key: str, *, search: str, params: Sequence[str], metric: str | None, ascending: bool
+    key: str,
+    *,
+    search: str,
+    params: Sequence[str],
+    metric: str | None,
+    ascending: bool,
+    tags: Sequence[str] = (),
 ) -> dict[str, str]:
     """Return the tag of an experiment that holds a view of some of its runs.
 
@@ -35,11 +41,13 @@ def shared_view(
         params: Parameters by which they differ.
         metric: MLflow's name of the metric that they are ranked by, or None.
         ascending: Whether small values of it come first.
+        tags: Tags that the table of runs shows.
     """
     sections = {name: f"{key}-{number}" for number, name in enumerate(_SECTIONS)}
     charts = list(_charts(sections, params, metric))
     filled = {chart["metricSectionId"] for chart in charts}  # MLflow shows others as empty boxes
-    columns = [*(f"params.`{name}`" for name in params), *([f"metrics.`{metric}`"] if metric else [])]
+    columns = [*(f"params.`{name}`" for name in params), *(f"tags.`{name}`" for name in tags)]
+    columns += [f"metrics.`{metric}`"] if metric else []
     state = {
         "searchFilter": search,
         "orderByKey": f"metrics.`{metric}`" if metric else "attributes.start_time",
