@@ -155,7 +155,12 @@ class TrackingConfig:
 class FusedConfig:
     """Settings of ``hydra/launcher=fused``, which trains a sweep as one program."""
 
-    max_members: int = setting(64, "most runs that train as one program; fewer where memory is short", at_least(1))
+    slots: str = setting(
+        "auto",
+        "runs that train at once; auto: as many as fit into the memory, at most max_members or 64",
+        matching(r"auto|[1-9]\d*", "auto or a whole number, at least 1"),
+    )
+    max_members: int | None = setting(None, "earlier name of slots", at_least(1))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hydra.core.utils import JobReturn, configure_log, setup_globals
 from hydra.plugins.launcher import Launcher
@@ -17,6 +17,9 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from gan_experiments.tracking.terminal import busy
+
+if TYPE_CHECKING:
+    from gan_experiments.sweeps.source import Source
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,19 @@ class SweepLauncher(Launcher):
         Raises:
             UserError: It cannot.
         """
+
+    @property
+    def has_slots(self) -> bool:
+        """Whether runs can leave and join while others train; ``follow`` then works."""
+        return False
+
+    def follow(self, source: Source) -> None:
+        """Train all runs of a source: each when there is a slot for it.
+
+        Raises:
+            SystemExit: A signal stopped training, after a checkpoint of every run at work.
+        """
+        raise NotImplementedError
 
     @classmethod
     def trains_here(cls, choice: Choice) -> bool:

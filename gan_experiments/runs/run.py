@@ -35,6 +35,7 @@ class Run:
         overrides: The user's overrides, as Hydra lists them.
         name: Its name where ``tracking.run_name`` is null; by default generated from the overrides.
         tags: More tags for MLflow.
+        rungs: Epochs after each of which it is scored, and may be asked to leave its slot.
 
     Attributes:
         cfg: The configuration as given.
@@ -54,6 +55,7 @@ class Run:
         overrides: Sequence[str],
         name: str | None = None,
         tags: Mapping[str, str] = MappingProxyType({}),
+        rungs: Sequence[int] = (),
     ) -> None:
         self.cfg, self.overrides = cfg, overrides
         self.config = cast("dict[str, Any]", OmegaConf.to_container(cfg, resolve=True))
@@ -62,7 +64,7 @@ class Run:
             self.tracking.uri = check_uri(self.tracking.uri)
         self.tracking.tags = {**tags, **self.tracking.tags}
         self.directory = RunDirectory(run_dir)
-        self._name = name
+        self._name, self._rungs = name, rungs
 
     def load(self) -> None:
         """Load all parts now, so that whatever is wrong with this run shows before others depend on it."""
@@ -104,7 +106,7 @@ class Run:
         torch.manual_seed(self.cfg.seed)
         networks = new_networks(self.cfg, self.dataset, self.starting_weights)
         terms = (build(self.cfg[group]) for group in ("objective", "penalty", "augment"))
-        return Member(networks, train, self.cfg.seed, *terms)
+        return Member(networks, train, self.cfg.seed, *terms, rungs=self._rungs)
 
     @property
     def name(self) -> str:

@@ -73,6 +73,8 @@ def train_runs(queue: RunQueue) -> None:
     runs: dict[int, Run] = {}
     while len(runs) < queue.slots and (found := queue.next(_room_for_all)) is not None:
         runs[found[0]] = found[1]
+    if not runs:
+        return  # what waited could not be prepared
     first, begin = next(iter(runs.values())), list(runs.items())
     with busy("loading the data"):
         dataset, device, tracking = first.dataset, first.device, first.tracking
@@ -223,7 +225,9 @@ def _what_starts(first: Run, count: int, trainer: Trainer, queue: RunQueue) -> s
 
 def _say_how_to_resume(run: Run, queue: RunQueue, logs: RunLogs, stopped: str) -> None:
     if queue.slots > 1:
-        logs.say(f"stopped   the runs of the stack {stopped}", sys.stdout)  # the launcher says how to resume its sweep
+        logs.say(
+            f"stopped   the runs of the stack {stopped}", sys.stdout
+        )  # the launcher says how to resume its sweep
         return
     logs.say(f"stopped   {stopped}; to continue:", sys.stdout)
     logs.say(f"resume    {_resume_command(run)}", sys.stdout)

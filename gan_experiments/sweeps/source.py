@@ -44,6 +44,16 @@ class Source(Protocol):
     together. When runs at work have reached a rung it asks which of them leave.
     """
 
+    slots: int
+    """Most runs that may be at work at once."""
+
+    def outlook(self) -> Sequence[Stint]:
+        """Return runs that show all that may come: each choice, and both ends of each range.
+
+        Those that will not be run themselves have negative numbers.
+        """
+        ...
+
     def waiting(self) -> Sequence[Stint]:
         """Return the runs that may take a slot now and are not at work, the first ones first.
 

@@ -73,6 +73,7 @@ class Replayed:
         self._eager = Eager(step)
         self._device, self._stream = device, torch.cuda.Stream(device)
         self._captured: dict[int, _Captured] = {}
+        self._pool = torch.cuda.graph_pool_handle()  # both graphs work in one memory, one after the other
         self._warm = False
 
     def __call__(self, indices: Tensor, keys: Tensor) -> StepStatistics:
@@ -90,7 +91,9 @@ class Replayed:
         while start < len(indices):
             count = REPLAYED if len(indices) - start >= REPLAYED else 1
             if count not in self._captured:
-                self._captured[count] = _Captured(self._eager, indices[:count], keys[:count], self._stream)
+                self._captured[count] = _Captured(
+                    self._eager, indices[:count], keys[:count], self._stream, self._pool
+                )
             parts.append(self._captured[count](indices[start : start + count], keys[start : start + count]))
             start += count
         return StepStatistics(*(torch.cat(values) for values in zip(*parts, strict=True)))
@@ -99,10 +102,12 @@ class Replayed:
 class _Captured:
     """Some steps as one CUDA graph, with tensors of its own for input and output."""
 
-    def __init__(self, steps: Engine, indices: Tensor, keys: Tensor, stream: torch.cuda.Stream) -> None:
+    def __init__(
+        self, steps: Engine, indices: Tensor, keys: Tensor, stream: torch.cuda.Stream, pool: tuple[int, int]
+    ) -> None:
         self._indices, self._keys = indices.clone(), keys.clone()
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, stream=stream):
+        with torch.cuda.graph(self._graph, pool=pool, stream=stream):
             self._out = steps(self._indices, self._keys)
 
     def __call__(self, indices: Tensor, keys: Tensor) -> StepStatistics:

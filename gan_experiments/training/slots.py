@@ -48,7 +48,7 @@ class Queue(Protocol):
         """Return those of the runs at work that leave their slots now, to go on later or never.
 
         Args:
-            steps: Steps done by each run at work, by number. At least one of them has just reached a rung.
+            steps: Steps done by each run at work, by number.
         """
 
 
@@ -91,6 +91,7 @@ class Slot:
         step: Generator updates finished.
         is_training: False before the first run comes, and when a run has ended.
         is_ending: Whether it completes with the epoch that it is in.
+        is_kept: Whether no other run takes the slot, though this one has diverged: until the epoch's end.
         reported: How many of the steps since the last report to all runs it has had reported.
         clock: Seconds that the stack had computed when steps were reported to it last.
     """
@@ -104,6 +105,7 @@ class Slot:
     step: int = 0
     is_training: bool = True
     is_ending: bool = False
+    is_kept: bool = False
     reported: int = 0
     clock: float = 0.0
 
@@ -126,6 +128,15 @@ class Slot:
             BatchStream(len(dataset), member.train.batch_size, member.seed),
             fixed_latents(rows, member.networks.latent_dim),
         )
+
+    def diverge(self) -> None:
+        """End the run. With rungs its slot is free at its epoch's end, whenever it was noticed that it diverged."""
+        self.is_training, self.is_kept = False, bool(self.member.rungs) and not self.is_at_end
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether an epoch of it has just ended."""
+        return self.is_complete or self.step == self.length.end_of(self.epoch)
 
     @property
     def epoch(self) -> int:

@@ -163,7 +163,11 @@ class Trainer:
         if self._queue is None:
             return
         for i, slot in enumerate(self._slots):
-            while not slot.is_training and (entry := self._queue.next(self._step.check_room)) is not None:
+            while (
+                not slot.is_training
+                and not slot.is_kept
+                and (entry := self._queue.next(self._step.check_room)) is not None
+            ):
                 slot = self._slots[i] = self._put(i, entry)
                 yield from self._begin(slot)
 
@@ -191,16 +195,18 @@ class Trainer:
 
     def _train_window(self) -> Iterator[tuple[int, Event]]:
         """Take steps up to the next end of some run's epoch, or until it is time to report to all runs."""
-        training, done = self._training(), sum(map(len, self._unreported))
-        count = min(WINDOW - done, *(slot.left_in_epoch for slot in training))
+        training, kept = self._training(), [slot for slot in self._slots if slot.is_kept]
+        done = sum(map(len, self._unreported))
+        count = min(WINDOW - done, *(slot.left_in_epoch for slot in (*training, *kept)))
         waits = self._queue is not None and self._queue.is_waiting()
         self.use.add(count, len(self._slots), len(training), waits)
         started = time.perf_counter()
         with arithmetic(self._train.precision):
             self._unreported.append(packed(self._engine(*self._inputs(count)), len(self._slots)))
-        for slot in training:
+        for slot in (*training, *kept):
             slot.step += count
-        at_end = [slot for slot in training if slot.step == slot.length.end_of(slot.epoch) or slot.is_complete]
+            slot.is_kept = slot.is_kept and not slot.is_at_end
+        at_end = [slot for slot in training if slot.is_at_end]
         is_full = done + count == WINDOW or len(at_end) == len(training)
         due = training if is_full else at_end
         windows = self._fetch(due) if due else []
@@ -249,7 +255,7 @@ class Trainer:
             yield slot.number, StepsFinished(last, epoch, loss_d, loss_g, real, fake, rate)
         if failure is not None:
             step, reason = failure
-            slot.is_training = False
+            slot.diverge()
             yield slot.number, Diverged(step, slot.length.finished(step - 1), reason)
             return
         slot.statistics.add(window, seconds)
@@ -263,15 +269,16 @@ class Trainer:
             is_drawn = slot.epoch % self._sample_every == 0 or slot.epoch in slot.member.rungs
             if is_drawn or slot.is_complete or slot.is_ending:
                 yield slot.number, self._draw_samples(slot)
-        leaving: Collection[int] = ()
-        if self._queue is not None and any(slot.epoch in slot.member.rungs for slot in slots):
-            leaving = self._queue.leaving({slot.number: slot.step for slot in self._training()})
         for slot in slots:
             if slot.is_complete or slot.is_ending:
                 yield from self._complete(slot)
-            elif slot.number in leaving:
+        leaving: Collection[int] = ()
+        if self._queue is not None:
+            leaving = self._queue.leaving({slot.number: slot.step for slot in self._training()})
+        for slot in slots:
+            if slot.is_training and slot.number in leaving:
                 yield from self._leave(slot, Left(slot.step, slot.epoch))
-            elif slot.epoch % slot.member.train.checkpoint_every == 0:
+            elif slot.is_training and slot.epoch % slot.member.train.checkpoint_every == 0:
                 yield from self._leave(slot, None)
 
     def _leave(self, slot: Slot, last: Event | None) -> Iterator[tuple[int, Event]]:
@@ -287,7 +294,7 @@ class Trainer:
             None,
         )
         if broken is not None:
-            slot.is_training = False
+            slot.diverge()
             reason = f"the weight {broken} is not finite after step {slot.step}"
             yield slot.number, Diverged(slot.step, slot.epoch, reason)
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from gan_experiments.sweeps.source import Leave, Stint
 from gan_experiments.tracking.run_events import Tally
@@ -13,21 +13,21 @@ class GivenJobs:
 
     Args:
         stints: The jobs.
-        steps: The steps that each has to do.
+        finished: Numbers of those that have ended before.
 
     Attributes:
         slots: As many as there are jobs.
     """
 
-    def __init__(self, stints: Sequence[Stint]) -> None:
+    def __init__(self, stints: Sequence[Stint], finished: Collection[int] = ()) -> None:
         self.slots = len(stints)
         self._all = {stint.number: stint for stint in stints}
-        self._waiting = dict(self._all)
-        self._done = 0
+        self._waiting = {number: stint for number, stint in self._all.items() if number not in finished}
+        self._done = len(finished)
 
-    def outlook(self) -> Sequence[Sequence[str]]:
-        """Return the overrides of all jobs."""
-        return [stint.overrides for stint in self._all.values()]
+    def outlook(self) -> Sequence[Stint]:
+        """Return all jobs, also those that have ended: what a sweep goes on in is as large as it was."""
+        return list(self._all.values())
 
     def waiting(self) -> Sequence[Stint]:
         """Return the jobs that have not begun."""

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from gan_experiments.runs.run import Run
 
 
+MOST = 64
+"""Slots of a stack, and so runs of a group, where nobody says how many."""
+
+
 @dataclass(eq=False)
 class ComposedJob:
     """One job of a sweep, composed.
@@ -30,6 +34,7 @@ class ComposedJob:
         cfg: The task's part, without interpolations; None where it does not resolve.
         directory: Its output folder.
         overrides: Of the task.
+        structure: What it shares with the jobs that may train as one program with it.
         run: The run, while it trains.
         returned: The result for Hydra, once the job has started.
     """
@@ -38,6 +43,7 @@ class ComposedJob:
     cfg: DictConfig | None
     directory: Path
     overrides: list[str]
+    structure: str = ""
     run: Run | None = None
     returned: JobReturn | None = None
 
@@ -52,11 +58,14 @@ class ComposedJob:
         return self.config.hydra.job.num
 
 
-def compose(context: HydraContext, sweep: DictConfig, number: int, overrides: Sequence[str]) -> ComposedJob:
+def compose(
+    context: HydraContext, task: TaskFunction, sweep: DictConfig, number: int, overrides: Sequence[str]
+) -> ComposedJob:
     """Compose one job of a sweep.
 
     Args:
         context: Hydra's.
+        task: What a job runs by itself.
         sweep: The sweep's configuration.
         number: The job's number.
         overrides: The job's own.
@@ -74,22 +83,16 @@ def compose(context: HydraContext, sweep: DictConfig, number: int, overrides: Se
             # Some interpolations ask for the current job, of which there are several once a group trains.
             OmegaConf.resolve(cfg)
         except Exception:  # the job reports it when it runs
-            return ComposedJob(config, None, directory, of_task)
-        return ComposedJob(config, cfg, directory, of_task)
+            return ComposedJob(config, None, directory, of_task, f"job {number}")
+        return ComposedJob(config, cfg, directory, of_task, _structure(cfg, number, task))
 
 
-def groups(jobs: Sequence[ComposedJob], task: TaskFunction, max_members: int) -> list[Sequence[ComposedJob]]:
-    """Divide jobs into groups of equal structure, of at most ``max_members``; a job that must run alone is a group.
-
-    Args:
-        jobs: At least one.
-        task: What a job runs by itself.
-        max_members: Most jobs in a group.
-    """
+def groups(jobs: Sequence[ComposedJob], most: int) -> list[Sequence[ComposedJob]]:
+    """Divide jobs into groups of equal structure, of at most ``most``; a job that must run alone is a group."""
     alike: dict[str, list[ComposedJob]] = {}
     for job in jobs:
-        alike.setdefault(_structure(job, task), []).append(job)
-    return [part for same in alike.values() for part in chunks(same, max_members)]
+        alike.setdefault(job.structure, []).append(job)
+    return [part for same in alike.values() for part in chunks(same, most)]
 
 
 def count(jobs: Sequence[ComposedJob]) -> str:
@@ -108,13 +111,13 @@ def hydra_config(config: DictConfig) -> Iterator[None]:
         HydraConfig.instance().cfg = before
 
 
-def _structure(job: ComposedJob, task: TaskFunction) -> str:
-    alone = f"job {job.number}"
+def _structure(cfg: DictConfig, number: int, task: TaskFunction) -> str:
+    alone = f"job {number}"
     # Another program's task may do anything.
-    if job.cfg is None or not isinstance(task, TrainRun):
+    if not isinstance(task, TrainRun):
         return alone
     try:
-        validate(job.cfg)
+        validate(cfg)
     except Exception:  # the job reports it when it runs
         return alone
-    return structure(job.cfg)
+    return structure(cfg)

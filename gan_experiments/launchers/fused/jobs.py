@@ -1,27 +1,32 @@
-"""Hydra jobs trained together: from outside each is an ordinary job, but a group of them is one program."""
+"""Hydra jobs trained together: from outside each is an ordinary job, but those of one structure are one program."""
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
-import torch
 from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override
 from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
 
 from gan_experiments.configuration.hydra_internals import StartOnlyCallbacks
-from gan_experiments.launchers.fused.groups import ComposedJob, count, groups, hydra_config
-from gan_experiments.launchers.fused.memory import members_that_fit
-from gan_experiments.launchers.fused.partition import chunks
+from gan_experiments.launchers.fused.given_jobs import GivenJobs
+from gan_experiments.launchers.fused.groups import MOST, ComposedJob, compose, count, hydra_config
+from gan_experiments.launchers.fused.memory import free_memory, is_out_of_memory, members_that_fit
+from gan_experiments.launchers.fused.outlook import outlook
+from gan_experiments.launchers.fused.slot_record import SlotRecord
+from gan_experiments.launchers.fused.stack_queue import StackQueue
 from gan_experiments.launchers.hydra_job import run_hydra_job
 from gan_experiments.models.stacking import UnstackableError
 from gan_experiments.runs.run import Run
 from gan_experiments.runs.train import train_runs
 from gan_experiments.sweeps.membership import join, wait
+from gan_experiments.sweeps.source import Source, Stint
 from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory
 from gan_experiments.tracking.terminal import busy
+from gan_experiments.training.member import Member
 
 # Hydra's configuration only shows its own loggers to the user.
 log = logging.getLogger("hydra.launcher.fused")
@@ -33,109 +38,143 @@ class FusedJobs:
     Args:
         context: Hydra's.
         task: What a job runs by itself.
-        max_members: Most runs in one program.
+        sweep: The sweep's configuration.
+        slots: Most runs that train at once; None for as many as fit into the memory.
     """
 
-    def __init__(self, context: HydraContext, task: TaskFunction, max_members: int) -> None:
-        self._context, self._task, self._max_members = context, task, max_members
+    def __init__(self, context: HydraContext, task: TaskFunction, sweep: DictConfig, slots: int | None) -> None:
+        self._context, self._task, self._sweep = context, task, sweep
+        self._most = slots or MOST
+        self._jobs: dict[int, ComposedJob] = {}
+        self._unstackable: set[str] = set()
+        self._slots: dict[str, int] = {}
+        self._record = SlotRecord(Path(sweep.hydra.runtime.cwd, sweep.hydra.sweep.dir))
 
-    def run(self, jobs: Sequence[ComposedJob]) -> list[JobReturn]:
-        """Run the jobs; return what Hydra gets from each, in their order.
+    def run(self, members: Sequence[tuple[int, Sequence[str]]]) -> list[JobReturn]:
+        """Run jobs of which all are known; return what Hydra gets from each, in their order.
+
+        Args:
+            members: Number and overrides of each.
 
         Raises:
             SystemExit: A signal stopped training, after a checkpoint of every run at work.
         """
-        for group in groups(jobs, self._task, self._max_members):
-            self._run_group(group)
-        return [job.returned for job in jobs if job.returned is not None]
-
-    def _run_group(self, jobs: Sequence[ComposedJob]) -> None:
+        stints = [Stint(number, overrides) for number, overrides in members]
+        jobs = [self.of(stint) for stint in stints]
         with busy(f"preparing {count(jobs)}"):
             for job in jobs:
                 wait(JobDirectory(job.directory))
-            new = [job for job in jobs if not outcome(JobDirectory(job.directory)).finished]
-            ready = [job for job in new if len(new) > 1 and self._prepare(job) is None]
-        self._run_alone([job for job in jobs if job not in ready])
-        if len(ready) > 1:
-            self._run_ready(ready)
-        else:
-            self._run_alone(ready)
+            finished = [job for job in jobs if outcome(JobDirectory(job.directory)).finished]
+        for job in finished:
+            self._run_alone(job)
+        again = {job.number for job in finished}
+        self.follow(GivenJobs(stints, again))
+        return [job.returned for job in jobs if job.returned is not None]
 
-    def _run_ready(self, jobs: Sequence[ComposedJob]) -> None:
-        runs = [job.run for job in jobs if job.run is not None]
+    def follow(self, source: Source) -> None:
+        """Train all runs of a source.
+
+        Raises:
+            SystemExit: A signal stopped training, after a checkpoint of every run at work.
+        """
+        while stints := source.waiting():
+            structure = self.of(stints[0]).structure
+            alike = [stint for stint in stints if self.of(stint).structure == structure]
+            if source.slots > 1 and len(alike) > 1 and structure not in self._unstackable:
+                self._run_stack(structure, source, alike)
+            elif alike[0].rungs or self.of(alike[0]).returned is not None:
+                self._train(structure, source, 1)
+            else:
+                source.took(alike[0].number)
+                self._run_alone(self.of(alike[0]))
+                source.ended(alike[0].number)
+
+    def of(self, stint: Stint) -> ComposedJob:
+        """Return the job of a run."""
+        if stint.number not in self._jobs:
+            self._jobs[stint.number] = compose(self._context, self._task, self._sweep, stint.number, stint.overrides)
+        return self._jobs[stint.number]
+
+    def _run_stack(self, structure: str, source: Source, alike: Sequence[Stint]) -> None:
+        """Train the runs of one structure as one program, if that can be."""
+        # 1. The first run says which data and device; what is wrong with it shows here.
+        first = self.of(alike[0])
+        error = self.prepare(first, alike[0].rungs)
+        if first.run is None:
+            source.took(first.number)
+            self.begin(first)
+            self.end(first, error or AssertionError())
+            source.ended(first.number)
+            return
+        # 2. The stack has room for all that may come, and as many slots as fit into the memory.
+        known = [job for job in map(self.of, source.outlook()) if job.structure == structure]
+        cfgs = [job.cfg for job in known or map(self.of, alike) if job.cfg is not None]
+        most = min(self._most, source.slots, len(known) if all(job.number >= 0 for job in known) else source.slots)
+        dataset, device = first.run.dataset, first.run.device
         try:
             with busy("measuring how many runs fit into the memory"):
-                fit = members_that_fit(runs)
-        except UnstackableError as error:
-            log.info(f"{count(jobs)} train one after another: {error}")
-            self._run_alone(jobs)
+                members = outlook(cfgs, dataset)
+                fit = members_that_fit(members, dataset, device)
+        except UnstackableError as why:
+            log.info(f"{count([self.of(stint) for stint in alike])} train one after another: {why}")
+            self._unstackable.add(structure)
             return
-        if fit < len(jobs):
-            log.info(f"only about {fit} of {count(jobs)} fit into the memory of {runs[0].device} together")
-        # A stack has one step: after a kill, runs that stopped at the same step resume together.
-        for step in sorted({run.step for run in runs}):
-            for part in chunks([job for job in jobs if job.run is not None and job.run.step == step], fit):
-                self._train(part)
+        slots = min(most, self._slots.get(structure, most))
+        if fit < slots:
+            log.info(f"only about {fit} runs fit into the memory of {device} together; {slots} slots were asked for")
+            slots = fit
+        # 3. Train them.
+        if slots == 1:
+            self._unstackable.add(structure)
+            return
+        log.info(f"training {count(known or [self.of(stint) for stint in alike])} as one, in {slots} slots")
+        self._train(structure, source, slots, members)
 
-    def _prepare(self, job: ComposedJob) -> Exception | None:
+    def _train(self, structure: str, source: Source, slots: int, members: Sequence[Member] = ()) -> None:
+        """Train runs of one structure until none of them waits."""
+        queue = StackQueue(source, self, structure, slots, members, self._record)
+        try:
+            with env_override(self._sweep.hydra.job.env_set):
+                train_runs(queue)
+        except UnstackableError as error:
+            log.info(f"the runs train one after another: {error}")
+            self._unstackable.add(structure)
+        except Exception as error:
+            broken_off = queue.broken_off
+            if slots == 1 or not is_out_of_memory(error):
+                for job in broken_off:
+                    self.end(job, error)
+                    source.ended(job.number)
+                return
+            self._slots[structure] = -(-slots // 2)
+            log.info(
+                f"{slots} runs were too many for the memory; they continue in {self._slots[structure]} slots,"
+                " each from its own checkpoint"
+            )
+        free_memory()
+        for job in queue.broken_off:
+            source.returned(job.number)
+
+    def prepare(self, job: ComposedJob, rungs: Sequence[int]) -> Exception | None:
         """Set up the job's run, from its checkpoint if it has one; return what is wrong with it, if anything."""
+        if job.run is not None:
+            return None
         assert job.cfg is not None
         try:
             place = join(job.directory_of_sweep, job.directory, job.overrides)
             job.cfg.tracking.uri = place.uri
             job.cfg.train.resume = "auto"
-            job.run = Run(job.cfg, job.directory, job.overrides, place.name, place.tags)
-            job.run.load()
+            run = Run(job.cfg, job.directory, job.overrides, place.name, place.tags, rungs)
+            run.load()
         except Exception as error:
             return error
+        job.run = run
         return None
 
-    def _train(self, jobs: Sequence[ComposedJob]) -> None:
-        """Train jobs as one stack, or in halves if the device runs out of memory."""
-        if len(jobs) == 1 and jobs[0].returned is None:
-            self._run_alone(jobs)
-            return
-        for job in jobs:
-            self._begin(job)
-        if len(jobs) > 1:
-            log.info(f"training {count(jobs)} as one")
-        outcomes = self._outcomes(jobs)
-        for job in jobs:
-            job.run = None  # frees the networks
-        if len(jobs) > 1 and _is_out_of_memory(outcomes[0]):
-            outcomes = []  # the exception's traceback holds the networks
-            self._halve(jobs)
-            return
-        for job, returned in zip(jobs, outcomes, strict=True):
-            self._end(job, returned)
+    def _run_alone(self, job: ComposedJob) -> None:
+        job.returned = self._call(job, self._context, self._task)
 
-    def _outcomes(self, jobs: Sequence[ComposedJob]) -> Sequence[float | Exception]:
-        try:
-            with env_override(jobs[0].config.hydra.job.env_set):
-                return train_runs([job.run for job in jobs if job.run is not None])
-        except Exception as error:
-            return [error] * len(jobs)
-
-    def _halve(self, jobs: Sequence[ComposedJob]) -> None:
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        log.info(f"{count(jobs)} were too many for the memory; they continue in halves, from their checkpoints")
-        for half in chunks(jobs, -(-len(jobs) // 2)):
-            errors = [(job, self._prepare(job)) for job in half]
-            for job, error in errors:
-                if error is not None:
-                    self._end(job, error)
-            ready = [job for job, error in errors if error is None]
-            if ready:
-                self._train(ready)
-
-    def _run_alone(self, jobs: Sequence[ComposedJob]) -> None:
-        for job in jobs:
-            job.run = None
-            job.returned = self._call(job, self._context, self._task)
-
-    def _begin(self, job: ComposedJob) -> None:
+    def begin(self, job: ComposedJob) -> None:
         """Do all that Hydra does before a job's task: folder, files, callbacks. A job starts only once."""
         if job.returned is None:
             begun = HydraContext(self._context.config_loader, StartOnlyCallbacks(self._context.callbacks))
@@ -147,7 +186,7 @@ class FusedJobs:
         finally:
             configure_log(job.config.hydra.hydra_logging, job.config.hydra.verbose)
 
-    def _end(self, job: ComposedJob, outcome: float | Exception) -> None:
+    def end(self, job: ComposedJob, outcome: float | Exception) -> None:
         """Do all that Hydra does after a job's task."""
         assert job.returned is not None
         failed = isinstance(outcome, Exception)
@@ -155,10 +194,3 @@ class FusedJobs:
         job.returned.status = JobStatus.FAILED if failed else JobStatus.COMPLETED
         with hydra_config(job.config):
             self._context.callbacks.on_job_end(config=job.config, job_return=job.returned)
-
-
-def _is_out_of_memory(outcome: float | Exception) -> bool:
-    # The CPU's allocator has no exception of its own.
-    return isinstance(outcome, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(outcome, RuntimeError) and "can't allocate memory" in str(outcome)
-    )

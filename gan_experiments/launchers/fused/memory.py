@@ -3,83 +3,84 @@
 from __future__ import annotations
 
 import copy
-import math
+import gc
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import psutil
 import torch
-from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from gan_experiments.data.dataset import Dataset
 from gan_experiments.models.stacking import UnstackableError
-from gan_experiments.runs.run import Run
 from gan_experiments.training.counter_rng import step_keys
-from gan_experiments.training.optimizers.optimizer import optimizer_class, rates_of
+from gan_experiments.training.member import Member
 from gan_experiments.training.step import AdversarialStep
 
 _USED = 0.8
 """Part of the free memory that a stack may count on; the rest is for allocations that no estimate knows."""
-_BYTES = 4
+_OUT = ("can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+"""Words of errors of memory without a class of their own: the CPU's allocator, capturing a graph, CUDA's libraries."""
 
 
-def members_that_fit(runs: Sequence[Run]) -> int:
-    """Estimate how many runs like these can train as one stack on their device; at least one.
+def members_that_fit(members: Sequence[Member], dataset: Dataset, device: torch.device) -> int:
+    """Estimate how many runs can train as one stack on a device; at least one.
 
-    A member costs its parameters, their gradients and the optimiser's state, all padded to the largest member, and
-    half of the bytes that a step of the two largest members was seen to hold at once.
+    A stack of two is built on the CPU, with the largest networks, and takes a step; a member costs half of the bytes
+    that lived at once in that: its networks and those of the stack, gradients and optimisers' states, copies in low
+    precision, random numbers, activations and intermediate results.
 
     Args:
-        runs: At least two, which agree in structure.
+        members: Members like all that may come; the networks of one of them are the largest.
+        dataset: What they learn.
+        device: Where they will train.
 
     Raises:
         UnstackableError: They cannot train as one, though each might alone; the message says why.
     """
-    device = runs[0].device
-    largest = sorted(runs, key=_parameters)[-2:]
-    padding = _padded_parameters(runs) / _padded_parameters(largest)
     try:
-        a_member = (_peak_of_a_step(largest) / len(largest) + _state(largest)) * padding
+        a_member = _peak_of_two(max(members, key=_parameters), members, dataset) / 2
     except UnstackableError:
         raise
     except Exception as error:  # a user's own networks run here, and what vmap cannot do has many names
         line = f"{type(error).__name__}: {error}".splitlines()[0]
         raise UnstackableError(f"a step of two of them as one failed ({line})") from error
+    free_memory()  # what an earlier stack held is cached, and would count as used
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
-    data = runs[0].dataset.samples
+    data = dataset.samples
     return max(1, int((_USED * free - data.numel() * data.element_size()) / a_member))
 
 
-def _networks(run: Run) -> tuple[nn.Module, nn.Module]:
-    return run.member.networks.generator, run.member.networks.discriminator
+def free_memory() -> None:
+    """Give back what no object holds any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
-def _parameters(run: Run) -> int:
-    return sum(p.numel() for network in _networks(run) for p in network.parameters())
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether a device's memory was too small."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT)
 
 
-def _padded_parameters(runs: Sequence[Run]) -> int:
-    """Count the parameters of a member that is padded to the shapes that hold all of them."""
-    every = [[p.shape for network in _networks(run) for p in network.parameters()] for run in runs]
-    return sum(math.prod(map(max, zip(*shapes, strict=True))) for shapes in zip(*every, strict=True))
+def _parameters(member: Member) -> int:
+    networks = (member.networks.generator, member.networks.discriminator)
+    return sum(p.numel() for network in networks for p in network.parameters())
 
 
-def _state(runs: Sequence[Run]) -> int:
-    trains = [run.member.train for run in runs]
-    kept = optimizer_class(trains[0].optimizer).state_names([rates_of(train) for train in trains])
-    copies = 2 + len(kept) + (trains[0].ema is not None)
-    return _BYTES * copies * _padded_parameters(runs)
-
-
-def _peak_of_a_step(runs: Sequence[Run]) -> int:
-    """Measure the bytes that a step holds at once beyond its state: activations, noise, intermediate results."""
-    train, dataset = runs[0].member.train, runs[0].dataset
-    step = AdversarialStep([copy.deepcopy(run.member) for run in runs], dataset, dataset.samples[: train.batch_size])
-    indices = torch.arange(train.batch_size).expand(len(runs), train.discriminator_steps, -1)
-    with torch.random.fork_rng(), _Live() as live:
-        step(indices, step_keys(0, 0, len(runs)))
+def _peak_of_two(largest: Member, members: Sequence[Member], dataset: Dataset) -> int:
+    """Measure the bytes that live at once while a stack of two of the largest members is built and takes a step."""
+    train = largest.train
+    indices = torch.arange(train.batch_size).expand(2, train.discriminator_steps, -1)
+    with torch.random.fork_rng([]), _Live() as live:
+        two = [replace(largest, networks=copy.deepcopy(largest.networks)) for _ in range(2)]
+        step = AdversarialStep(two, dataset, dataset.samples[: train.batch_size], members)
+        step(indices, step_keys(0, 0, 2))
     return live.peak
 
 

@@ -13,7 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from gan_experiments.configuration.hydra_internals import Callbacks, error_of
-from gan_experiments.launchers.fused.groups import ComposedJob, compose, groups
+from gan_experiments.launchers.fused.groups import MOST, ComposedJob, compose, groups
 from gan_experiments.launchers.hydra_job import report_lost_job
 from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory
@@ -37,16 +37,16 @@ class _Group:
         context: HydraContext,
         task: TaskFunction,
         sweep: DictConfig,
-        max_members: int,
+        slots: int | None,
         members: Mapping[int, Members],
     ) -> None:
         self._context, self._task, self._sweep = context, task, sweep
-        self._max_members, self._members = max_members, members
+        self._slots, self._members = slots, members
 
     def __call__(self, _: DictConfig) -> list[JobReturn]:
-        members = self._members[HydraConfig.get().job.num]
-        jobs = [compose(self._context, self._sweep, number, overrides) for number, overrides in members]
-        return _fused(self._context, self._task, self._max_members).run(jobs)
+        return _fused(self._context, self._task, self._sweep, self._slots).run(
+            self._members[HydraConfig.get().job.num]
+        )
 
 
 def launch(
@@ -54,7 +54,7 @@ def launch(
     context: HydraContext,
     task: TaskFunction,
     sweep: DictConfig,
-    max_members: int,
+    slots: int | None,
     members: Members,
 ) -> list[JobReturn]:
     """Run jobs of a sweep in groups; return what Hydra gets from each, in their order.
@@ -64,17 +64,22 @@ def launch(
         context: Hydra's.
         task: What a job runs by itself.
         sweep: The sweep's configuration.
-        max_members: Most jobs in a group.
+        slots: Most jobs in a group; None for as many as a stack has slots by default.
         members: The jobs, at least one, numbered in succession.
     """
-    jobs = [compose(context, sweep, number, overrides) for number, overrides in members]
-    parts = groups(jobs, task, max_members)
+    overrides = dict(members)
+    jobs = [compose(context, task, sweep, number, overrides) for number, overrides in members]
+    parts = groups(jobs, slots or MOST)
     finished = [part for part in parts if all(outcome(JobDirectory(job.directory)).finished for job in part)]
     if finished:  # the sweep is being resumed, and these need not wait in a queue
-        _fused(context, task, max_members).run([job for part in finished for job in part])
+        again = [(job.number, overrides[job.number]) for part in finished for job in part]
+        for job, returned in zip(
+            (job for part in finished for job in part), _fused(context, task, sweep, slots).run(again), strict=True
+        ):
+            job.returned = returned
     parts = [part for part in parts if part not in finished]
     if parts:
-        _launch(launcher, context, task, sweep, max_members, parts, dict(members))
+        _launch(launcher, context, task, sweep, slots, parts, overrides)
     return [job.returned for job in jobs if job.returned is not None]
 
 
@@ -83,7 +88,7 @@ def _launch(
     context: HydraContext,
     task: TaskFunction,
     sweep: DictConfig,
-    max_members: int,
+    slots: int | None,
     parts: Sequence[Sequence[ComposedJob]],
     overrides: Mapping[int, Sequence[str]],
 ) -> None:
@@ -96,7 +101,7 @@ def _launch(
         members[number] = [(job.number, overrides[job.number]) for job in part]
     # The sweep's callbacks hear of its runs, not of their groups.
     own = HydraContext(context.config_loader, Callbacks())
-    launcher.setup(hydra_context=own, task_function=_Group(context, task, sweep, max_members, members), config=sweep)
+    launcher.setup(hydra_context=own, task_function=_Group(context, task, sweep, slots, members), config=sweep)
     for part, answer in zip(parts, launcher.launch([_OF_A_GROUP] * len(parts), first), strict=True):
         done = answer.status == JobStatus.COMPLETED
         lost = [] if done else [report_lost_job(context, job.config, error_of(answer)) for job in part]
@@ -105,9 +110,9 @@ def _launch(
             job.returned = each
 
 
-def _fused(context: HydraContext, task: TaskFunction, max_members: int) -> FusedJobs:
+def _fused(context: HydraContext, task: TaskFunction, sweep: DictConfig, slots: int | None) -> FusedJobs:
     from gan_experiments.launchers.fused.jobs import (
         FusedJobs,  # imports torch, which only a process that trains needs
     )
 
-    return FusedJobs(context, task, max_members)
+    return FusedJobs(context, task, sweep, slots)

@@ -30,10 +30,10 @@ def outlook(cfgs: Sequence[DictConfig], dataset: Dataset) -> list[Member]:
         build_networks(OmegaConf.create(model), dataset.sample_shape, dataset.classes) for model in extremes(models)
     ]
     kinds = {OmegaConf.to_yaml(OmegaConf.masked_copy(cfg, ["train", *_TERMS]), resolve=True): cfg for cfg in cfgs}
-    members = []
-    for cfg in kinds.values():
-        train = cast(TrainConfig, OmegaConf.to_object(cfg.train))
-        terms = [build(cfg[group]) for group in _TERMS]
-        for pair in pairs[: 1 if members else 2]:
-            members.append(Member(pair, train, 0, *terms))
-    return members
+    found = [
+        (cast(TrainConfig, OmegaConf.to_object(cfg.train)), [build(cfg[group]) for group in _TERMS])
+        for cfg in kinds.values()
+    ]
+    smallest, largest = pairs
+    train, terms = found[0]
+    return [Member(smallest, train, 0, *terms), *(Member(largest, train, 0, *terms) for train, terms in found)]
