@@ -59,7 +59,8 @@ class Source(Protocol):
     def decide(self, steps: Mapping[int, int]) -> Mapping[int, Leave]:
         """Return those of the runs at work that leave their slots now.
 
-        It is called after ``reached`` was for all runs that reach a rung at the same moment.
+        It is called after ``reached`` and ``ended`` were for all runs that reach a rung or end at the same moment,
+        before ``waiting`` is: who takes the place of a run that has ended depends on how far the others are.
 
         Args:
             steps: Steps done by each of the runs at work.

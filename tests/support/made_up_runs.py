@@ -11,7 +11,7 @@ from gan_experiments.sweeps.search.slots import SlotSource
 from gan_experiments.training.run_length import RunLength
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """The process is killed."""
 
 
@@ -152,7 +152,7 @@ def follow(
         steps = min(length.end_of(length.finished(run.steps) + 1) - run.steps for run, length in ends)
         over: list[int] = []
         rungs: list[tuple[int, int]] = []
-        for number in list(at_work):
+        for number in at_work.copy():
             run = runs[number]
             run.steps += steps
             run.trained += steps
@@ -170,7 +170,7 @@ def follow(
             if chance is not None and chance.random() < 0.2:
                 run.saved = run.steps
         if chance is not None and chance.random() < 0.05:
-            raise Killed
+            raise KilledError
         # 2. Tell what happened; some leave.
         for number in over:
             at_work.remove(number)
@@ -185,7 +185,7 @@ def follow(
                 run.state, run.pruned = "finished", leave.pruned
                 source.ended(number)
         if chance is not None and chance.random() < 0.05:
-            raise Killed
+            raise KilledError
         if chance is not None and at_work and chance.random() < 0.02:  # out of memory
             number = at_work.pop()
             runs[number].steps = runs[number].saved

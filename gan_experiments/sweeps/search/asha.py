@@ -11,11 +11,11 @@ from gan_experiments.sweeps.search.schedule import Trial
 class Asha:
     """Lets the best of each rung go on (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020).
 
-    Of the n trials that have reached a rung, the floor(n / eta) best may go on to the next one; places go to trials of
-    the highest rung first, and there to the best. Trials without a score are the worst of their rung.
+    Of the n trials that have reached a rung, the floor(n / eta) best may go on to the next one; places go to trials
+    of the highest rung first, and there to the best. Trials without a score are the worst of their rung.
 
-    Algorithm 2 of the paper promotes a trial whenever it can, and begins a new one only where it cannot, because
-    its trials have no end. Here their number is known, and new ones go first: no place is idle for that, because those
+    Algorithm 2 of the paper promotes a trial whenever it can, and begins a new one only where it cannot, because its
+    trials have no end. Here their number is known, and new ones go first: no place is idle for that, because those
     that may be promoted wait for it, and fewer are promoted that turn out not to belong to the best. Also, those that
     can no longer be promoted, whatever the others do, are given up at once.
 

@@ -159,9 +159,9 @@ class Schedule:
     Time is logical: every place does one step in one unit of it. A stint begins when its place becomes free, and ends
     as many units later as it has steps; trials that arrive at the same moment are all noted, in the order of their
     numbers, before anything is decided. A run that ends early, well or not, ends its stint with the epoch in which it
-    does so, whenever that is noticed. Nothing is decided before no other trial can arrive earlier; so decisions depend
-    neither on how fast runs are, nor on kills, nor on how many train at once. A sweep that goes on replays them from
-    its runs' folders, and nothing else has to be kept but the number of places.
+    does so, whenever that is noticed. Nothing is decided before no other trial can arrive earlier. So decisions
+    depend neither on how fast runs are, nor on kills, nor on how many train at once. A sweep that goes on replays
+    them from its runs' folders, and nothing else has to be kept but the number of places.
 
     (ASHA, Li et al., 2020, decides in wall-clock time, which is different each time.)
 
@@ -232,7 +232,7 @@ class Schedule:
             self._policy.ended(trial, None)
 
     def _arrivals(self) -> list[Trial]:
-        """Return the trials that arrive next, all at the same moment, which becomes now; none if it is not certain."""
+        """Return the trials that arrive next, all at one moment, which becomes now; none if that is not certain."""
         certain: list[tuple[int, Trial]] = []
         earliest: float = math.inf
         for trial in self._at_work:

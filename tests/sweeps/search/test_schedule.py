@@ -11,7 +11,7 @@ from gan_experiments.sweeps.search.asha import Asha
 from gan_experiments.sweeps.search.schedule import COMPLETE, FAILED, PRUNED, NoRungs, Policy
 from gan_experiments.sweeps.search.slots import SlotSource
 from gan_experiments.training.run_length import RunLength
-from tests.support.made_up_runs import Folders, Killed, Listed, MadeUp, follow
+from tests.support.made_up_runs import Folders, KilledError, Listed, MadeUp, follow
 
 EPOCHS, RUNGS = 27, (1, 3, 9)
 
@@ -65,7 +65,7 @@ def ends(listed: Listed) -> dict[object, object]:
 @pytest.mark.parametrize("seeds", [1, 3])
 @pytest.mark.parametrize("policy", POLICIES)
 def test_kills_change_nothing(policy: str, seeds: int) -> None:
-    """Killed at random moments, with checkpoints of all ages, in fewer slots than places, in groups of other form."""
+    """KilledError at random moments, with checkpoints of all ages, in fewer slots than places, in groups of other form."""
     kills = 0
     for case in range(12):
         whole, listed = sweep(20, seeds, random.Random(case), uneven=case % 2 == 1)
@@ -78,7 +78,7 @@ def test_kills_change_nothing(policy: str, seeds: int) -> None:
                 slots, group = chance.choice([(4 * seeds, 10**9), (2, 10**9), (30, 6)])
                 follow(source(resumed, broken, POLICIES[policy](), places=4), broken, slots, chance, group)
                 break
-            except Killed:
+            except KilledError:
                 kills += 1
         assert resumed.events == listed.events
         assert {n: (run.state, run.pruned) for n, run in broken.items()} == {
@@ -97,7 +97,7 @@ def test_every_trial_ends_once(policy: str) -> None:
 
 
 def test_asha_spends_the_epochs_on_the_best() -> None:
-    """81 settings, eta 3, rungs at 3, 9 and 27 of 81 epochs: at most a fifth of the steps, and the best is among them."""
+    """81 settings, eta 3, rungs at 3, 9 and 27 of 81 epochs: at most a fifth of the steps, and the best ends."""
     chance = random.Random(1)
     length, rungs = RunLength(60, 6, 81), (3, 9, 27)
     final = {number: chance.random() for number in range(81)}
