@@ -49,6 +49,7 @@ class Source(Protocol):
 
         Nothing here and nothing at work means that all is done.
         """
+        ...
 
     def took(self, number: int) -> None:
         """Note that a run is at work."""
@@ -65,6 +66,7 @@ class Source(Protocol):
         Args:
             steps: Steps done by each of the runs at work.
         """
+        ...
 
     def ended(self, number: int) -> None:
         """Note that a run has ended for good, well or not; how is told by its folder."""
@@ -74,3 +76,4 @@ class Source(Protocol):
 
     def tally(self) -> Tally:
         """Count the runs that wait, have ended, and were pruned."""
+        ...

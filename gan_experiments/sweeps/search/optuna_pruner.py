@@ -1,8 +1,9 @@
-"""Pruning by Optuna's pruners."""
+"""Pruning of trials by Optuna's pruners."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import optuna
 from optuna.pruners import BasePruner
@@ -27,7 +28,12 @@ class ByOptuna:
     """
 
     def __init__(
-        self, pruner: BasePruner, rungs: Sequence[int], direction: str, name: str, before: Sequence[FrozenTrial] = ()
+        self,
+        pruner: BasePruner,
+        rungs: Sequence[int],
+        direction: Literal["minimize", "maximize"],
+        name: str,
+        before: Sequence[FrozenTrial] = (),
     ) -> None:
         self._rungs = rungs
         self._study = optuna.create_study(study_name=name, direction=direction, pruner=pruner)

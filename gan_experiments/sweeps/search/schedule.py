@@ -16,9 +16,11 @@ class Length(Protocol):
 
     def end_of(self, epoch: float) -> int:
         """Return the number of steps after which an epoch is over."""
+        ...
 
     def finished(self, step: int) -> int:
         """Return the number of epochs that are over after a number of steps."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,11 @@ class Runs(Protocol):
 
     def standing(self, number: int) -> Standing:
         """Return how far a run has come."""
+        ...
 
     def score(self, trial: Trial, epoch: int) -> float | None:
         """Return a trial's score after an epoch that it has finished: the mean over its seeds that have one."""
+        ...
 
 
 class Trials(Protocol):
@@ -91,9 +95,11 @@ class Trials(Protocol):
 
     def left(self) -> int:
         """Return how many have not begun yet."""
+        ...
 
     def next(self) -> Trial | None:
         """Return the next one that has not begun, or None."""
+        ...
 
     def reached(self, trial: Trial, epoch: int, score: float | None) -> None:
         """Hear of a trial's score at a rung."""
@@ -110,6 +116,7 @@ class Policy(Protocol):
 
     def goes_on(self, trial: Trial) -> bool:
         """Decide whether a trial that has reached a rung goes on in its place, before any new trial begins."""
+        ...
 
     def hopeless(self, coming: Sequence[int]) -> list[Trial]:
         """Return the trials that wait at a rung and will never go on.
@@ -117,9 +124,11 @@ class Policy(Protocol):
         Args:
             coming: For each rung, the trials that are on their way to it; new ones count for the first.
         """
+        ...
 
     def promote(self) -> Trial | None:
         """Take a trial that waits at a rung, for a free place; None if none should go on now."""
+        ...
 
     def ended(self, trial: Trial, score: float | None) -> None:
         """Note that a trial has ended by itself, and the score of its whole length if it has one."""
@@ -127,6 +136,7 @@ class Policy(Protocol):
     @property
     def share(self) -> float:
         """About which share of the trials at a rung goes on."""
+        ...
 
 
 class NoRungs:

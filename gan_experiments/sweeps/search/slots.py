@@ -18,6 +18,7 @@ class Followed(Runs, Protocol):
 
     def read_again(self, number: int, ended: bool) -> Standing:
         """Read from a run's folder how far it has come; it has ended for good, or lost its slot."""
+        ...
 
     def give_up(self, number: int, rung: int, reason: str) -> None:
         """End a run that waits at a rung."""
@@ -28,6 +29,7 @@ class Offered(Trials, Protocol):
 
     def overrides(self, number: int) -> Sequence[str]:
         """Return the overrides of a run of a trial that has begun."""
+        ...
 
 
 class SlotSource:

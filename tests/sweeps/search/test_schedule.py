@@ -65,7 +65,7 @@ def ends(listed: Listed) -> dict[object, object]:
 @pytest.mark.parametrize("seeds", [1, 3])
 @pytest.mark.parametrize("policy", POLICIES)
 def test_kills_change_nothing(policy: str, seeds: int) -> None:
-    """KilledError at random moments, with checkpoints of all ages, in fewer slots than places, in groups of other form."""
+    """Killed at random moments, with checkpoints of all ages, in fewer slots than places, and in groups."""
     kills = 0
     for case in range(12):
         whole, listed = sweep(20, seeds, random.Random(case), uneven=case % 2 == 1)
