@@ -59,6 +59,7 @@ class Source(Protocol):
 
         Nothing here and nothing at work means that all is done.
         """
+        ...
 
     def took(self, number: int) -> None:
         """Note that a run is at work."""
@@ -69,11 +70,13 @@ class Source(Protocol):
     def decide(self, steps: Mapping[int, int]) -> Mapping[int, Leave]:
         """Return those of the runs at work that leave their slots now.
 
-        It is called after ``reached`` was for all runs that reach a rung at the same moment.
+        It is called after ``reached`` and ``ended`` were for all runs that reach a rung or end at the same moment,
+        before ``waiting`` is: who takes the place of a run that has ended depends on how far the others are.
 
         Args:
             steps: Steps done by each of the runs at work.
         """
+        ...
 
     def ended(self, number: int) -> None:
         """Note that a run has ended for good, well or not; how is told by its folder."""
@@ -83,3 +86,4 @@ class Source(Protocol):
 
     def tally(self) -> Tally:
         """Count the runs that wait, have ended, and were pruned."""
+        ...
