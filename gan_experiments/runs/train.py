@@ -162,7 +162,9 @@ def train_runs(queue: RunQueue) -> None:
     last_lines.print()
     for complaint in complaints:
         logs.say(complaint, level=logging.WARNING)
-    consumers.clear()  # they hold `publish`, and it holds them: without this the networks would stay in memory
+    # They hold `publish`, and it holds them, and the trainer: without this the networks would stay in memory.
+    consumers.clear()
+    del trainer
     if end is not None and end.status == "KILLED":
         _say_how_to_resume(first, queue, logs, end.reason.removeprefix("stopped "))
     if is_of_the_disk(failure):
@@ -225,9 +227,8 @@ def _what_starts(first: Run, count: int, trainer: Trainer, queue: RunQueue) -> s
 
 def _say_how_to_resume(run: Run, queue: RunQueue, logs: RunLogs, stopped: str) -> None:
     if queue.slots > 1:
-        logs.say(
-            f"stopped   the runs of the stack {stopped}", sys.stdout
-        )  # the launcher says how to resume its sweep
+        # Each after a step of its own; the launcher says how to resume its sweep.
+        logs.say(f"stopped   the stack's runs {stopped.partition(' after step ')[0]}", sys.stdout)
         return
     logs.say(f"stopped   {stopped}; to continue:", sys.stdout)
     logs.say(f"resume    {_resume_command(run)}", sys.stdout)

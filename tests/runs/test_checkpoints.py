@@ -9,6 +9,7 @@ import torch
 
 from gan_experiments.errors import UserError
 from gan_experiments.runs.checks import check
+from gan_experiments.runs.run_queue import TheseRuns
 from gan_experiments.runs.saved_networks import load_networks, load_state
 from gan_experiments.runs.train import train_run, train_runs
 from gan_experiments.tracking.run_directory import RunDirectory, epoch_of
@@ -65,7 +66,7 @@ def test_a_run_that_was_interrupted_keeps_the_same_best(tmp_path: Path) -> None:
 def test_a_run_ends_when_it_is_good_enough_and_the_others_go_on(tmp_path: Path) -> None:
     goals = ("{}", "{mode_kl:1000,high_quality:0}", "{mode_kl:1000,high_quality:1}")
     runs = [run(tmp_path / str(k), "train.epochs=3", f"+train.stop_at={goal}") for k, goal in enumerate(goals)]
-    train_runs(runs)
+    train_runs(TheseRuns(runs))
     assert [len(scores_of(r.directory)) for r in runs] == [3, 1, 3]
     (end,) = lines(runs[1].directory, "status")
     assert (end["status"], end["reason"][:41]) == ("FINISHED", "early stop after epoch 1: reached mode kl")

@@ -11,6 +11,7 @@ import pytest
 from gan_experiments.errors import RunFailedError
 from gan_experiments.runs import train
 from gan_experiments.runs.checkpoints import Checkpoints
+from gan_experiments.runs.run_queue import TheseRuns
 from gan_experiments.tracking.journal import read
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.tracking.run_events import RunEvent
@@ -39,6 +40,7 @@ def test_events_are_recorded_first_and_saved_last(tmp_path: Path, told: list[tup
     recorded = [event for name, _, event in told if name == "StackRecorder" and event != "StepsFinished"]
     epoch = ["EpochFinished", "Scored"]
     assert recorded == [
+        "Joined",
         *("SamplesDrawn", "CheckpointDue"),
         *(*epoch, "CheckpointDue"),
         *(*epoch, "SamplesDrawn", "ProbabilitiesTaken", "CheckpointDue", "Completed"),
@@ -53,17 +55,17 @@ def test_events_are_recorded_first_and_saved_last(tmp_path: Path, told: list[tup
         assert told[at + 1] == ("Checkpoints", 0, name)
 
 
-def test_a_member_that_diverges_ends_at_once_and_the_others_together(
-    tmp_path: Path, told: list[tuple[str, int, str]]
-) -> None:
+def test_each_member_ends_when_it_is_over(tmp_path: Path, told: list[tuple[str, int, str]]) -> None:
     runs = [run(tmp_path / str(k), "train.epochs=1", f"train.lr={lr}") for k, lr in enumerate((1e-4, 1e30, 2e-4))]
-    first, lost, last = train.train_runs(runs)
+    queue = TheseRuns(runs)
+    train.train_runs(queue)
+    first, lost, last = queue.results
     assert isinstance(lost, RunFailedError)
     assert isinstance(first, float)
     assert isinstance(last, float)
     recorded = [(k, event) for name, k, event in told if name == "StackRecorder"]
     assert recorded[recorded.index((1, "Diverged")) + 1] == (1, "Ended")
-    assert recorded[-2:] == [(0, "Ended"), (2, "Ended")]
+    assert [k for k, event in recorded if event == "Ended"] == [1, 0, 2]
     statuses = [
         [line["status"] for line, _ in read(RunDirectory(tmp_path / str(k)).journal) if line["kind"] == "status"]
         for k in range(3)
@@ -97,7 +99,7 @@ def test_a_trained_run_leaves_no_networks_in_memory(
     gc.collect()
     gc.disable()
     try:
-        train.train_runs([run(tmp_path / "run", "train.epochs=1", f"train.lr={rate}")])
+        train.train_runs(TheseRuns([run(tmp_path / "run", "train.epochs=1", f"train.lr={rate}")]))
         (trainer,) = trainers
         assert trainer() is None
     finally:

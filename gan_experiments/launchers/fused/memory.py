@@ -23,7 +23,7 @@ from gan_experiments.training.step import AdversarialStep
 _USED = 0.8
 """Part of the free memory that a stack may count on; the rest is for allocations that no estimate knows."""
 _OUT = ("can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
-"""Words of errors of memory without a class of their own: the CPU's allocator, capturing a graph, CUDA's libraries."""
+"""Words of errors without a class of their own: of the CPU's allocator, capturing a graph, CUDA's libraries."""
 
 
 def members_that_fit(members: Sequence[Member], dataset: Dataset, device: torch.device) -> int:

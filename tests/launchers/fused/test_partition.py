@@ -14,6 +14,8 @@ def of(*overrides: str) -> str:
     "override",
     [
         "seed=1",
+        "train.epochs=3",
+        "train.checkpoint_every=1",
         "train.lr=1e-3",
         "train.generator_lr=1e-3",
         "train.discriminator_lr=1e-3",
@@ -41,6 +43,7 @@ def of(*overrides: str) -> str:
         "tracking.run_name=mine",
         "+tracking.tags.colour=red",
         "fused.max_members=3",
+        "fused.slots=3",
     ],
 )
 def test_values_may_differ(override: str) -> None:
@@ -57,14 +60,12 @@ def test_values_may_differ(override: str) -> None:
         "objective=minimax",
         "penalty=r1",
         "augment=diffaugment",
-        "train.epochs=3",
         "train.batch_size=3",
         "train.discriminator_steps=2",
         "train.precision=bf16",
         "train.engine=eager",
         "train.ema=null",
         "train.optimizer=sgd",
-        "train.checkpoint_every=1",
         "tracking=off",
         "tracking.sample_every=1",
         "device=cpu",
