@@ -47,6 +47,7 @@ class StackProgress(Progress):
         self._best: _Score | None = None
         self._lowest: tuple[float, str] | None = None
         self._printed = 0
+        self._leader: int | None = None
 
     def close(self) -> None:
         """Leave a last line."""
@@ -100,14 +101,24 @@ class StackProgress(Progress):
     # Steps.
 
     def _show_steps(self, k: int, event: StepsFinished) -> None:
+        if self._leader not in self._runs:
+            self._leader = k
+        if self._leads(k):
+            self._look()
+        super()._show_steps(k, event)
+
+    def _leads(self, k: int) -> bool:
+        return k == self._leader
+
+    def _look(self) -> None:
+        """Print a plain line if it is time; before the leader's window, all runs have told of the one before."""
         if time.monotonic() - self._counted > _FRESH:
             self._recount()
         part = int(self._share() * LINES)
-        if part > self._printed:  # before a window, all runs have told of the one before
+        if part > self._printed:
             self._printed = part
             if not is_live(sys.stderr):
                 say(self._line(sys.maxsize))
-        super()._show_steps(k, event)
 
     def _line(self, columns: int) -> str:
         """Return what is to be said of all runs; the live line is drawn by a thread of its own."""

@@ -141,8 +141,13 @@ class Progress:
         if first:
             self._shown.close()
             self._shown.enter_context(show(lambda columns, _: self._text(columns)))
-        self._foretell(event)
-        redraw()
+        if self._leads(k):
+            self._foretell(event)
+            redraw()
+
+    def _leads(self, k: int) -> bool:
+        """Return whether a window of run ``k`` is the one after which to look at all that is shown."""
+        return k in self._runs
 
     def _text(self, columns: int) -> str:
         """Return the live line or, where a log is silent for long, one that says that there is more to come."""

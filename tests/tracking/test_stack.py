@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import weakref
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Event
 
 import filelock
 import numpy as np
@@ -13,7 +16,7 @@ from mlflow import MlflowClient
 
 from gan_experiments.errors import UserError
 from gan_experiments.sync import main as sync_command
-from gan_experiments.tracking import stack_recorder
+from gan_experiments.tracking import stack_recorder, worker
 from gan_experiments.tracking.background import sync_command as command_of
 from gan_experiments.tracking.journal import Line, read
 from gan_experiments.tracking.last_lines import LastLines
@@ -73,15 +76,13 @@ def test_a_run_that_leaves_is_complete_and_free_while_others_train(tmp_path: Pat
     until((first.directory.artifacts / "samples.gif").exists, "the pictures of a run that has ended")
     until(lambda: is_free(first.directory.delivery_lock), "the end of its delivery")
     assert not is_free(second.directory.delivery_lock)
-    for k, run in ((2, second), (5, third)):
-        train(stack, k, run, 1, 1)
-        stack.on(k, DONE)
+    for k in (2, 5):
+        stack.on(k, Ended("KILLED", "stopped"))
     stack.close()
     for run in (first, second, third):
-        assert (run.directory.artifacts / "samples.gif").exists()
         assert run.directory.log.read_text() == ""
         assert [line["members"] for line in lines(run, "session")] == [2]
-        assert outcome(JobDirectory(run.directory.path)).finished
+    assert outcome(JobDirectory(first.directory.path)).finished
     assert "trained   1 epoch in" in first.directory.run_log.read_text()
 
 
@@ -107,18 +108,17 @@ def test_nothing_of_a_run_stays_after_it_has_left(tmp_path: Path, monkeypatch: p
 
 
 def test_a_folder_that_another_process_trains_in_is_refused_and_the_stack_goes_on(tmp_path: Path) -> None:
-    stack, run, taken = HandMadeStack(2), made(tmp_path / "a", epochs=1), made(tmp_path / "b", epochs=1)
-    stack.join(0, run)
+    records, run, taken = StackRecorder(2), made(tmp_path / "a", epochs=1), made(tmp_path / "b", epochs=1)
+    records.on(0, Joined(run.directory, run.description(), 0, 2))
     taken.directory.path.mkdir()
     with (
         filelock.FileLock(taken.directory.lock),
         pytest.raises(UserError, match="another process is training in"),
     ):
-        stack.join(1, taken)
+        records.on(1, Joined(taken.directory, taken.description(), 0, 2))
     assert [path.name for path in taken.directory.path.iterdir()] in ([".lock"], [])
-    train(stack, 0, run, 1, 1)
-    stack.on(0, DONE)
-    stack.close()
+    records.on(0, DONE)
+    assert records.finish() == []
     assert outcome(JobDirectory(run.directory.path)).finished
 
 
@@ -160,31 +160,46 @@ def test_a_paused_run_is_known_by_its_folder_goes_on_and_has_everything_once(
     assert "paused    paused at rung 0, after 2 of 4 epochs" in run.directory.run_log.read_text()
 
 
-def test_a_run_that_is_pruned_says_at_which_rung_before_how_it_ended(tmp_path: Path) -> None:
-    stack, run = HandMadeStack(2), made(tmp_path / "a")
-    stack.join(0, run)
-    train(stack, 0, run, 1, 1)
-    stack.on(0, PRUNED)
-    *_, tag, status = (line for line, _ in read(run.directory.journal))
-    assert (tag["kind"], tag["values"]) == ("tags", {"pruned": "1"})
-    assert (status["kind"], status["status"], status["reason"]) == ("status", "FINISHED", PRUNED.reason)
-    stack.close()
-
-
-def paused(path: Path) -> HandMadeRun:
-    """A run that was paused after two epochs."""
+def recorded_until(end: Ended, path: Path) -> HandMadeRun:
+    """A run in its folder alone, which ended after two epochs."""
     run = made(path)
     recorder = Recorder(run.directory, run.description())
     recorder.claim()
     recorder.open(members=2)
-    for event in (*run.events(1, 2), PAUSE):
+    for event in (*run.events(1, 2), end):
         recorder.on(event)
     recorder.release()
     return run
 
 
+def test_a_run_that_is_pruned_says_at_which_rung_before_how_it_ended(tmp_path: Path) -> None:
+    run = recorded_until(PRUNED, tmp_path / "a")
+    *_, tag, status = (line for line, _ in read(run.directory.journal))
+    assert (tag["kind"], tag["values"]) == ("tags", {"pruned": "1"})
+    assert (status["kind"], status["status"], status["reason"]) == ("status", "FINISHED", PRUNED.reason)
+
+
+def test_one_run_that_cannot_be_drawn_keeps_no_other_from_being_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [recorded_until(DONE, tmp_path / name) for name in ("broken", "held", "gone", "good")]
+    next(runs[0].directory.samples.iterdir()).unlink()
+    shutil.rmtree(runs[2].directory.path)
+    monkeypatch.setattr(worker, "_PREDECESSOR", 0.0)
+    joined, over = SimpleQueue[Path](), Event()
+    for run in runs:
+        joined.put(run.directory.path)
+    over.set()
+    with filelock.FileLock(runs[1].directory.delivery_lock):
+        assert worker.Worker(joined, over, print).work() == 1
+    assert (runs[3].directory.artifacts / "samples.gif").exists()
+    assert "FileNotFoundError" in runs[0].directory.log.read_text()
+    assert "Timeout" in runs[1].directory.log.read_text()
+    assert is_free(runs[0].directory.delivery_lock)
+
+
 def test_a_paused_run_is_ended_for_good_in_its_folder_once(tmp_path: Path) -> None:
-    run = paused(tmp_path / "a")
+    run = recorded_until(PAUSE, tmp_path / "a")
     for rung in (0, 1):
         prune_paused(run.directory, rung, "pruned at rung 0, after 2 of 4 epochs")
     assert [line["values"]["pruned"] for line in lines(run, "tags") if line["key"] == "pruned"] == ["0"]
@@ -196,7 +211,7 @@ def test_a_paused_run_is_ended_for_good_in_its_folder_once(tmp_path: Path) -> No
 
 
 def test_a_run_that_trains_is_not_ended_by_others(tmp_path: Path) -> None:
-    run = paused(tmp_path / "a")
+    run = recorded_until(PAUSE, tmp_path / "a")
     before = run.directory.journal.read_bytes()
     with filelock.FileLock(run.directory.lock), pytest.raises(UserError, match="while a process trains it"):
         prune_paused(run.directory, 0, "pruned")
