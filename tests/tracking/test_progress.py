@@ -148,9 +148,9 @@ def test_progress_of_a_stack_tells_of_its_runs_together(tmp_path: Path, capsys: 
     progress.on(1, WarningsChanged(100, 2, ["oscillation"], {"oscillation"}))
     progress.close()
     foretold, first, *_, failed, warning, last = capsys.readouterr().err.splitlines()
-    assert foretold == "time      about 15 s for 3 runs"
+    assert foretold == "time      about 10 s for 3 runs"
     assert first.startswith("3/3 slots, ")
-    assert first.endswith(" left, lowest loss G 0.500: lr=0.1, 10 steps/s, 30 member-steps/s")
+    assert first.endswith(" left, lowest loss G 0.300: lr=0.3, 10 steps/s, 30 member-steps/s")
     assert failed == "lr=0.3 failed: the generator's loss is nan at step 51; 2 still training"
     assert warning == "warning   oscillation, since epoch 2: lr=0.2"
     assert last.startswith("2/3 slots, 1 done, ")
