@@ -111,8 +111,8 @@ class LastLines:
                 self._end(k, event)
 
     def _join(self, k: int, event: Joined) -> None:
-        if self._slots == 1:
-            self._runs.clear()
+        for ended in [number for number, run in self._runs.items() if run.end is not None]:
+            self._file(ended)
         self._runs[k] = _Run(event.directory, event.description.name, event.description.tracking)
         self._named.pop(k, None)
         self._ends.pop(k, None)
@@ -120,13 +120,16 @@ class LastLines:
         self._folder = path if self._folder is None else Path(os.path.commonpath([self._folder, path]))
 
     def _end(self, k: int, event: Ended) -> None:
-        """Log the last lines of a member of a stack, and forget it unless it will be named."""
         self._runs[k].end = event
-        if self._slots == 1:
-            return
+        if self._slots > 1:  # that of a run by itself is told when all is delivered
+            self._file(k)
+
+    def _file(self, k: int) -> None:
+        """Log the last lines of a run that has ended and is one of many, and forget it unless it will be named."""
         run = self._runs.pop(k)
         run.log([*run.how(), *run.account()])
-        self._ends[k] = "pruned" if event.pruned is not None else event.status.lower()
+        assert run.end is not None
+        self._ends[k] = "pruned" if run.end.pruned is not None else run.end.status.lower()
         # Those that failed first, and the first of the others.
         self._named[k] = run
         if len(self._named) > _NAMED:
@@ -138,7 +141,10 @@ class LastLines:
 
     def print(self) -> None:
         """Print the lines of one run, or of a stack, on stdout; a run's own go to its log."""
-        for label, text in self._of_one() if self._slots == 1 else self._of_a_stack():
+        alone = self._slots == 1 and not self._ends
+        for k in [] if alone else [*self._runs]:
+            self._file(k)
+        for label, text in self._of_one() if alone else self._of_a_stack():
             say(_line(label, text, for_people=True), sys.stdout)
 
     def _of_one(self) -> Iterator[tuple[str, str | Path]]:
@@ -166,12 +172,9 @@ class LastLines:
     def _how_many(self) -> str:
         """Return how many runs there were and, unless all have finished, how they ended."""
         many = f"{len(self._ends)} run{'' if len(self._ends) == 1 else 's'}"
-        counts = Counter(self._ends.values())
-        return (
-            many
-            if counts.keys() == {"finished"}
-            else f"{many} ({', '.join(f'{n} {how}' for how, n in counts.most_common())})"
-        )
+        counts = Counter(self._ends.values()).most_common()
+        listed = ", ".join(f"{count} {how}" for how, count in counts)
+        return many if listed == f"{len(self._ends)} finished" else f"{many} ({listed})"
 
 
 def _links(tracking: TrackingConfig, directories: Sequence[RunDirectory]) -> Iterator[tuple[str, str]]:

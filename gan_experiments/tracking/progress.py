@@ -12,7 +12,7 @@ from gan_experiments.tracking.journal import PAUSED
 from gan_experiments.tracking.line_parts import Part, fit
 from gan_experiments.tracking.run_events import Ended, Headline, Joined, Tally
 from gan_experiments.tracking.run_progress import LINES, Progress, RunState
-from gan_experiments.tracking.terminal import is_live, say, width
+from gan_experiments.tracking.terminal import is_live, redraw, say, width
 from gan_experiments.training.events import StepsFinished
 
 _FRESH = 0.5
@@ -47,6 +47,7 @@ class StackProgress(Progress):
         self._best: _Score | None = None
         self._lowest: tuple[float, str] | None = None
         self._printed = 0
+        self._leader: int | None = None
 
     def close(self) -> None:
         """Leave a last line."""
@@ -100,14 +101,23 @@ class StackProgress(Progress):
     # Steps.
 
     def _show_steps(self, k: int, event: StepsFinished) -> None:
+        if self._leader not in self._runs:
+            self._leader = k
+        if k == self._leader and self._last is not None:
+            self._look(event)
+        self._take(k, event)
+
+    def _look(self, event: StepsFinished) -> None:
+        """Show all runs once a window: before the leader's, when all have told of the one before."""
         if time.monotonic() - self._counted > _FRESH:
             self._recount()
+        self._foretell(event)
         part = int(self._share() * LINES)
-        if part > self._printed:  # before a window, all runs have told of the one before
+        if part > self._printed:
             self._printed = part
             if not is_live(sys.stderr):
                 say(self._line(sys.maxsize))
-        super()._show_steps(k, event)
+        redraw()
 
     def _line(self, columns: int) -> str:
         """Return what is to be said of all runs; the live line is drawn by a thread of its own."""

@@ -135,14 +135,18 @@ class Progress:
     # Steps: the live line, and how long it will take.
 
     def _show_steps(self, k: int, event: StepsFinished) -> None:
+        self._take(k, event)
+        self._foretell(event)
+        redraw()
+
+    def _take(self, k: int, event: StepsFinished) -> None:
+        """Take in what a window says of a run; the first one begins the live line."""
         self._pace.note(k, len(event.generator_loss), event.steps_per_second, self._runs)
         self._runs[k].step = event.step
         first, self._last = self._last is None, event
         if first:
             self._shown.close()
             self._shown.enter_context(show(lambda columns, _: self._text(columns)))
-        self._foretell(event)
-        redraw()
 
     def _text(self, columns: int) -> str:
         """Return the live line or, where a log is silent for long, one that says that there is more to come."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 from gan_experiments.tracking import progress_parts
 from gan_experiments.tracking.line_parts import fit
 from gan_experiments.tracking.naming import clock, duration
-from gan_experiments.tracking.progress import Progress, StackProgress
+from gan_experiments.tracking.pace import Pace
+from gan_experiments.tracking.progress import progress_of
 from gan_experiments.tracking.run_directory import RunDirectory
-from gan_experiments.tracking.run_events import Headline, Scored, WarningsChanged
+from gan_experiments.tracking.run_events import ALL_EPOCHS, Ended, Headline, Joined, Scored, Tally, WarningsChanged
+from gan_experiments.tracking.run_progress import Progress, RunState
 from gan_experiments.training.events import LOSSES, PROBABILITIES, Diverged, EpochFinished, StepsFinished
 from tests.support.hand_made import HandMadeRun
 from tests.support.terminals import shown
@@ -28,6 +31,11 @@ def directories(folder: Path, count: int) -> list[RunDirectory]:
     for directory in found:
         directory.path.mkdir()
     return found
+
+
+def joined(folder: Path, name: str, steps: int, epochs: int, step: int = 0) -> Joined:
+    run = HandMadeRun(folder, None, epochs=epochs)
+    return Joined(run.directory, replace(run.description(), name=name, total_steps=steps), step, 1)
 
 
 def window(step: int, rate: float = 10.0) -> StepsFinished:
@@ -58,13 +66,8 @@ def test_no_line_is_longer_than_the_terminal_and_no_part_is_cut(columns: int, li
 
 
 def test_eighty_columns_have_room_for_all_that_matters() -> None:
-    progress = Progress.__new__(Progress)  # its line alone
-    progress._epochs, progress._steps = 250, None
-    progress._members = {}
-    from gan_experiments.tracking.progress import _Member
-
-    member = _Member("a run", score=SCORE, lights=frozenset({"mode_collapse"}))
-    line = progress._line_of(member, 79, 123, 410.0, [1.2049, 1.609, 0.62, 0.38])
+    run = RunState("a run", 1000, 250, step=492, score=SCORE, lights=frozenset({"mode_collapse"}))
+    line = Progress()._line_of(run, 79, 123, 410.0, [1.2049, 1.609, 0.62, 0.38])
     for part in ("123/250", "left", "D 1.20 G 1.61", "D(x) .62 D(G(z)) .38", "score 17.2", "!collapse"):
         assert part in line
 
@@ -103,14 +106,18 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(
     assert out.splitlines()[-1] in logged
 
 
+LIVE = """
+import sys
+from pathlib import Path
+from gan_experiments.tracking.progress import progress_of
+from tests.tracking.test_progress import joined, window
+bar = progress_of(1)
+bar.on(0, joined(Path(sys.argv[1]), "a", 100, 10, int(sys.argv[2])))
+"""
+
+
 def test_progress_is_one_live_line_on_a_terminal(tmp_path: Path) -> None:
-    program = (
-        "import sys; from pathlib import Path; from gan_experiments.tracking.progress import Progress;"
-        "from gan_experiments.tracking.run_directory import RunDirectory;"
-        "from tests.tracking.test_progress import window;"
-        "bar = Progress(['a'], [RunDirectory(sys.argv[1])], 100, 10); bar.on(0, window(50)); bar.close()"
-    )
-    output = shown(80, program, str(tmp_path))
+    output = shown(80, f"{LIVE}bar.on(0, window(50)); bar.close()", str(tmp_path), "0")
     drawn = [part for part in output.replace("\033[J", "").split("\r") if part.strip()]
     assert drawn[0] == "training the first steps …"
     expected = "epoch  5/10, 0:05 left, loss D 0.500 G 1.000, D(x) 0.50 D(G(z)) 0.50"
@@ -119,41 +126,116 @@ def test_progress_is_one_live_line_on_a_terminal(tmp_path: Path) -> None:
 
 
 def test_a_run_that_has_nothing_left_to_train_shows_no_progress(tmp_path: Path) -> None:
-    program = (
-        "import sys; from gan_experiments.tracking.progress import Progress;"
-        "from gan_experiments.tracking.run_directory import RunDirectory;"
-        "Progress(['a'], [RunDirectory(sys.argv[1])], 100, 10, 100).close(); print('over', file=sys.stderr)"
-    )
-    assert shown(80, program, str(tmp_path)).split() == ["over"]
+    assert shown(80, f"{LIVE}bar.close(); print('over', file=sys.stderr)", str(tmp_path), "100").split() == ["over"]
 
 
-def test_progress_of_a_group_tells_of_its_members_together(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_progress_of_a_stack_tells_of_its_runs_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = directories(tmp_path, 3)
-    progress = StackProgress(["lr=0.1", "lr=0.2", "lr=0.3"], runs, 150, 3)
+    progress = progress_of(3)
+    for k, run in enumerate(runs):
+        progress.on(k, joined(run.path, f"lr=0.{k + 1}", 150, 3))
     losses = ((0.5, 0.9), (0.4, 0.8), (0.3, 0.7))
     for number in (1, 2):
         for k in (0, 1, 2):
             if (number, k) == (2, 2):
                 progress.on(2, Diverged(51, 1, "the generator's loss is nan at step 51"))
+                progress.on(2, Ended("FAILED", "the generator's loss is nan at step 51"))
                 continue
             progress.on(k, window(50 * number))
             progress.on(k, epoch(number, losses[k][number - 1]))
     for k, value in ((0, 0.5), (1, 0.7)):
         progress.on(k, Scored(100, 2, {}, {}, {}, None, Headline("precision", value, larger_is_better=True)))
     progress.on(1, WarningsChanged(100, 2, ["oscillation"], {"oscillation"}))
-    progress.on(1, epoch(3))
     progress.close()
-    foretold, first, failed, *_, warning, last = capsys.readouterr().err.splitlines()
-    assert foretold == "time      about 10 s for 3 runs of 3 epochs"
-    assert first.startswith("epoch 1/3, 3 members, ")
+    foretold, first, *_, failed, warning, last = capsys.readouterr().err.splitlines()
+    assert foretold == "time      about 10 s for 3 runs"
+    assert first.startswith("3/3 slots, ")
     assert first.endswith(" left, lowest loss G 0.300: lr=0.3, 10 steps/s, 30 member-steps/s")
     assert failed == "lr=0.3 failed: the generator's loss is nan at step 51; 2 still training"
     assert warning == "warning   oscillation, since epoch 2: lr=0.2"
-    assert ", best precision 0.7: lr=0.2, ! 1 with warnings, 10 steps/s, 20 member-steps/s" in last
+    assert last.startswith("2/3 slots, 1 done, ")
+    assert last.endswith(", best precision 0.7: lr=0.2, ! 1 with warnings, 10 steps/s, 20 member-steps/s")
     logs = [run.run_log.read_text() for run in runs]
     assert "epoch 2/3, 0:" in logs[0]
     assert "precision 0.7" in logs[1]
     assert "[WARNING] - warning   oscillation, since epoch 2" in logs[1]
     assert "oscillation" not in logs[0]
+
+
+def test_runs_that_pass_through_slots_are_counted_and_the_best_is_remembered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = directories(tmp_path, 6)
+    tally = Tally(waiting=4, steps=400)
+    progress = progress_of(2, lambda: tally)
+    for k, steps in ((10, 100), (7, 300)):
+        progress.on(k, joined(runs[k // 4].path, f"seed={k}", steps, steps // 50))
+        progress.on(k, window(50))
+    progress.on(10, Scored(50, 1, {}, {}, {}, None, Headline("recall", 0.75, larger_is_better=True)))
+    assert progress._line(199).startswith("2/2 slots, 4 waiting, ")
+    tally = Tally(waiting=3, done=1, pruned=1, steps=350)
+    progress.on(10, Ended("FINISHED", "pruned at rung 1", pruned=1))
+    progress.on(7, window(100))
+    progress.on(3, joined(runs[0].path, "seed=3", 50, 1))
+    line = progress._line(199)
+    assert line.startswith("2/2 slots, 3 waiting, 1 done, 1 pruned, ")
+    assert ", best recall 0.75: seed=10, " in line
+    assert "20% |" in line  # 150 of 750 steps that are done or left
+    progress.on(3, Ended("PAUSED", "paused at rung 0"))
+    assert progress._line(199).startswith("1/2 slots, ")
+    progress.close()
+    said = capsys.readouterr().err.splitlines()
+    assert not any("seed=3" in line or "still training" in line for line in said)  # what is planned is counted alone
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_no_line_of_a_stack_is_longer_than_the_terminal(columns: int, tmp_path: Path) -> None:
+    progress = progress_of(64, lambda: Tally(1200, 140, 33, 5e5))
+    for k in range(2):
+        progress.on(k, joined(tmp_path, f"latent_dim={k} lr=0.0002 generator_lr=0.0001", 100, 2))
+        progress.on(k, window(50))
+    progress.on(1, WarningsChanged(50, 1, [], {"oscillation"}))
+    progress.on(1, Scored(50, 1, {}, {}, {}, None, SCORE))
+    assert len(progress._line(columns)) <= columns
+    assert "2/64 slots, 1200 waiting, 140 done, 33 pruned, " in progress._line(119)
+
+
+def test_a_stack_prints_some_twenty_lines_however_many_runs_pass(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = 200
+    waiting = number
+    progress = progress_of(4, lambda: Tally(waiting, number - waiting, 0, 100.0 * waiting))
+    for first in range(0, number, 4):
+        for k in range(first, first + 4):
+            waiting -= 1
+            progress.on(k, joined(tmp_path, f"seed={k}", 100, 2))
+        for step in (50, 100):
+            for k in range(first, first + 4):
+                progress.on(k, window(step))
+                progress.on(k, epoch(step // 50))
+        for k in range(first, first + 4):
+            progress.on(k, Ended("FINISHED", ALL_EPOCHS))
+    progress.close()
+    assert 18 <= len(capsys.readouterr().err.splitlines()) <= 24
+
+
+def test_time_left_counts_the_runs_that_wait_and_the_longest_of_those_that_train(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("gan_experiments.tracking.pace.time.monotonic", lambda: now)
+    pace = Pace()
+    assert pace.left(1000, 500) == 0  # nothing is known yet
+    now = 30.0  # compiling
+    for k in (0, 1):
+        pace.note(k, 10, 100.0, {0, 1})
+    assert pace.left(1000, 500) == pytest.approx(1000 / 200)
+    now = 32.0
+    for k in (0, 1):
+        pace.note(k, 100, 100.0, {0, 1})
+    assert pace.left(1000, 100) == pytest.approx(1000 / 100)  # by the clock, with all that came between
+    assert pace.left(1000, 5000) == pytest.approx(5000 / 100)  # side by side with nothing, it is no faster
+    now = 33.0
+    assert pace.left(1000, 100) == pytest.approx(9)
+    assert pace.done == 220
