@@ -27,10 +27,11 @@ class RunQueue(Protocol):
     def outlook(self) -> Sequence[Member]:
         """Return members like all that may come; of their networks only the largest shapes matter."""
 
-    def next(self, check: Callable[[Member], None]) -> tuple[int, Run] | None:
-        """Return the number of the next run, and the run, or None if there is none at the moment.
+    def next(self, slot: int, check: Callable[[Member], None]) -> tuple[int, Run] | None:
+        """Return the number of the run that takes a slot, and the run, or None if there is none at the moment.
 
         Args:
+            slot: The slot, counted from 0.
             check: Raises ``UnstackableError`` for a member that the stack has no room for.
         """
 
@@ -79,7 +80,7 @@ class TheseRuns:
         """Return none: all are here."""
         return ()
 
-    def next(self, check: Callable[[Member], None]) -> tuple[int, Run] | None:
+    def next(self, slot: int, check: Callable[[Member], None]) -> tuple[int, Run] | None:
         """Return the next of them."""
         return self._waiting.pop(0) if self._waiting else None
 

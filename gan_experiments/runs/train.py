@@ -70,12 +70,11 @@ def train_runs(queue: RunQueue) -> None:
             the program has its own handler for the signal, which is then called and may end it differently.
     """
     # 1. Take the runs that begin, and load the data set. The runs of a stack learn the same one, on the same device.
-    runs: dict[int, Run] = {}
-    while len(runs) < queue.slots and (found := queue.next(_room_for_all)) is not None:
-        runs[found[0]] = found[1]
+    begin = [queue.next(slot, _room_for_all) for slot in range(queue.slots)]
+    runs = dict(filter(None, begin))
     if not runs:
         return  # what waited could not be prepared
-    first, begin = next(iter(runs.values())), list(runs.items())
+    first = next(iter(runs.values()))
     with busy("loading the data"):
         dataset, device, tracking = first.dataset, first.device, first.tracking
 
@@ -83,13 +82,12 @@ def train_runs(queue: RunQueue) -> None:
     slots = _Slots(queue)
     with busy("building the networks"):
         trainer = Trainer(
-            [run.member for run in runs.values()],
+            [None if found is None else found[1].member for found in begin],
             dataset,
             device=device,
             samples=tracking.samples,
             sample_every=tracking.sample_every,
             numbers=list(runs),
-            slots=queue.slots,
             later=queue.outlook(),
             queue=slots if queue.slots > 1 else None,
         )
@@ -108,12 +106,14 @@ def train_runs(queue: RunQueue) -> None:
     with stop_on_signals(trainer) as signals:
         # 5. Every event goes to all consumers in this order: recorded first, and saved last, because on resume
         #    everything before a checkpoint counts as recorded. Consumers publish events too: scores, warnings, ends.
+        use = trainer.use
+
         def publish(k: int, event: RunEvent) -> None:
             for consumer in consumers:
                 consumer.on(k, event)
             if isinstance(event, Ended):
                 del runs[k]
-                queue.note(trainer.use)
+                queue.note(use)
                 queue.ended(k, event, endings.take_result(k))
 
         # 6. A run joins: its folder is claimed, and what it is written down, drawn and delivered from now on.
@@ -131,11 +131,11 @@ def train_runs(queue: RunQueue) -> None:
         consumers: list[Consumer] = [records, logs, progress, last_lines, monitor, checkpoints, endings]
         slots.open(join, endings)
         try:
-            for number, run in begin:
+            for number, run in list(runs.items()):
                 join(number, run)
             if notice := missing(evaluate, dataset):
                 logs.say(notice)
-            logs.say(f"start     {_what_starts(first, len(begin), trainer, queue)}")
+            logs.say(f"start     {_what_starts(first, len(runs), trainer, queue)}")
 
             # 7. Train.
             begin.clear()  # a run that has left takes its networks along
@@ -162,9 +162,7 @@ def train_runs(queue: RunQueue) -> None:
     last_lines.print()
     for complaint in complaints:
         logs.say(complaint, level=logging.WARNING)
-    # They hold `publish`, and it holds them, and the trainer: without this the networks would stay in memory.
-    consumers.clear()
-    del trainer
+    consumers.clear()  # they hold `publish`, and it holds them: without this the networks would stay in memory
     if end is not None and end.status == "KILLED":
         _say_how_to_resume(first, queue, logs, end.reason.removeprefix("stopped "))
     if is_of_the_disk(failure):
@@ -197,9 +195,9 @@ class _Slots:
         """
         self._join, self._endings = join, endings
 
-    def next(self, check: Callable[[Member], None]) -> Entry | None:
+    def next(self, slot: int, check: Callable[[Member], None]) -> Entry | None:
         """Return the member that takes a free slot now, or None."""
-        found = self._queue.next(check)
+        found = self._queue.next(slot, check)
         return None if found is None else Entry(found[0], found[1].member, self._join(*found))
 
     def is_waiting(self) -> bool:

@@ -17,11 +17,14 @@ class Stint:
         number: Its number in the sweep.
         overrides: The job's own, as Hydra's launchers get them.
         rungs: Epochs, in order, after each of which it is scored and decided whether it goes on; empty for none.
+        slot: The slot that it takes, counted from 0; None for any. In its own slot a run is the same bit for bit,
+            in others within rounding.
     """
 
     number: int
     overrides: Sequence[str]
     rungs: Sequence[int] = ()
+    slot: int | None = None
 
 
 @dataclass(frozen=True)

@@ -34,10 +34,11 @@ class Entry(NamedTuple):
 class Queue(Protocol):
     """Runs that wait for a slot. It is asked between steps, when their number changes nothing for runs at work."""
 
-    def next(self, check: Callable[[Member], None]) -> Entry | None:
+    def next(self, slot: int, check: Callable[[Member], None]) -> Entry | None:
         """Return the run that takes a free slot now, or None.
 
         Args:
+            slot: The slot, counted from 0. How sums are rounded may depend on it.
             check: Raises ``UnstackableError`` for a member that the stack has no room for.
         """
 

@@ -50,13 +50,12 @@ class Trainer:
     applied to training runs.
 
     Args:
-        members: The runs that begin, one a slot.
+        members: The runs that begin, one a slot; None for a slot that is empty at first, not in all of them.
         dataset: The data set to learn.
         device: The device to train on.
         samples: Number of samples to draw at a time, from one z that is the same in every run.
         sample_every: Epochs between draws.
-        numbers: The runs' numbers in all events; by default counted from 0.
-        slots: Number of slots, at least that of members, by default as many.
+        numbers: The runs' numbers in all events; by default those of their slots, counted from 0.
         later: Runs that may come; of their networks only the largest shapes matter.
         queue: Where they come from.
 
@@ -66,32 +65,32 @@ class Trainer:
 
     def __init__(
         self,
-        members: Sequence[Member],
+        members: Sequence[Member | None],
         dataset: Dataset,
         *,
         device: torch.device,
         samples: int = 64,
         sample_every: int = 5,
         numbers: Sequence[int] | None = None,
-        slots: int | None = None,
         later: Sequence[Member] = (),
         queue: Queue | None = None,
     ) -> None:
         self._dataset, self._device, self._queue = dataset, device, queue
-        self._train, self._samples, self._sample_every = members[0].train, samples, sample_every
-        rows = [*members, *(_placeholder(members[0]) for _ in range(len(members), slots or 0))]
-        for member in rows:
+        first = next(member for member in members if member is not None)
+        self._train, self._samples, self._sample_every = first.train, samples, sample_every
+        rows = [_placeholder(first) if member is None else member for member in members]
+        for member in (*rows, *later):
             _to_train(member, device)
-        for member in later:
-            _to_train(member, device)
+        names = iter(range(len(rows)) if numbers is None else numbers)
         self._slots = [
-            Slot.of(number, member, dataset, samples)
-            for number, member in zip(numbers or range(len(rows)), members, strict=False)
+            replace(Slot.of(-1, row, dataset, samples), is_training=False)
+            if member is None
+            else Slot.of(next(names), row, dataset, samples)
+            for member, row in zip(members, rows, strict=True)
         ]
-        self._slots += [replace(self._slots[0], number=-1, is_training=False) for _ in range(len(members), len(rows))]
         self._step = AdversarialStep(rows, dataset, dataset.samples.to(device), later)
         self._engine = make_engine(self._train.engine, self._step, device)
-        classes = members[0].networks.classes
+        classes = first.networks.classes
         self._sample_labels = (
             None if classes is None else labels_in_turn(whole_rows(samples, classes), classes).to(device)
         )
@@ -166,7 +165,7 @@ class Trainer:
             while (
                 not slot.is_training
                 and not slot.is_kept
-                and (entry := self._queue.next(self._step.check_room)) is not None
+                and (entry := self._queue.next(i, self._step.check_room)) is not None
             ):
                 slot = self._slots[i] = self._put(i, entry)
                 yield from self._begin(slot)

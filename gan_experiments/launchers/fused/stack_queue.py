@@ -72,11 +72,12 @@ class StackQueue:
         """Return members like all that may come."""
         return self._members
 
-    def next(self, check: Callable[[Member], None]) -> tuple[int, Run] | None:
-        """Return the next run that is in order and that the stack has room for, or None."""
+    def next(self, slot: int, check: Callable[[Member], None]) -> tuple[int, Run] | None:
+        """Return the next run that is in order, for this slot, and that the stack has room for; or None."""
         for stint in self._source.waiting():
             job = self._jobs.of(stint)
-            if job.structure != self._structure or stint.number in self._misfits:
+            elsewhere = stint.slot is not None and stint.slot % self.slots != slot
+            if elsewhere or job.structure != self._structure or stint.number in self._misfits:
                 continue
             error = self._jobs.prepare(job, stint.rungs)
             if error is None and job.run is not None:
@@ -91,7 +92,7 @@ class StackQueue:
             if error is not None or job.run is None:
                 self._jobs.end(job, error or AssertionError())
                 self._source.ended(stint.number)
-                return self.next(check)  # what waits may have changed
+                return self.next(slot, check)  # what waits may have changed
             if not self._is_begun:
                 self._record.begin(self.slots)
                 self._is_begun = True
