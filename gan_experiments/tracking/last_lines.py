@@ -75,9 +75,9 @@ class _Run:
 
     def identity(self) -> str:
         """Return the run's id, as far as it has one, and its name."""
-        run_id = self.directory.run_id() if self.tracking.uri is not None else None
-        if run_id is None:
+        if self.tracking.uri is None:
             return f"{self.name}, not tracked"
+        run_id = self.directory.run_id() or "not delivered yet"
         return f"{run_id} ({self.name}, experiment {self.tracking.experiment})"
 
 

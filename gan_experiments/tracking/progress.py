@@ -42,7 +42,7 @@ class StackProgress(Progress):
     def __init__(self, slots: int, tally: Callable[[], Tally] | None = None) -> None:
         super().__init__(slots)
         self._count = tally or self._counted_here
-        self._done = self._pruned = 0
+        self._done = self._pruned = self._joined = self._joined_steps = 0
         self._tally, self._counted = Tally(), -math.inf
         self._best: _Score | None = None
         self._lowest: tuple[float, str] | None = None
@@ -60,6 +60,7 @@ class StackProgress(Progress):
 
     def _join(self, k: int, event: Joined) -> None:
         self._begin(k, event)
+        self._joined, self._joined_steps = self._joined + 1, self._joined_steps + event.description.total_steps
         self._recount()
 
     def _leave(self, k: int, how: str) -> None:
@@ -137,7 +138,10 @@ class StackProgress(Progress):
         return fit(said, columns, longer=(5,), extras=[*extras, *bar])
 
     def _steps_left(self) -> float:
-        return sum(run.steps_left for run in [*self._runs.values()]) + self._tally.steps
+        tally = self._tally
+        # Where nobody knows how long those that wait are, they are taken to be as long as those that came.
+        waiting = tally.steps or tally.waiting * self._joined_steps / max(self._joined, 1)
+        return sum(run.steps_left for run in [*self._runs.values()]) + waiting
 
     def _share(self) -> float:
         """Return how much is done of all steps that this process has to do, as far as they are known."""

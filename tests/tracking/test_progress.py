@@ -181,6 +181,9 @@ def test_runs_that_pass_through_slots_are_counted_and_the_best_is_remembered(
     assert line.startswith("2/2 slots, 3 waiting, 1 done, 1 pruned, ")
     assert ", best recall 0.75: seed=10, " in line
     assert "20% |" in line  # 150 of 750 steps that are done or left
+    tally = Tally(waiting=3, done=1)
+    progress._recount()
+    assert progress._steps_left() == 200 + 50 + 3 * (100 + 300 + 50) / 3  # as long as those that came
     progress.on(3, Ended("PAUSED", "paused at rung 0"))
     assert progress._line(199).startswith("1/2 slots, ")
     progress.close()
