@@ -215,6 +215,7 @@ def test_the_page_and_the_tables_have_it_too(sweep: Path, capsys: pytest.Capture
     assert ["1", "1", "6", "3", "3", "42", "62.5"] in cells
     assert ["4", "lr=0.3 seed=0", "2", "3", "38", "30 of 90"] in cells
     assert "12 runs through 4 slots of 1 program; 97.8 % of their steps were spent on runs while any waited" in page
+    assert "any waited, 91.7 % in all" in page
     assert "12 finished; 8 of the finished were pruned" in page
     content = json.loads((sweep / "report" / "report.json").read_text())
     assert content["states"] == {"finished": 12}
