@@ -132,14 +132,15 @@ def _slots(slots: Mapping[str, int]) -> str:
         for key, name in (("runs", "run"), ("programs_built", "program"))
     )
     through = f"{runs} through {slots['slots']} slots of {programs}"
-    while_waiting, in_all = slots["slot_steps"], slots["slot_steps_in_all"]
-    if while_waiting:
-        share = 100 * slots["slot_steps_used_while_waiting"] / while_waiting
-        return f"{through}; {share:.1f} % of their steps were spent on runs while any waited"
-    if in_all:
-        share = 100 * slots["slot_steps_used_in_all"] / in_all
-        return f"{through}; none had to wait, and {share:.1f} % of their steps were spent on runs"
-    return through
+    in_all = _share(slots["slot_steps_used_in_all"], slots["slot_steps_in_all"])
+    if not slots["slot_steps"]:
+        return f"{through}; none had to wait, and {in_all} of their steps were spent on runs"
+    while_waiting = _share(slots["slot_steps_used_while_waiting"], slots["slot_steps"])
+    return f"{through}; {while_waiting} of their steps were spent on runs while any waited, {in_all} in all"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / max(whole, 1):.1f} %"
 
 
 def _number(value: float | None) -> str:

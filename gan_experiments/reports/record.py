@@ -119,11 +119,10 @@ def read_record(directory: JobDirectory, number: int, varied: dict[str, str]) ->
         number: The run's number.
         varied: The keys that its sweep varies; they name a run that failed before it had a name.
     """
-    if directory.run.is_file():
-        identity = read_json(directory.run)
-    else:  # it failed before it had a name
-        identity = {"name": name_of(read_json(directory.job)["overrides"], varied)}
-    record = RunRecord(directory, number, identity["name"], outcome(directory))
+    identity = read_json(directory.run) if directory.run.is_file() else {}
+    # It may have failed before it had a name.
+    name = identity.get("name") or name_of(read_json(directory.job)["overrides"], varied)
+    record = RunRecord(directory, number, name, outcome(directory))
     record.total_steps = identity.get("total_steps")
     if not directory.journal.is_file():
         return record

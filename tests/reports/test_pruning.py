@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import ViewportSize, sync_playwright
 
 from gan_experiments import compare
 from gan_experiments.reports import pruning_chart
@@ -18,6 +20,7 @@ from gan_experiments.reports.comparison import compare as comparison_of
 from gan_experiments.reports.pruning import Pruning, Rung
 from gan_experiments.reports.record import read_record
 from gan_experiments.tracking.sweep_directory import JobDirectory
+from tests.support.mlflow_pages import FLAGS
 
 STEPS = 10
 """Steps of an epoch."""
@@ -212,6 +215,7 @@ def test_the_page_and_the_tables_have_it_too(sweep: Path, capsys: pytest.Capture
     assert ["1", "1", "6", "3", "3", "42", "62.5"] in cells
     assert ["4", "lr=0.3 seed=0", "2", "3", "38", "30 of 90"] in cells
     assert "12 runs through 4 slots of 1 program; 97.8 % of their steps were spent on runs while any waited" in page
+    assert "any waited, 91.7 % in all" in page
     assert "12 finished; 8 of the finished were pruned" in page
     content = json.loads((sweep / "report" / "report.json").read_text())
     assert content["states"] == {"finished": 12}
@@ -249,3 +253,20 @@ def test_a_sweep_that_does_not_prune_has_nothing_of_it(sweep: Path) -> None:
     assert json.loads((sweep / "report" / "report.json").read_text()).keys().isdisjoint({"pruning", "slots"})
     assert ",pruned," not in (sweep / "report" / "runs.csv").read_text()
     assert not (sweep / "report" / "slots.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the program chromium")
+def test_in_a_browser_every_line_ends_above_its_rung(sweep: Path) -> None:
+    compare.main([str(sweep)])
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        page = browser.new_page(offline=True, viewport=ViewportSize(width=1366, height=768))
+        page.goto((sweep / "report" / "report.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        centre = "all => all.map(each => each.getBoundingClientRect()).map(box => Math.round(box.x + box.width / 2))"
+        rungs = page.locator("#pruning .epochs span").evaluate_all(centre)
+        ends = page.locator("#chart-rungs b").evaluate_all(centre)
+        browser.close()
+    assert [min(range(3), key=lambda rung: abs(rungs[rung] - end)) for end in ends] == [1, 0, 0, 0, 2, 2]
+    assert all(min(abs(rung - end) for rung in rungs) <= 1 for end in ends)
