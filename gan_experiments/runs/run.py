@@ -126,6 +126,7 @@ class Run:
             device=_device_name(self.device),
             total_steps=total_steps,
             conditional=self.member.networks.classes is not None,
+            rungs=self._rungs,
         )
 
 
