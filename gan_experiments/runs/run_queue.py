@@ -26,8 +26,9 @@ class RunQueue(Protocol):
 
     def outlook(self) -> Sequence[Member]:
         """Return members like all that may come; of their networks only the largest shapes matter."""
+        ...
 
-    def next(self, slot: int, check: Callable[[Member], None]) -> tuple[int, Run] | None:
+    def next(self, slot: int, check: Callable[[Member], object]) -> tuple[int, Run] | None:
         """Return the number of the run that takes a slot, and the run, or None if there is none at the moment.
 
         Args:
@@ -37,6 +38,7 @@ class RunQueue(Protocol):
 
     def tally(self) -> Tally:
         """Count the runs that wait, have ended, and were pruned."""
+        ...
 
     def reached(self, number: int, epoch: int) -> None:
         """Note that a run has finished an epoch that is one of its rungs; its scores are in its journal."""
@@ -47,6 +49,7 @@ class RunQueue(Protocol):
         Args:
             steps: Steps done by each run at work, by number.
         """
+        ...
 
     def ended(self, number: int, end: Ended, result: Result) -> None:
         """Note that a run has left its slot."""
@@ -80,7 +83,7 @@ class TheseRuns:
         """Return none: all are here."""
         return ()
 
-    def next(self, slot: int, check: Callable[[Member], None]) -> tuple[int, Run] | None:
+    def next(self, slot: int, check: Callable[[Member], object]) -> tuple[int, Run] | None:
         """Return the next of them."""
         return self._waiting.pop(0) if self._waiting else None
 

@@ -195,7 +195,7 @@ class _Slots:
         """
         self._join, self._endings = join, endings
 
-    def next(self, slot: int, check: Callable[[Member], None]) -> Entry | None:
+    def next(self, slot: int, check: Callable[[Member], object]) -> Entry | None:
         """Return the member that takes a free slot now, or None."""
         found = self._queue.next(slot, check)
         return None if found is None else Entry(found[0], found[1].member, self._join(*found))

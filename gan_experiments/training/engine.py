@@ -8,6 +8,7 @@ both networks first, which fuses what lies between the matrix products but takes
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -102,9 +103,7 @@ class Replayed:
 class _Captured:
     """Some steps as one CUDA graph, with tensors of its own for input and output."""
 
-    def __init__(
-        self, steps: Engine, indices: Tensor, keys: Tensor, stream: torch.cuda.Stream, pool: tuple[int, int]
-    ) -> None:
+    def __init__(self, steps: Engine, indices: Tensor, keys: Tensor, stream: torch.cuda.Stream, pool: Any) -> None:
         self._indices, self._keys = indices.clone(), keys.clone()
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph, pool=pool, stream=stream):

@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 class Queue(Protocol):
     """Runs that wait for a slot. It is asked between steps, when their number changes nothing for runs at work."""
 
-    def next(self, slot: int, check: Callable[[Member], None]) -> Entry | None:
+    def next(self, slot: int, check: Callable[[Member], object]) -> Entry | None:
         """Return the run that takes a free slot now, or None.
 
         Args:
@@ -44,6 +44,7 @@ class Queue(Protocol):
 
     def is_waiting(self) -> bool:
         """Return whether any run waits for a slot."""
+        ...
 
     def leaving(self, steps: Mapping[int, int]) -> Collection[int]:
         """Return those of the runs at work that leave their slots now, to go on later or never.
@@ -51,6 +52,7 @@ class Queue(Protocol):
         Args:
             steps: Steps done by each run at work, by number.
         """
+        ...
 
 
 @dataclass

@@ -97,8 +97,8 @@ class StepParts:
         self._average: Tensor | None = None
         if train.ema is not None:
             self._average = self.generator.parameters.flat.clone()
-        optimizers = (self._optimizers[player] for player in (self.generator, self.discriminator))
-        self._schedules = Schedules(trains, len(dataset), *optimizers, [member.train for member in later])
+        of_g, of_d = (self._optimizers[player] for player in (self.generator, self.discriminator))
+        self._schedules = Schedules(trains, len(dataset), of_g, of_d, [member.train for member in later])
         # 6. Penalties on D, and augmentation of all that D sees.
         self._penalty_terms = penalty_terms(members, dataset.sample_shape, self._batch, device, later)
         self._penalties = [term for term in self._penalty_terms if isinstance(term, PenaltyTerm)]

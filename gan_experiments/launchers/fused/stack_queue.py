@@ -72,7 +72,7 @@ class StackQueue:
         """Return members like all that may come."""
         return self._members
 
-    def next(self, slot: int, check: Callable[[Member], None]) -> tuple[int, Run] | None:
+    def next(self, slot: int, check: Callable[[Member], object]) -> tuple[int, Run] | None:
         """Return the next run that is in order, for this slot, and that the stack has room for; or None."""
         for stint in self._source.waiting():
             job = self._jobs.of(stint)
