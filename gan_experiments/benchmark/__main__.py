@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from gan_experiments.benchmark.options import COMMAND_PARTS, DATA, PARTS, Plan
+from gan_experiments.benchmark.options import DATA, NAMED_PARTS, PARTS, Plan
 from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import UserError
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             options.threads = cores()
         _check(options, cores())
         named = vars(options).pop("only")
-        parts = tuple(named.split(",")) if named else tuple(part for part in PARTS if part not in COMMAND_PARTS)
+        parts = tuple(named.split(",")) if named else tuple(part for part in PARTS if part not in NAMED_PARTS)
         unknown = [part for part in parts if part not in PARTS]
         if unknown:
             raise UserError(f"--only {unknown[0]}: no such part; there are {', '.join(PARTS)}")
@@ -53,8 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=7, help="measurements of each contender")
     parser.add_argument("--seconds", type=float, default=1.0, help="shortest time of one measurement")
     parser.add_argument("--members", type=int, default=256, help="largest sweep")
+    parser.add_argument("--slots", type=int, default=8, help="slots of the stack whose runs come and go")
     parser.add_argument(
-        "--precision", choices=("fp32", "tf32", "bf16"), default="fp32", help="precision of the sweep"
+        "--precision",
+        choices=("fp32", "tf32", "bf16"),
+        default="fp32",
+        help="precision of the sweep and of the stack whose runs come and go",
     )
     parser.add_argument(
         "--max-seconds",
@@ -64,13 +68,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--epochs", type=int, default=20, help="length of the runs that show the cost of tracking")
     parser.add_argument("--out", type=Path, default=Path("benchmark"), help="folder of the results")
-    named = ", ".join(COMMAND_PARTS)
+    named = ", ".join(NAMED_PARTS)
     parser.add_argument("--only", help=f"some of {','.join(PARTS)}; without it, all but {named}")
     return parser
 
 
 def _check(options: argparse.Namespace, cores: int) -> None:
-    for name, lowest in (("rounds", 1), ("members", 1), ("epochs", 1)):
+    for name, lowest in (("rounds", 1), ("members", 1), ("slots", 2), ("epochs", 1)):
         if getattr(options, name) < lowest:
             raise UserError(f"--{name} {getattr(options, name)}: must be at least {lowest}")
     for name in ("seconds", "max_seconds"):
@@ -82,7 +86,7 @@ def _check(options: argparse.Namespace, cores: int) -> None:
 
 def _measure(plan: Plan) -> None:
     """Measure part by part, and write all results so far after each."""
-    from gan_experiments.benchmark import commands, machine, picture, report, steps, sweep
+    from gan_experiments.benchmark import commands, exchanges, machine, picture, report, steps, sweep
     from gan_experiments.benchmark.options import STEP_PARTS
     from gan_experiments.benchmark.recipe import Recipe
     from gan_experiments.training.device import resolve_device
@@ -90,13 +94,14 @@ def _measure(plan: Plan) -> None:
     device = resolve_device(plan.device)
     recipe = Recipe.on(plan.data, plan.root, device)
     why = machine.lacks(device, plan.precision)
-    if why is not None and "sweep" in plan.parts:
+    if why is not None and {"sweep", "exchanges"} & set(plan.parts):
         raise UserError(f"--precision {plan.precision}: {why}")
     facts = machine.facts(recipe, plan.threads)
     print("\n".join(facts), flush=True)
     measurements = {
         "step": lambda: steps.measure(plan, recipe),
         "sweep": lambda: sweep.SweepBenchmark(plan, recipe).measure(),
+        "exchanges": lambda: exchanges.measure(plan, recipe),
         "tracking": lambda: commands.tracking(plan),
         "startup": lambda: commands.startup(plan),
     }

@@ -7,9 +7,9 @@ from pathlib import Path
 
 STEP_PARTS = ("article", "hand", "lightning", "eager", "graph", "compile", "tf32", "bf16", "floor")
 """Parts that train one run, or bound it."""
-COMMAND_PARTS = ("tracking", "startup")
-"""Whole commands; measured only if named."""
-PARTS = (*STEP_PARTS, "sweep", *COMMAND_PARTS)
+NAMED_PARTS = ("exchanges", "tracking", "startup")
+"""Runs that come and go, and whole commands; measured only if named."""
+PARTS = (*STEP_PARTS, "sweep", *NAMED_PARTS)
 DATA = ("digits", "mnist")
 
 
@@ -26,7 +26,8 @@ class Plan:
         rounds: Measurements of each contender.
         seconds: Shortest time of one measurement.
         members: Largest sweep.
-        precision: Precision of the sweep: fp32, tf32 or bf16.
+        slots: Slots of the stack whose runs come and go.
+        precision: Precision of the sweep and of this stack: fp32, tf32 or bf16.
         max_seconds: Longest time of all measurements of one way of training a sweep, at one size.
         epochs: Length of the runs that show the cost of tracking.
         out: Folder of the results.
@@ -40,6 +41,7 @@ class Plan:
     rounds: int
     seconds: float
     members: int
+    slots: int
     precision: str
     max_seconds: float
     epochs: int

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from gan_experiments.benchmark.timing import Spread
 
-BASELINES = ("article", "one run", "floor", "off")
-"""Baselines of a row: the loop as published, one run of this project, the counted floor, no tracking."""
+BASELINES = ("article", "one run", "floor", "off", "staying")
+"""Baselines of a row: the loop as published, one run of this project, the counted floor, no tracking, runs that never
+leave their slots."""
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,13 @@ class Row:
     """One contender.
 
     Attributes:
-        part: ``step``, ``sweep``, ``tracking`` or ``startup``.
+        part: ``step``, ``sweep``, ``exchanges``, ``tracking`` or ``startup``.
         name: The contender.
-        unit: Unit of the spread: ``us`` a step (of each member of a sweep), or ``s`` for a whole command.
+        unit: Unit of the spread: ``us`` a step (of each member of a sweep or stack), or ``s`` for a whole command.
         spread: The measured times; None if nothing was measured, and ``note`` says why.
         members: Number of runs that trained at once.
-        against: Ratios to some ``BASELINES``: the baseline's time over this one, but for ``floor`` and ``off`` this
-            time over the baseline's.
+        against: Ratios to some ``BASELINES``: the baseline's time over this one, but for ``floor``, ``off`` and
+            ``staying`` this time over the baseline's.
         note: Anything else worth knowing.
     """
 
@@ -56,7 +57,8 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
 
 def table(rows: Sequence[Row]) -> str:
     """Return all rows, part by part, in aligned columns."""
-    parts = {"step": _step_table, "sweep": _sweep_table, "tracking": _command_table, "startup": _command_table}
+    commands = dict.fromkeys(("tracking", "startup"), _command_table)
+    parts = {"step": _step_table, "sweep": _sweep_table, "exchanges": _exchange_table} | commands
     pieces = []
     for part, form in parts.items():
         own = [row for row in rows if row.part == part]
@@ -83,6 +85,15 @@ def _sweep_table(rows: Sequence[Row]) -> str:
         lines.append([number, row.name, rate, *_numbers(row.spread), *ratios, row.note])
         members = row.members
     return _aligned(lines, "><>>>>><")
+
+
+def _exchange_table(rows: Sequence[Row]) -> str:
+    lines = [["slots", "runs", "member-steps/s", "us a member-step", "min - max", "x staying", ""]]
+    for row in rows:
+        assert row.spread is not None
+        rate, ratio = f"{1e6 / row.spread.median:,.0f}", _ratio(row.against.get("staying"))
+        lines.append([str(row.members), row.name, rate, *_numbers(row.spread), ratio, row.note])
+    return _aligned(lines, "><>>>><")
 
 
 def _command_table(rows: Sequence[Row]) -> str:

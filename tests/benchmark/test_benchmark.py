@@ -5,7 +5,7 @@ import csv
 import pytest
 from PIL import Image
 
-from gan_experiments.benchmark import commands
+from gan_experiments.benchmark import commands, exchanges
 from gan_experiments.benchmark.__main__ import main
 from gan_experiments.benchmark.options import Plan
 from gan_experiments.benchmark.recipe import Recipe
@@ -53,8 +53,18 @@ def test_what_would_take_too_long_is_not_measured_and_said(small, tmp_path):
 
 
 @pytest.mark.slow
+def test_runs_that_come_and_go_are_timed_beside_runs_that_stay(small, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(exchanges, "STEPS", 10)
+    main([*QUICK, "--slots", "2", "--only", "exchanges", "--out", str(tmp_path)])
+    rows = rows_of(tmp_path / "benchmark.csv")
+    stay, leave = rows["exchanges", "never leave", 2], rows["exchanges", "of 5 to 15 steps, exchanged", 2]
+    assert float(leave["against_staying"]) == pytest.approx(float(leave["median"]) / float(stay["median"]), rel=1e-3)
+    assert "x staying" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_a_command_that_fails_is_no_measurement(tmp_path):
-    plan = Plan(("tracking",), "digits", "data", "abacus", 1, 1, 1.0, 1, "fp32", 1.0, 1, tmp_path)
+    plan = Plan(("tracking",), "digits", "data", "abacus", 1, 1, 1.0, 1, 2, "fp32", 1.0, 1, tmp_path)
     with pytest.raises(RunFailedError, match=r"gan_experiments\.run data=digits .* ended with status 2: .*abacus"):
         commands.tracking(plan)
 
@@ -64,6 +74,7 @@ def test_a_command_that_fails_is_no_measurement(tmp_path):
     [
         (["--only", "speed"], "error: --only speed: no such part; there are article, hand"),
         (["--rounds", "0"], "error: --rounds 0: must be at least 1"),
+        (["--slots", "1"], "error: --slots 1: must be at least 2"),
         (["--seconds", "nan"], "error: --seconds nan: must be a number above 0"),
         (["--threads", "100000"], "error: --threads 100000: must be from 1 to"),
         (["--device", "abacus"], "error: device=abacus: unknown"),

@@ -12,6 +12,8 @@ ROWS = [
     Row("step", "this project, graph", "us", None, note="not measured: needs CUDA"),
     Row("sweep", "fused", "us", Spread(50.0, 40.0, 60.0), 64, {"one run": 6.25, "floor": 2.5}),
     Row("sweep", "processes", "us", None, 64, note="not measured: 32 were too many"),
+    Row("exchanges", "never leave", "us", Spread(50.0, 40.0, 60.0), 8),
+    Row("exchanges", "exchanged", "us", Spread(51.0, 41.0, 61.0), 8, {"staying": 1.02}),
     Row("tracking", "tracking=local", "s", Spread(10.3, 10.1, 10.9), against={"off": 1.03}),
     Row("startup", "--help", "s", Spread(0.5, 0.4, 0.6)),
 ]
@@ -30,6 +32,11 @@ def test_the_table_is_aligned_and_says_why_something_is_missing():
         "     64  fused              20,000                50    40 - 60       6.25      2.5",
         "         processes                                 -                                 "
         "not measured: 32 were too many",
+    ]
+    assert lines[9:12] == [
+        "slots  runs         member-steps/s  us a member-step  min - max  x staying",
+        "    8  never leave          20,000                50    40 - 60",
+        "    8  exchanged            19,608                51    41 - 61       1.02",
     ]
     assert lines[-2:] == ["startup    s  min - max", "--help   0.5  0.4 - 0.6"]
     assert "tracking=local  10.3  10.1 - 10.9   1.03" in table(ROWS)
@@ -53,10 +60,12 @@ def test_the_csv_has_a_line_a_row(tmp_path):
         "against_one_run": "6.25",
         "against_floor": "2.5",
         "against_off": "",
+        "against_staying": "",
         "note": "",
     }
     assert (lines[4]["median"], lines[4]["note"]) == ("", "not measured: 32 were too many")
-    assert (lines[5]["member_steps_per_second"], lines[5]["against_off"]) == ("", "1.03")
+    assert (lines[6]["member_steps_per_second"], lines[6]["against_staying"]) == ("19607.8", "1.02")
+    assert (lines[7]["member_steps_per_second"], lines[7]["against_off"]) == ("", "1.03")
 
 
 def test_the_picture_has_a_panel_for_what_was_measured():
