@@ -121,7 +121,7 @@ class _Endless:
     def __init__(self, run: Callable[[int], Member], first: int) -> None:
         self._run, self._numbers = run, count(first)
 
-    def next(self, check: Callable[[Member], None]) -> Entry:
+    def next(self, slot: int, check: Callable[[Member], object]) -> Entry:
         """Return the next run."""
         number = next(self._numbers)
         return Entry(number, self._run(number))

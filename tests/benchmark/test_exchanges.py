@@ -44,9 +44,9 @@ def test_runs_end_at_unequal_moments(recipe, built, monkeypatch):
     moments = Counter()
 
     class Noted(exchanges._Endless):
-        def next(self, check):
+        def next(self, slot, check):
             moments[steps] += 1
-            return super().next(check)
+            return super().next(slot, check)
 
     monkeypatch.setattr(exchanges, "_Endless", Noted)
     steps = 0
