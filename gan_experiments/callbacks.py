@@ -17,7 +17,7 @@ from gan_experiments.launchers import availability
 from gan_experiments.runs.checks import check, check_folder, check_output, check_single
 from gan_experiments.runs.same_data import check_same_data_in_sweep
 from gan_experiments.sweeps import lifecycle, plan
-from gan_experiments.sweeps.search.plan import first_jobs, is_optuna
+from gan_experiments.sweeps.search.plan import first_jobs, is_optuna, is_pruned_grid
 from gan_experiments.sweeps.task import TrainRun
 from gan_experiments.tracking.run_directory import write_json
 from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
@@ -57,7 +57,12 @@ class Preflight(Callback):
             if is_optuna(config):
                 from gan_experiments.sweeps.search.checks import check as check_search
 
-                check_search(config)
+                check_search(config, availability.has_slots(config.hydra))
+            elif is_pruned_grid(config):
+                from gan_experiments.sweeps.search.judging import goals_for
+                from gan_experiments.sweeps.search.pruning import check as check_pruning
+
+                check_pruning(config, jobs, goals_for(config, jobs), availability.has_slots(config.hydra))
 
 
 class SweepFrame(Callback):
@@ -75,7 +80,7 @@ class SweepFrame(Callback):
         with not_swallowed(), user_errors(), busy("opening the sweep"):
             if self._resume:
                 check_same_data_in_sweep(SweepDirectory(config.hydra.sweep.dir))
-            lifecycle.start(config, self._resume)
+            lifecycle.start(config, self._resume, availability.has_slots(config.hydra))
 
     def on_job_start(self, config: DictConfig, *, task_function: TaskFunction, **kwargs: Any) -> None:
         """Write into the job's folder which job it is, in the process that runs it."""

@@ -18,6 +18,7 @@ from gan_experiments.configuration import command_line, store
 from gan_experiments.configuration.hydra_internals import run_hydra
 from gan_experiments.sweeps import lifecycle
 from gan_experiments.sweeps import resume as sweep_resume
+from gan_experiments.sweeps.search.command import expanded
 from gan_experiments.sweeps.task import TrainRun
 from gan_experiments.tracking.terminal import busy
 
@@ -39,9 +40,9 @@ def main() -> None:
 
     # Hydra would print its own account of an error, and exit, unless it is asked for the full one.
     with command_line.user_errors(), env_override({"HYDRA_FULL_ERROR": "1"}):
-        # 2. Read the command line; resuming a sweep or a run stands for a longer one.
+        # 2. Read the command line; resuming a sweep or a run stands for a longer one, and so does pruning.
         arguments = command_line.parse(sys.argv[1:])
-        arguments = sweep_resume.continued(arguments)
+        arguments = expanded(sweep_resume.continued(arguments))
         if arguments.help:
             from gan_experiments.configuration import help
 

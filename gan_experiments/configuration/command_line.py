@@ -214,6 +214,9 @@ def _not_composable(error: CompactHydraException) -> str:
     through = re.match(r"Could not override 'hydra/launcher/through'.* \+(.+)$", text, re.DOTALL)
     if through:
         return f"{through[1]}: goes with hydra/launcher=fused"
+    pruner = re.match(r"Could not override 'hydra/sweeper/pruner'.* \+(.+)$", text, re.DOTALL)
+    if pruner:
+        return f"{pruner[1]}: goes with hydra/sweeper=optuna; sweep.prune=asha prunes a list of settings"
     if not isinstance(cause, OmegaConfBaseException):
         return text
     override = re.search(r"(?:use \+|Error merging override )(.+)$", text)

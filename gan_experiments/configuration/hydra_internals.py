@@ -147,8 +147,8 @@ def origin_of(cfg: DictConfig) -> Any:
 
 
 def sweeps_a_grid(sweeper: DictConfig) -> bool:
-    """Return whether a sweeper is Hydra's own, which combines all values, and so has jobs that are known at once."""
-    return sweeper._target_.endswith(f".{BasicSweeper.__name__}")
+    """Return whether a sweeper combines all values, as Hydra's own does, and so has jobs that are known at once."""
+    return sweeper._target_.endswith((f".{BasicSweeper.__name__}", ".GridSweeper"))
 
 
 def to_jobs(overrides: Sequence[Override]) -> list[list[str]]:

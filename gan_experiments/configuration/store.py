@@ -22,6 +22,7 @@ CONFIG_DIR = next(
 )
 """In a wheel the configuration lies inside the package, in a checkout next to it."""
 TARGET = "hydra_plugins.gan_experiments_optuna_sweeper.sweeper.OptunaSweeper"
+GRID_TARGET = "hydra_plugins.gan_experiments_grid_sweeper.sweeper.GridSweeper"
 
 
 @dataclass
@@ -29,13 +30,26 @@ class OptunaSchema:
     """Searches with Optuna."""
 
     _target_: str = TARGET
+    _recursive_: bool = False  # sampler and pruner are made when they are needed
     sampler: Any = MISSING
+    pruner: Any = None
     n_trials: int = MISSING
     n_jobs: int = MISSING
     metric: Any = None
     direction: Any = None
     storage: str | None = None
     study_name: str | None = None
+    params: dict[str, Any] | None = None
+
+
+@dataclass
+class GridSchema:
+    """Combines all values, as Hydra's own sweeper does, and prunes."""
+
+    _target_: str = GRID_TARGET
+    _recursive_: bool = False
+    pruner: Any = None
+    metric: str | None = None
     params: dict[str, Any] | None = None
 
 
@@ -64,6 +78,7 @@ def register() -> None:
     tracking = OmegaConf.merge(OmegaConf.structured(TrackingConfig), experiment)
     store.store(name="schema_tracking", node=tracking, package="tracking")
     store.store(name="schema_optuna", node=OptunaSchema, package="hydra.sweeper")
+    store.store(name="schema_grid", node=GridSchema, package="hydra.sweeper")
     _register_launchers(store)
 
 

@@ -38,6 +38,16 @@ def trains_here(hydra: DictConfig) -> bool:
     return _declaration(choice).trains_here(choice)
 
 
+def has_slots(hydra: DictConfig) -> bool:
+    """Return whether runs can join and leave while others train, in the process of the launcher.
+
+    Args:
+        hydra: Hydra's part of the configuration.
+    """
+    follows = _declaration(_choice(hydra)).follow is not SweepLauncher.follow
+    return follows and hydra.launcher.get("through") is None
+
+
 def _choice(hydra: DictConfig) -> Choice:
     """Return the launcher that starts processes, if one does: with ``through`` it is not ``fused`` itself."""
     if hydra.launcher is None:

@@ -26,7 +26,7 @@ from gan_experiments.configuration.override import listed
 from gan_experiments.errors import UserError
 from gan_experiments.sweeps import plan
 from gan_experiments.sweeps.mlflow_summary import deliver
-from gan_experiments.sweeps.search.plan import first_jobs, is_optuna, space
+from gan_experiments.sweeps.search.plan import first_jobs, has_pruner, is_optuna, is_pruned_grid, space
 from gan_experiments.tracking.destination import check_uri, tracker_of, unused
 from gan_experiments.tracking.hyperlink import clickable
 from gan_experiments.tracking.moved import settle_sweep
@@ -46,8 +46,13 @@ _open: list[tuple[SweepDirectory, filelock.FileLock]] = []
 that open and close a sweep, and none of them is called when a launcher fails or a signal comes."""
 
 
-def start(config: DictConfig, resume: bool) -> None:
+def start(config: DictConfig, resume: bool, has_slots: bool = False) -> None:
     """Open a new sweep, or one that was begun before.
+
+    Args:
+        config: Hydra's configuration of the sweep.
+        resume: Whether its folder may hold it already.
+        has_slots: Whether the launcher lets runs join and leave while others train.
 
     Raises:
         UserError: The sweep cannot be opened; nothing is left behind.
@@ -68,7 +73,7 @@ def start(config: DictConfig, resume: bool) -> None:
     jobs = first_jobs(config)
     first = next(iter(plan.compose(config, jobs[:1])))
     uri = None if first.tracking.uri is None else check_uri(first.tracking.uri)
-    search = None if known else _search(config)
+    chosen = {} if known else _search(config, jobs, has_slots)
     sys.stderr.writelines(unused(uri))
 
     # 3. Claim the folder.
@@ -87,7 +92,7 @@ def start(config: DictConfig, resume: bool) -> None:
     elif begun != directory.begun:
         shutil.copy(begun, directory.begun)
     if not known:
-        directory.create(_describe(config, varied, jobs, uri, first.tracking.experiment) | {"search": search})
+        directory.create(_describe(config, varied, jobs, uri, first.tracking.experiment) | chosen)
         directory.remember(directory=str(directory.path))
     else:
         settle_sweep(directory)
@@ -247,12 +252,23 @@ def _describe(
     }
 
 
-def _search(config: DictConfig) -> dict[str, Any] | None:
-    """Return what a search is judged by; None for a sweep that is no search."""
-    if not is_optuna(config):
-        return None
+def _search(config: DictConfig, jobs: list[list[str]], has_slots: bool) -> dict[str, Any]:
+    """Return what a search is judged by, and how a sweep prunes; None for what it does not do."""
+    if not is_optuna(config) and not is_pruned_grid(config):
+        return {"search": None}
     from gan_experiments.reports.goals import directions
-    from gan_experiments.sweeps.search.checks import goals_for
+    from gan_experiments.sweeps.search import grid, pruning
+    from gan_experiments.sweeps.search.judging import goals_for
 
-    goals = goals_for(config, space(config))
-    return {"metrics": list(goals), "directions": directions(goals)}
+    goals, found = goals_for(config, jobs), {}
+    if is_optuna(config):
+        places = min(config.hydra.sweeper.n_jobs, pruning.places(config, len(space(config).seeds)))
+        found["search"] = {"metrics": list(goals), "directions": directions(goals)}
+        if has_slots:
+            found["search"]["places"] = places
+    else:
+        places = pruning.places(config, max(map(len, grid.seeds_of(jobs))))
+        found["search"] = None
+    if has_pruner(config):
+        found["pruning"] = pruning.as_json(pruning.describe(config, jobs, goals, places))
+    return found

@@ -74,7 +74,7 @@ def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Swee
         say(f"finished  {run.path}, before; not run again", sys.stdout)
         uri = read_json(run.run)["uri"]
         if uri is not None and not run.is_delivered(uri):
-            deliver(run)
+            deliver([run])
     name = run_name([each.text for each in varied], otherwise="") or None
     return SweepMembership(name, tags, sweep["uri"], result(run) if finished else None)
 
@@ -101,11 +101,12 @@ def lost(run: JobDirectory, error: Exception) -> float:
     if found.finished:  # the process ended while it delivered
         return result(run)
     if found.state == "died" and run.run.is_file() and read_json(run.run)["uri"] is not None:
-        deliver(run)  # otherwise MLflow would show it as running for ever
+        deliver([run])  # otherwise MLflow would show it as running for ever
     raise error
 
 
-def deliver(run: JobDirectory) -> None:
-    """Bring to MLflow what a machine that went down has not delivered. Problems are printed, not raised."""
-    command = [sys.executable, "-m", "gan_experiments.sync", str(run.path)]
-    subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, check=False)
+def deliver(runs: Sequence[JobDirectory]) -> None:
+    """Bring to MLflow what it lacks of runs that no process trains any more. Problems are printed, not raised."""
+    if runs:
+        command = [sys.executable, "-m", "gan_experiments.sync", *(str(run.path) for run in runs)]
+        subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, check=False)

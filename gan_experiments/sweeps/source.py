@@ -40,6 +40,23 @@ class Leave:
     pruned: int | None = None
 
 
+class Follower(Protocol):
+    """A launcher with slots.
+
+    Attributes:
+        has_slots: Whether runs can join and leave while others train.
+    """
+
+    has_slots: bool
+
+    def follow(self, source: Source) -> None:
+        """Train everything that a source hands out, until nothing waits and nothing is at work.
+
+        Raises:
+            SystemExit: A signal stopped training, after a checkpoint of every run at work.
+        """
+
+
 class Source(Protocol):
     """Hands out runs to slots. All runs are known by their numbers in the sweep.
 

@@ -56,7 +56,7 @@ class Folders:
         return Standing(run.steps, True, run.state == "failed", run.pruned)
 
     def standing(self, number: int) -> Standing:
-        return self._known[number]
+        return self._known.get(number) or self._read(number)  # a search's runs are known when they are asked for
 
     def score(self, trial: Trial, epoch: int) -> float | None:
         scores = [self._runs[number].scores for number in trial.runs if self._has(number, epoch)]
@@ -114,6 +114,9 @@ class Listed:
 
     def overrides(self, number: int) -> list[str]:
         return [f"run={number}"]
+
+    def outlook(self) -> dict[int, list[str]]:
+        return {number: self.overrides(number) for runs in self.runs for number in runs}
 
 
 def follow(

@@ -12,7 +12,8 @@ class Asha:
     """Lets the best of each rung go on (Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020).
 
     Of the n trials that have reached a rung, the floor(n / eta) best may go on to the next one; places go to trials
-    of the highest rung first, and there to the best. Trials without a score are the worst of their rung.
+    of the highest rung first, and there to the best. Trials without a score are the worst of their rung. Of fewer
+    than eta trials the best one goes on when no other can come.
 
     Algorithm 2 of the paper promotes a trial whenever it can, and begins a new one only where it cannot, because its
     trials have no end. Here their number is known, and new ones go first: no place is idle for that, because those
@@ -29,6 +30,7 @@ class Asha:
         self._eta, self._sign = eta, -1 if larger_is_better else 1
         self._arrived: list[list[tuple[float, int, Trial]]] = [[] for _ in range(rungs)]  # the best first
         self._waiting: list[set[Trial]] = [set() for _ in range(rungs)]
+        self._least = [0] * rungs
 
     def reached(self, trial: Trial, score: float | None) -> None:
         """Note a trial's score at a rung."""
@@ -45,7 +47,7 @@ class Asha:
     def promote(self) -> Trial | None:
         """Take the best trial of the highest rung at which one may go on."""
         for rung in reversed(range(len(self._arrived))):
-            for trial in self._first(rung, len(self._arrived[rung])):
+            for trial in self._first(rung, len(self._arrived[rung]), self._least[rung]):
                 if trial in self._waiting[rung]:
                     self._waiting[rung].remove(trial)
                     return trial
@@ -60,10 +62,12 @@ class Asha:
         given_up: list[Trial] = []
         from_below = 0
         for rung, waiting in enumerate(self._waiting):
-            lost = waiting.difference(self._first(rung, len(self._arrived[rung]) + coming[rung] + from_below))
+            to_come = coming[rung] + from_below
+            self._least[rung] = 0 if to_come else 1
+            lost = waiting.difference(self._first(rung, len(self._arrived[rung]) + to_come, 1))
             waiting -= lost
             given_up += sorted(lost, key=lambda trial: trial.number)
-            from_below += len(waiting) + coming[rung]
+            from_below = to_come + len(waiting)
         return given_up
 
     def ended(self, trial: Trial, score: float | None) -> None:
@@ -74,6 +78,7 @@ class Asha:
         """The share of the trials at a rung that goes on."""
         return 1 / self._eta
 
-    def _first(self, rung: int, arrivals: int) -> list[Trial]:
-        """Return the best trials of a rung, as many as may go on when there are so many arrivals."""
-        return [trial for score, _, trial in self._arrived[rung][: arrivals // self._eta] if score < math.inf]
+    def _first(self, rung: int, arrivals: int, least: int) -> list[Trial]:
+        """Return the best trials of a rung, as many as may go on of so many arrivals, but at least ``least``."""
+        most = max(least, arrivals // self._eta)
+        return [trial for score, _, trial in self._arrived[rung][:most] if score < math.inf]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from gan_experiments.configuration.store import TARGET
+from gan_experiments.configuration.store import GRID_TARGET, TARGET
 from gan_experiments.errors import UserError
 from gan_experiments.sweeps import plan
 
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 def is_optuna(config: DictConfig) -> bool:
     """Return whether the sweeper is this project's ``optuna``."""
     return config.hydra.sweeper._target_ == TARGET
+
+
+def is_pruned_grid(config: DictConfig) -> bool:
+    """Return whether the sweep is a list of settings that is pruned."""
+    return config.hydra.sweeper._target_ == GRID_TARGET and has_pruner(config)
+
+
+def has_pruner(config: DictConfig) -> bool:
+    """Return whether a sweep prunes."""
+    return (config.hydra.sweeper.get("pruner") or {}).get("_target_") is not None
 
 
 def space(config: DictConfig) -> Space:

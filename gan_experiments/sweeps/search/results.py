@@ -58,7 +58,11 @@ def write(study: Study, directory: SweepDirectory) -> None:
         search=search | {"best": [trial | {"in_words": words} for trial, words in zip(found, said, strict=True)]}
     )
     aims = ", ".join(f"{way} {name}" for name, way in zip(search["metrics"], search["directions"], strict=True))
-    say(f"search    {count_ended(study)} trials, {len(_scored(study))} with a score; {aims}", sys.stdout)
+    pruned = len(study.get_trials(deepcopy=False, states=(TrialState.PRUNED,)))
+    counts = (
+        f"{count_ended(study)} trials, {len(_scored(study))} with a score{f', {pruned} pruned' if pruned else ''}"
+    )
+    say(f"search    {counts}; {aims}", sys.stdout)
     for words in said:
         say(f"{'best' if len(study.directions) == 1 else 'front':<9} {words}", sys.stdout)
 

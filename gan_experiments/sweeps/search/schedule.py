@@ -14,6 +14,11 @@ COMPLETE, FAILED, PRUNED = "complete", "failed", "pruned"
 class Length(Protocol):
     """Steps and epochs of a run (``training/run_length.py``)."""
 
+    @property
+    def epochs(self) -> int:
+        """Epochs in all."""
+        ...
+
     def end_of(self, epoch: float) -> int:
         """Return the number of steps after which an epoch is over."""
         ...
@@ -180,15 +185,12 @@ class Schedule:
         runs: What their runs have done.
         policy: Decides at rungs.
         places: How many trials are at work at once.
-        rungs: Epochs, in order, after which it is decided; all are below ``epochs``.
-        epochs: Epochs in all.
+        rungs: Epochs, in order, after which it is decided; all are before the last one.
     """
 
-    def __init__(
-        self, trials: Trials, runs: Runs, policy: Policy, places: int, rungs: Sequence[int], epochs: int
-    ) -> None:
+    def __init__(self, trials: Trials, runs: Runs, policy: Policy, places: int, rungs: Sequence[int]) -> None:
         self._trials, self._runs, self._policy = trials, runs, policy
-        self._places, self._targets, self._rungs = places, [*rungs, epochs], len(rungs)
+        self._places, self._rungs = places, rungs
         self._time = 0
         self._at_work: list[Trial] = []
 
@@ -196,10 +198,6 @@ class Schedule:
     def at_work(self) -> Sequence[Trial]:
         """The trials that have a place, in the order in which they got it."""
         return self._at_work
-
-    def epoch_of(self, rung: int) -> int:
-        """Return the epoch of a rung; rungs are counted from 1."""
-        return self._targets[rung - 1]
 
     def advance(self) -> list[Trial]:
         """Decide all that can be decided with what the runs have done; return the trials that were given up."""
@@ -230,8 +228,8 @@ class Schedule:
             self._begin(trial)
 
     def _begin(self, trial: Trial) -> None:
-        first = trial.length.end_of(self._targets[trial.passed - 1]) if trial.passed else 0
-        last = trial.length.end_of(self._targets[trial.passed])
+        first = trial.length.end_of(self._rungs[trial.passed - 1]) if trial.passed else 0
+        last = trial.length.end_of(self._next_epoch(trial))
         runs = [run for run in trial.runs if not _over(self._runs.standing(run), first)] if first else [*trial.runs]
         if runs:
             trial.stint = Stint(self._time, first, last, runs)
@@ -240,6 +238,9 @@ class Schedule:
             pruned = any(self._runs.standing(run).pruned for run in trial.runs)
             self._end(trial, PRUNED if pruned else FAILED)
             self._policy.ended(trial, None)
+
+    def _next_epoch(self, trial: Trial) -> int:
+        return trial.length.epochs if trial.passed == len(self._rungs) else self._rungs[trial.passed]
 
     def _arrivals(self) -> list[Trial]:
         """Return the trials that arrive next, all at one moment, which becomes now; none if that is not certain."""
@@ -267,7 +268,7 @@ class Schedule:
             if standing.ended:
                 # What happens within an epoch counts as happening at its end.
                 step = trial.length.end_of(trial.length.finished(max(standing.steps - 1, 0)) + 1)
-            elif standing.steps >= stint.last and trial.passed < self._rungs:
+            elif standing.steps >= stint.last and trial.passed < len(self._rungs):
                 step = stint.last
             else:
                 known = False
@@ -276,11 +277,11 @@ class Schedule:
         return stint.begin + end - stint.first, known
 
     def _arrive(self, trial: Trial) -> None:
-        stint, epoch = trial.stint, self._targets[trial.passed]
+        stint, epoch = trial.stint, self._next_epoch(trial)
         assert stint is not None
         trial.stint = None
         score = self._runs.score(trial, epoch)
-        if trial.passed < self._rungs:
+        if trial.passed < len(self._rungs):
             trial.passed += 1
             self._trials.reached(trial, epoch, score)
             standings = [self._runs.standing(run) for run in trial.runs]
@@ -299,9 +300,9 @@ class Schedule:
         self._trials.ended(trial, score)
 
     def _coming(self) -> list[int]:
-        coming = [0] * self._rungs
+        coming = [0] * len(self._rungs)
         for trial in self._at_work:
-            if trial.passed < self._rungs:
+            if trial.passed < len(self._rungs):
                 coming[trial.passed] += 1
         if coming:
             coming[0] += self._trials.left()

@@ -1,9 +1,10 @@
-"""The loop of a search: ask for a batch of trials, launch it as jobs of the sweep, tell the scores."""
+"""A search: trials are asked for, trained as jobs of the sweep, and their scores told, in batches or one by one."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
@@ -11,10 +12,17 @@ from optuna.trial import TrialState
 
 from gan_experiments.reports.goals import goals_of
 from gan_experiments.sweeps.search import results, trials
+from gan_experiments.sweeps.search.asking import AskedTrials
+from gan_experiments.sweeps.search.lengths import Lengths
 from gan_experiments.sweeps.search.plan import space
+from gan_experiments.sweeps.search.pruning import Pruning, make_policy
+from gan_experiments.sweeps.search.run_folders import RunFolders
 from gan_experiments.sweeps.search.sampler import make_sampler
+from gan_experiments.sweeps.search.schedule import NoRungs, Policy
+from gan_experiments.sweeps.search.slots import SlotSource
 from gan_experiments.sweeps.search.storage import open_study
 from gan_experiments.sweeps.search.trials import TrialRuns
+from gan_experiments.sweeps.source import Follower
 from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 from gan_experiments.tracking.terminal import say
@@ -25,24 +33,49 @@ class Search:
 
     Args:
         config: Hydra's configuration of the sweep.
-        launcher: What runs a batch of jobs.
+        launcher: What runs jobs: in batches, or one by one if it has slots.
     """
 
     def __init__(self, config: DictConfig, launcher: Launcher) -> None:
-        self._settings, self._launcher, self._space = config.hydra.sweeper, launcher, space(config)
+        self._config, self._launcher = config, launcher
+        self._settings, self._space = config.hydra.sweeper, space(config)
         self._directory = SweepDirectory(config.hydra.sweep.dir)
         sweep = self._directory.content()
         self._sweep, self._goals = sweep["nonce"], goals_of(sweep)
+        self._places: int | None = sweep["search"].get("places")  # searches that began in batches go on in batches
         self._study = open_study(self._settings, self._directory, self._goals)
         self._directory.remember(search=sweep["search"] | {"study": self._study.study_name})
 
     def run(self) -> None:
         """Run the trials that are missing, and write down which are best."""
+        if self._places is not None and getattr(self._launcher, "has_slots", False):
+            self._run_one_by_one(self._places)
+        else:
+            self._run_batches()
+        results.write(self._study, self._directory)
+
+    def _run_one_by_one(self, places: int) -> None:
+        folders = RunFolders(self._directory, self._goals)
+        content = self._directory.content().get("pruning")
+        pruning = None if content is None else Pruning(**content)
+        asked = AskedTrials(
+            self._study, self._settings, self._space, self._sweep, self._goals, Lengths(self._config), folders.values
+        )
+        policy: Policy = NoRungs()
+        if pruning is not None:
+            others = trials.of_others(self._study, self._sweep)
+            policy = make_policy(self._config, pruning, self._goals, self._sweep, others)
+        source = SlotSource(
+            asked, folders, policy, places, () if pruning is None else pruning.rungs, len(self._space.seeds)
+        )
+        cast(Follower, self._launcher).follow(source)
+        folders.finish()
+
+    def _run_batches(self) -> None:
         for batch in self._left():
             self._try(batch)
         while (missing := self._settings.n_trials - trials.count_ended(self._study)) > 0:
             self._try([self._ask() for _ in range(min(missing, self._settings.n_jobs))])
-        results.write(self._study, self._directory)
 
     def _left(self) -> Iterator[Sequence[TrialRuns]]:
         """Yield the batches that an earlier process left incomplete: trials without a score, or that failed."""

@@ -31,6 +31,10 @@ class Offered(Trials, Protocol):
         """Return the overrides of a run of a trial that has begun."""
         ...
 
+    def outlook(self) -> Mapping[int, Sequence[str]]:
+        """Return overrides that show all that may come, by number; those of none of the runs have negative ones."""
+        ...
+
 
 class SlotSource:
     """A sweep's trials, for ``SweepLauncher.follow``.
@@ -45,18 +49,25 @@ class SlotSource:
         policy: Decides at rungs.
         places: How many trials are at work at once.
         rungs: Epochs after which it is decided.
-        epochs: Epochs in all.
+        seeds: Most runs of a trial.
+
+    Attributes:
+        slots: Most runs that are at work at once.
     """
 
     def __init__(
-        self, trials: Offered, runs: Followed, policy: Policy, places: int, rungs: Sequence[int], epochs: int
+        self, trials: Offered, runs: Followed, policy: Policy, places: int, rungs: Sequence[int], seeds: int = 1
     ) -> None:
-        self._trials, self._runs, self._policy = trials, runs, policy
-        self._rungs, self._epochs = rungs, epochs
-        self._schedule = Schedule(trials, runs, policy, places, rungs, epochs)
+        self._trials, self._runs, self._policy, self._rungs = trials, runs, policy, rungs
+        self.slots = places * seeds
+        self._schedule = Schedule(trials, runs, policy, places, rungs)
         self._trial_of: dict[int, Trial] = {}
         self._in_slots: set[int] = set()
         self._advance()
+
+    def outlook(self) -> list[Stint]:
+        """Return runs that show all that may come; those that are none of the runs have negative numbers."""
+        return [Stint(number, job, self._rungs) for number, job in self._trials.outlook().items()]
 
     def waiting(self) -> list[Stint]:
         """Return the runs that may take a slot now and are not at work."""
@@ -125,23 +136,23 @@ class SlotSource:
         for trial in self._schedule.advance():
             for number in trial.runs:
                 if number not in self._in_slots and not self._runs.standing(number).ended:
-                    self._runs.give_up(number, trial.passed, self._where("pruned", trial.passed))
+                    self._runs.give_up(number, trial.passed, self._where("pruned", trial, trial.passed))
         for trial in self._schedule.at_work:
             self._trial_of |= dict.fromkeys(trial.runs, trial)
 
     def _leave(self, number: int) -> Leave:
         trial = self._trial_of[number]
         if trial.end == PRUNED:
-            return Leave(self._where("pruned", trial.passed), trial.passed)
+            return Leave(self._where("pruned", trial, trial.passed), trial.passed)
         # A trial that waits for the decision is still on its way to its next rung.
         rung = trial.passed if trial.stint is None else trial.passed + 1
-        return Leave(self._where("paused", rung))
+        return Leave(self._where("paused", trial, rung))
 
-    def _where(self, what: str, rung: int) -> str:
-        return f"{what} at rung {rung}, after {self._rungs[rung - 1]} of {self._epochs} epochs"
+    def _where(self, what: str, trial: Trial, rung: int) -> str:
+        return f"{what} at rung {rung}, after {self._rungs[rung - 1]} of {trial.length.epochs} epochs"
 
     def _expected(self, trial: Trial, passed: int) -> float:
         """Return about how many steps a run will do that has passed so many rungs."""
-        ends = [0, *(trial.length.end_of(epoch) for epoch in (*self._rungs, self._epochs))]
+        ends = [0, *(trial.length.end_of(epoch) for epoch in (*self._rungs, trial.length.epochs))]
         parts = [b - a for a, b in zip(ends[passed:], ends[passed + 1 :], strict=False)]
         return sum(part * self._policy.share**rung for rung, part in enumerate(parts))

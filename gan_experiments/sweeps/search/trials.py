@@ -54,6 +54,12 @@ def of_sweep(study: Study, sweep: str) -> list[TrialRuns]:
     return [found[first] for first in sorted(found)]
 
 
+def of_others(study: Study, sweep: str) -> list[FrozenTrial]:
+    """Return the trials of a study that other programs have brought to an end."""
+    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    return [trial for trial in ended if trial.user_attrs.get(_ATTRIBUTE, {}).get("sweep") != sweep]
+
+
 def count_ended(study: Study) -> int:
     """Count the trials of a study that have ended, whichever program ran them; a retried trial counts once."""
     return _count([trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()])

@@ -55,7 +55,7 @@ def again(listed: Listed) -> Listed:
 
 def source(listed: Listed, runs: dict[int, MadeUp], policy: Policy, places: int) -> SlotSource:
     rungs: Sequence[int] = () if isinstance(policy, NoRungs) else RUNGS
-    return SlotSource(listed, Folders(runs), policy, places, rungs, EPOCHS)
+    return SlotSource(listed, Folders(runs), policy, places, rungs)
 
 
 def ends(listed: Listed) -> dict[object, object]:
@@ -67,7 +67,7 @@ def ends(listed: Listed) -> dict[object, object]:
 def test_kills_change_nothing(policy: str, seeds: int) -> None:
     """Killed at random moments, with checkpoints of all ages, in fewer slots than places, and in groups."""
     kills = 0
-    for case in range(12):
+    for case in range(6):
         whole, listed = sweep(20, seeds, random.Random(case), uneven=case % 2 == 1)
         broken, _ = sweep(20, seeds, random.Random(case), uneven=case % 2 == 1)
         follow(source(listed, whole, POLICIES[policy](), places=4), whole, slots=4 * seeds)
@@ -85,7 +85,7 @@ def test_kills_change_nothing(policy: str, seeds: int) -> None:
             n: (run.state, run.pruned) for n, run in whole.items()
         }
         assert all(run.state is not None for run in whole.values())  # nothing stays paused
-    assert kills > 20
+    assert kills > 5
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -104,7 +104,7 @@ def test_asha_spends_the_epochs_on_the_best() -> None:
     runs = {number: MadeUp(length, [value] * 81) for number, value in final.items()}
     listed = Listed([[number] for number in runs], [length] * 81)
     policy = Asha(3, 3, larger_is_better=False)
-    follow(SlotSource(listed, Folders(runs), policy, 27, rungs, 81), runs, slots=27)
+    follow(SlotSource(listed, Folders(runs), policy, 27, rungs), runs, slots=27)
     assert sum(run.trained for run in runs.values()) <= 81 * length.total_steps / 5
     best = sorted(final, key=lambda number: final[number])
     assert [number for number, end in ends(listed).items() if end == COMPLETE] == sorted(best[:3])
@@ -117,13 +117,22 @@ def test_new_trials_go_first_and_the_hopeless_end_at_once() -> None:
     length = RunLength(10, 1, 3)
     runs = {number: MadeUp(length, [float(number)] * 3) for number in range(6)}
     listed = Listed([[number] for number in runs], [length] * 6)
-    follow(SlotSource(listed, Folders(runs), Asha(3, 1, larger_is_better=False), 2, (1,), 3), runs, slots=2)
+    follow(SlotSource(listed, Folders(runs), Asha(3, 1, larger_is_better=False), 2, (1,)), runs, slots=2)
     assert [event[:2] for event in listed.events] == [
         *[("began", 0), ("began", 1), ("reached", 0), ("reached", 1)],
         *[("began", 2), ("began", 3), ("reached", 2), ("reached", 3), (PRUNED, 2), (PRUNED, 3)],
         *[("began", 4), ("began", 5), ("reached", 4), ("reached", 5), (PRUNED, 4), (PRUNED, 5)],
         *[(COMPLETE, 0), (COMPLETE, 1)],
     ]
+
+
+def test_the_best_of_few_reaches_the_end() -> None:
+    """Five trials, of which one may pass the first rung: it passes the second, too, though it is alone there."""
+    length = RunLength(10, 1, 9)
+    runs = {number: MadeUp(length, [float(number)] * 9) for number in range(5)}
+    listed = Listed([[number] for number in runs], [length] * 5)
+    follow(SlotSource(listed, Folders(runs), Asha(3, 2, larger_is_better=True), 2, (1, 3)), runs, slots=2)
+    assert ends(listed) == {0: PRUNED, 1: PRUNED, 2: PRUNED, 3: PRUNED, 4: COMPLETE}
 
 
 def test_seeds_are_judged_together() -> None:
@@ -133,7 +142,7 @@ def test_seeds_are_judged_together() -> None:
     runs = {2 * k + s: MadeUp(length, [value] * 3) for k, pair in enumerate(scores) for s, value in enumerate(pair)}
     runs[5].diverges = 4
     listed = Listed([[0, 1], [2, 3], [4, 5]], [length] * 3)
-    follow(SlotSource(listed, Folders(runs), Asha(3, 1, larger_is_better=False), 3, (1,), 3), runs, slots=6)
+    follow(SlotSource(listed, Folders(runs), Asha(3, 1, larger_is_better=False), 3, (1,)), runs, slots=6)
     assert ends(listed) == {0: PRUNED, 1: COMPLETE, 2: PRUNED}
     assert ("reached", 2, 1, 9.0) in listed.events
 
@@ -144,7 +153,7 @@ def test_one_that_is_given_up_already_is_not_taken_up_again() -> None:
     runs = {number: MadeUp(length, [float(number)] * 3) for number in range(3)}
     runs[0].state, runs[0].pruned, runs[0].steps = "finished", 1, 10
     listed = Listed([[number] for number in runs], [length] * 3)
-    follow(SlotSource(listed, Folders(runs), Asha(3, 1, larger_is_better=False), 3, (1,), 3), runs, slots=3)
+    follow(SlotSource(listed, Folders(runs), Asha(3, 1, larger_is_better=False), 3, (1,)), runs, slots=3)
     assert ends(listed) == {0: PRUNED, 1: PRUNED, 2: PRUNED}
 
 

@@ -1,0 +1,1 @@
+"""A sweeper, in the namespace in which Hydra looks for them."""
