@@ -28,7 +28,7 @@ Examples:
   python -m gan_experiments.run experiment=conditional                 digits class by class
   python -m gan_experiments.run -m train.lr=1e-4,2e-4 'seed=range(4)'  a sweep: eight runs
   python -m gan_experiments.run -m hydra/launcher=fused 'seed=range(8)'  trained together, as one program
-  python -m gan_experiments.run -m hydra/launcher=fused sweep.prune=asha +sweep=around_article  hopeless ones end early
+  python -m gan_experiments.run -m hydra/launcher=fused sweep.prune=asha +sweep=around_article  prunes settings
   python -m gan_experiments.run -m hydra/launcher=submitit_slurm 'seed=range(8)'  as jobs of a cluster
   python -m gan_experiments.run -m +sweep=widths 'seed=range(3)'       a sweep that a file describes
   python -m gan_experiments.run -m +sweep=search                       a search: Optuna chooses what to try next

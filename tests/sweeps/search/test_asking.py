@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import optuna
 import pytest
@@ -71,7 +72,7 @@ def search(study: optuna.Study, runs: FromOverrides, name: str, chance: random.R
     follow(source, runs, 6, chance)
 
 
-def asked(study: optuna.Study) -> list[tuple[object, ...]]:
+def asked(study: optuna.Study) -> list[tuple[Any, ...]]:
     return [(trial.state, trial.params, trial.intermediate_values, trial.value) for trial in study.get_trials()]
 
 

@@ -58,8 +58,8 @@ def source(listed: Listed, runs: dict[int, MadeUp], policy: Policy, places: int)
     return SlotSource(listed, Folders(runs), policy, places, rungs)
 
 
-def ends(listed: Listed) -> dict[object, object]:
-    return {event[1]: event[0] for event in listed.events if event[0] in (COMPLETE, FAILED, PRUNED)}
+def ends(listed: Listed) -> dict[int, object]:
+    return {int(str(event[1])): event[0] for event in listed.events if event[0] in (COMPLETE, FAILED, PRUNED)}
 
 
 @pytest.mark.parametrize("seeds", [1, 3])

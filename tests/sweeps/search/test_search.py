@@ -51,7 +51,7 @@ def score(folder: Path, metric: str = METRIC) -> float:
 
 @pytest.fixture(scope="session")
 def fused(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> tuple[Path, real_runs.Ended]:
-    """Three trials in batches of two, trained together, in MLflow; look, but do not touch."""
+    """Three trials, two at a time, in the slots of one program, in MLflow; look, but do not touch."""
     folder = tmp_path_factory.mktemp("search")
     (folder / "mlflow.db").write_bytes(empty_database.read_bytes())
     size = ("hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2")
@@ -59,10 +59,12 @@ def fused(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> tup
     return folder, ended
 
 
-def test_every_batch_trains_as_one(fused: tuple[Path, real_runs.Ended]) -> None:
+def test_a_trial_is_asked_for_when_a_slot_is_free(fused: tuple[Path, real_runs.Ended]) -> None:
     runs = SweepDirectory(fused[0] / "sweep").jobs()
     assert [run.number() for run in runs] == [0, 1, 2]
-    assert [lines(run, "session")[0].get("members", 1) for run in runs] == [2, 2, 1]
+    assert [lines(run, "session")[0]["members"] for run in runs] == [2, 2, 2]
+    slots = json.loads((fused[0] / "sweep" / "report" / "slots.json").read_text())
+    assert (slots["programs_built"], slots["runs"]) == (1, 3)
 
 
 def test_it_is_told_the_scores_of_its_runs(fused: tuple[Path, real_runs.Ended]) -> None:
