@@ -18,13 +18,13 @@ pytestmark = pytest.mark.slow
 
 SWEEP = (
     *("-m", "experiment=quickstart", *TINY, *OFF, "evaluate=off", "train.checkpoint_every=1"),
-    *("train.epochs=1,2,4", "model.generator_widths=[32],[48]", "seed=0,1"),
+    *("train.epochs=1,2,4", "model.generator_widths=[32],[48]"),
 )
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve runs of three lengths and two widths, one after another."""
+    """Six runs of three lengths and two widths, one after another."""
     folder = tmp_path_factory.mktemp("alone")
     succeed(folder, *SWEEP, "hydra.sweep.dir=sweep")
     return folder / "sweep"
@@ -39,12 +39,12 @@ def assert_same(found: Path, expected: Path) -> None:
         assert epochs == expected_epochs
 
 
-def test_runs_of_all_lengths_through_three_slots(alone: Path, tmp_path: Path) -> None:
-    ended = call(tmp_path, *SWEEP, "hydra/launcher=fused", "fused.slots=3", "hydra.sweep.dir=sweep")
+def test_runs_of_all_lengths_through_two_slots(alone: Path, tmp_path: Path) -> None:
+    ended = call(tmp_path, *SWEEP, "hydra/launcher=fused", "fused.slots=2", "hydra.sweep.dir=sweep")
     assert ended.status == 0, ended.err
     assert_same(tmp_path / "sweep", alone)
     use = read_json(tmp_path / "sweep" / "slots.json")
-    assert (use["slots"], use["programs_built"], use["runs"]) == (3, 1, 12)
+    assert (use["slots"], use["programs_built"], use["runs"]) == (2, 1, 6)
     assert use["slot_steps_used_while_waiting"] >= 0.95 * use["slot_steps"] > 0
     assert read_json(tmp_path / "sweep" / "report" / "slots.json") == use
     assert all(len(lines(run, "session")) == 1 for run in members(tmp_path / "sweep"))
@@ -57,9 +57,9 @@ def test_killed_at_random_moments_and_resumed(alone: Path, tmp_path: Path) -> No
     def epochs() -> int:
         return sum(len(lines(RunDirectory(path.parent), "metrics", "epoch")) for path in sweep.glob("*/journal.jsonl"))
 
-    process = start(tmp_path, *SWEEP, "hydra/launcher=fused", "fused.slots=3", f"hydra.sweep.dir={sweep}")
-    for _ in range(3):
-        goal = epochs() + moments.randint(3, 6)
+    process = start(tmp_path, *SWEEP, "hydra/launcher=fused", "fused.slots=2", f"hydra.sweep.dir={sweep}")
+    for _ in range(2):
+        goal = epochs() + moments.randint(2, 4)
         until(lambda goal=goal: epochs() >= goal, f"{goal} epochs", process)
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -67,4 +67,4 @@ def test_killed_at_random_moments_and_resumed(alone: Path, tmp_path: Path) -> No
     _, err = process.communicate()
     assert process.returncode == 0, err
     assert_same(sweep, alone)
-    assert read_json(sweep / "slots.json")["runs"] == 12
+    assert read_json(sweep / "slots.json")["runs"] == 6
