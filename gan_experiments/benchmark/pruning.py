@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -195,12 +196,13 @@ def report(scores: Scores, length: RunLength) -> str:
     for seed in range(SEEDS):
         found = search(scores, seed, length, SLOTS)
         chosen = values[found.setting]
-        p = 1.0 if found.setting == best else float(stats.ttest_ind(values[best], chosen, equal_var=False).pvalue)
+        test: Any = stats.ttest_ind(values[best], chosen, equal_var=False)  # its type is not declared
+        p = 1.0 if found.setting == best else float(test.pvalue)
         good += p >= 0.05
         alone = int(np.argmin([own[seed] for own in values]))
         lines.append(
-            f"seed {seed}: {_words(found.setting)}: {np.mean(chosen):.1f} ± {np.std(chosen, ddof=1):.1f}, p = {p:.2f}; "
-            f"{'the' if alone == found.setting else 'not the'} best of this seed's 81; "
+            f"seed {seed}: {_words(found.setting)}: {np.mean(chosen):.1f} ± {np.std(chosen, ddof=1):.1f}, "
+            f"p = {p:.2f}; {'the' if alone == found.setting else 'not the'} best of this seed's 81; "
             f"{found.steps / whole:.1%} of the grid's member-steps, {found.complete} settings complete"
         )
     lines.append(

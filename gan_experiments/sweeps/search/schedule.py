@@ -54,12 +54,14 @@ class Stint:
         first: Steps that each of its runs had done then.
         last: Steps that they will have done at the end of it.
         runs: The runs that take part.
+        place: The place that it has, counted from 0.
     """
 
     begin: int
     first: int
     last: int
     runs: Sequence[int]
+    place: int
 
 
 @dataclass(eq=False)
@@ -205,13 +207,12 @@ class Schedule:
         self._fill()
         while arrived := self._arrivals():
             # 1. Note all that happened at this moment.
-            for trial in arrived:
-                self._arrive(trial)
+            places = [self._arrive(trial) for trial in arrived]
             # 2. Some keep their places.
             self._at_work = [trial for trial in self._at_work if trial not in arrived]
-            for trial in arrived:
+            for trial, place in zip(arrived, places, strict=True):
                 if trial.end is None and self._policy.goes_on(trial):
-                    self._begin(trial)
+                    self._begin(trial, place)
             # 3. Give up the hopeless, and say so before new trials are asked for.
             for trial in self._policy.hopeless(self._coming()):
                 self._end(trial, PRUNED)
@@ -221,18 +222,18 @@ class Schedule:
         return given_up
 
     def _fill(self) -> None:
-        while len(self._at_work) < self._places:
+        while free := sorted({*range(self._places)} - {trial.stint.place for trial in self._at_work if trial.stint}):
             trial = self._trials.next() or self._policy.promote()
             if trial is None:
                 return
-            self._begin(trial)
+            self._begin(trial, free[0])
 
-    def _begin(self, trial: Trial) -> None:
+    def _begin(self, trial: Trial, place: int) -> None:
         first = trial.length.end_of(self._rungs[trial.passed - 1]) if trial.passed else 0
         last = trial.length.end_of(self._next_epoch(trial))
         runs = [run for run in trial.runs if not _over(self._runs.standing(run), first)] if first else [*trial.runs]
         if runs:
-            trial.stint = Stint(self._time, first, last, runs)
+            trial.stint = Stint(self._time, first, last, runs, place)
             self._at_work.append(trial)
         else:  # it was given up in another process, or writing its last checkpoint has shown that it diverged
             pruned = any(self._runs.standing(run).pruned for run in trial.runs)
@@ -276,7 +277,8 @@ class Schedule:
             end = max(end, min(step, stint.last))
         return stint.begin + end - stint.first, known
 
-    def _arrive(self, trial: Trial) -> None:
+    def _arrive(self, trial: Trial) -> int:
+        """Note how far a trial has come; return the place that it had."""
         stint, epoch = trial.stint, self._next_epoch(trial)
         assert stint is not None
         trial.stint = None
@@ -294,6 +296,7 @@ class Schedule:
         if trial.end is not None:
             self._end(trial, trial.end, score)
             self._policy.ended(trial, score)
+        return stint.place
 
     def _end(self, trial: Trial, end: str, score: float | None = None) -> None:
         trial.end = end

@@ -59,7 +59,7 @@ class SlotSource:
         self, trials: Offered, runs: Followed, policy: Policy, places: int, rungs: Sequence[int], seeds: int = 1
     ) -> None:
         self._trials, self._runs, self._policy, self._rungs = trials, runs, policy, rungs
-        self.slots = places * seeds
+        self.slots, self._seeds = places * seeds, seeds
         self._schedule = Schedule(trials, runs, policy, places, rungs)
         self._trial_of: dict[int, Trial] = {}
         self._in_slots: set[int] = set()
@@ -72,10 +72,15 @@ class SlotSource:
     def waiting(self) -> list[Stint]:
         """Return the runs that may take a slot now and are not at work."""
         return [
-            Stint(number, self._trials.overrides(number), self._rungs)
+            Stint(number, self._trials.overrides(number), self._rungs, self._slot(trial, number))
             for trial, number in self._due()
             if number not in self._in_slots
         ]
+
+    def _slot(self, trial: Trial, number: int) -> int:
+        """Return the slot of a run in its trial's place: the same after a kill, so that it goes on bit for bit."""
+        assert trial.stint is not None
+        return trial.stint.place * self._seeds + list(trial.runs).index(number)
 
     def took(self, number: int) -> None:
         """Note that a run is at work."""

@@ -55,7 +55,8 @@ def test_killed_at_random_moments_and_resumed(alone: Path, tmp_path: Path) -> No
     sweep = tmp_path / "sweep"
 
     def epochs() -> int:
-        return sum(len(lines(RunDirectory(path.parent), "metrics", "epoch")) for path in sweep.glob("*/journal.jsonl"))
+        begun = [RunDirectory(path.parent) for path in sweep.glob("*/journal.jsonl")]
+        return sum(len(lines(run, "metrics", "epoch")) for run in begun)
 
     process = start(tmp_path, *SWEEP, "hydra/launcher=fused", "fused.slots=2", f"hydra.sweep.dir={sweep}")
     for _ in range(2):
