@@ -14,11 +14,14 @@ from pathlib import Path
 from gan_experiments.configuration.schema import TrackingConfig
 from gan_experiments.tracking.destination import tracker_of
 from gan_experiments.tracking.hyperlink import clickable
+from gan_experiments.tracking.journal import PAUSED
 from gan_experiments.tracking.mlflow.model import predict_command
 from gan_experiments.tracking.naming import duration, in_words
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.tracking.run_events import ALL_EPOCHS, Ended, Headline, Joined, RunEvent, Scored
 from gan_experiments.tracking.run_log import note
+from gan_experiments.tracking.run_outcome import outcome
+from gan_experiments.tracking.sweep_directory import JobDirectory
 from gan_experiments.tracking.terminal import say
 from gan_experiments.training.events import EpochFinished
 
@@ -93,6 +96,7 @@ class LastLines:
         self._runs: dict[int, _Run] = {}
         self._named: dict[int, _Run] = {}
         self._ends: dict[int, str] = {}
+        self._paused: dict[int, _Run] = {}
         self._folder: Path | None = None
         self._began, self._took = time.monotonic(), 0.0
 
@@ -116,6 +120,7 @@ class LastLines:
         self._runs[k] = _Run(event.directory, event.description.name, event.description.tracking)
         self._named.pop(k, None)
         self._ends.pop(k, None)
+        self._paused.pop(k, None)
         path = event.directory.path
         self._folder = path if self._folder is None else Path(os.path.commonpath([self._folder, path]))
 
@@ -130,6 +135,8 @@ class LastLines:
         run.log([*run.how(), *run.account()])
         assert run.end is not None
         self._ends[k] = "pruned" if run.end.pruned is not None else run.end.status.lower()
+        if run.end.status == PAUSED:
+            self._paused[k] = run
         # Those that failed first, and the first of the others.
         self._named[k] = run
         if len(self._named) > _NAMED:
@@ -157,6 +164,10 @@ class LastLines:
     def _of_a_stack(self) -> Iterator[tuple[str, str | Path]]:
         if not self._ends:
             return
+        for k, run in self._paused.items():
+            now = outcome(JobDirectory(run.directory.path))
+            if now.finished:  # it was given up while it waited
+                run.end, self._ends[k] = Ended("FINISHED", now.reason), "pruned"
         if self._took:
             yield "trained", f"{self._how_many()} in {duration(self._took)}"
         for k in sorted(self._named, key=self._rank):
