@@ -157,10 +157,10 @@ class FusedConfig:
 
     slots: str = setting(
         "auto",
-        "runs that train at once; auto: as many as fit into the memory, at most max_members or 64",
+        "runs that train at once; auto: as many as fit into the memory, at most max_members",
         matching(r"auto|[1-9]\d*", "auto or a whole number, at least 1"),
     )
-    max_members: int | None = setting(None, "earlier name of slots", at_least(1))
+    max_members: int = setting(64, "most slots of slots=auto; once the only name of slots", at_least(1))
 
 
 @dataclass

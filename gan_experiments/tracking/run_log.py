@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from gan_experiments.tracking.run_directory import RunDirectory
-from gan_experiments.tracking.run_events import Ended, Joined, RunEvent
 from gan_experiments.tracking.terminal import say
+
+if TYPE_CHECKING:
+    from gan_experiments.tracking.run_events import RunEvent
 
 _FORMAT = logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s")
 """Hydra's own, so that what libraries log stands between our lines as one text."""
@@ -65,6 +67,8 @@ class RunLogs:
 
     def on(self, k: int, event: RunEvent) -> None:
         """Begin with the log of run ``k``, or leave it."""
+        from gan_experiments.tracking.run_events import Ended, Joined  # the commands log before they need numbers
+
         match event:
             case Joined():
                 if self._slots == 1:

@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from gan_experiments.runs.run import Run
 
 
-MOST = 64
-"""Slots of a stack, and so runs of a group, where nobody says how many."""
-
-
 @dataclass(eq=False)
 class ComposedJob:
     """One job of a sweep, composed.

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from gan_experiments.configuration.hydra_internals import StartOnlyCallbacks
 from gan_experiments.launchers.fused.given_jobs import GivenJobs
-from gan_experiments.launchers.fused.groups import MOST, ComposedJob, compose, count, hydra_config
+from gan_experiments.launchers.fused.groups import ComposedJob, compose, count, hydra_config
 from gan_experiments.launchers.fused.memory import free_memory, is_out_of_memory, members_that_fit
 from gan_experiments.launchers.fused.outlook import outlook
 from gan_experiments.launchers.fused.slot_record import SlotRecord
@@ -39,12 +39,12 @@ class FusedJobs:
         context: Hydra's.
         task: What a job runs by itself.
         sweep: The sweep's configuration.
-        slots: Most runs that train at once; None for as many as fit into the memory.
+        slots: Most runs that train at once, if as many fit into the memory.
     """
 
-    def __init__(self, context: HydraContext, task: TaskFunction, sweep: DictConfig, slots: int | None) -> None:
+    def __init__(self, context: HydraContext, task: TaskFunction, sweep: DictConfig, slots: int) -> None:
         self._context, self._task, self._sweep = context, task, sweep
-        self._most = slots or MOST
+        self._most = slots
         self._jobs: dict[int, ComposedJob] = {}
         self._unstackable: set[str] = set()
         self._slots: dict[str, int] = {}
@@ -127,7 +127,8 @@ class FusedJobs:
         if slots == 1:
             self._unstackable.add(structure)
             return
-        log.info(f"training {count(known or [self.of(stint) for stint in alike])} as one, in {slots} slots")
+        named = [job for job in known if job.number >= 0] or [self.of(stint) for stint in alike]
+        log.info(f"training {count(named)} as one, in {slots} slots")
         self._train(structure, source, slots, members)
 
     def _train(self, structure: str, source: Source, slots: int, members: Sequence[Member] = ()) -> None:

@@ -13,7 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from gan_experiments.configuration.hydra_internals import Callbacks, error_of
-from gan_experiments.launchers.fused.groups import MOST, ComposedJob, compose, groups
+from gan_experiments.launchers.fused.groups import ComposedJob, compose, groups
 from gan_experiments.launchers.hydra_job import report_lost_job
 from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory
@@ -37,7 +37,7 @@ class _Group:
         context: HydraContext,
         task: TaskFunction,
         sweep: DictConfig,
-        slots: int | None,
+        slots: int,
         members: Mapping[int, Members],
     ) -> None:
         self._context, self._task, self._sweep = context, task, sweep
@@ -54,7 +54,7 @@ def launch(
     context: HydraContext,
     task: TaskFunction,
     sweep: DictConfig,
-    slots: int | None,
+    slots: int,
     members: Members,
 ) -> list[JobReturn]:
     """Run jobs of a sweep in groups; return what Hydra gets from each, in their order.
@@ -64,12 +64,12 @@ def launch(
         context: Hydra's.
         task: What a job runs by itself.
         sweep: The sweep's configuration.
-        slots: Most jobs in a group; None for as many as a stack has slots by default.
+        slots: Most jobs in a group.
         members: The jobs, at least one, numbered in succession.
     """
     overrides = dict(members)
     jobs = [compose(context, task, sweep, number, overrides) for number, overrides in members]
-    parts = groups(jobs, slots or MOST)
+    parts = groups(jobs, slots)
     finished = [part for part in parts if all(outcome(JobDirectory(job.directory)).finished for job in part)]
     if finished:  # the sweep is being resumed, and these need not wait in a queue
         again = [(job.number, overrides[job.number]) for part in finished for job in part]
@@ -88,7 +88,7 @@ def _launch(
     context: HydraContext,
     task: TaskFunction,
     sweep: DictConfig,
-    slots: int | None,
+    slots: int,
     parts: Sequence[Sequence[ComposedJob]],
     overrides: Mapping[int, Sequence[str]],
 ) -> None:
@@ -110,7 +110,7 @@ def _launch(
             job.returned = each
 
 
-def _fused(context: HydraContext, task: TaskFunction, sweep: DictConfig, slots: int | None) -> FusedJobs:
+def _fused(context: HydraContext, task: TaskFunction, sweep: DictConfig, slots: int) -> FusedJobs:
     from gan_experiments.launchers.fused.jobs import (
         FusedJobs,  # imports torch, which only a process that trains needs
     )

@@ -27,13 +27,11 @@ class FusedLauncher(SweepLauncher):
 
     Args:
         slots: Most runs that train at once in one program, or ``auto`` for as many as fit into the memory.
-        max_members: Earlier name of ``slots``, by which sweeps that began then go on.
+        max_members: Most slots where ``slots`` is ``auto``.
         through: Launcher whose jobs such programs are; None to run them in this process.
     """
 
-    def __init__(
-        self, slots: int | str = "auto", max_members: int | None = None, through: Launcher | None = None
-    ) -> None:
+    def __init__(self, slots: int | str = "auto", max_members: int = 64, through: Launcher | None = None) -> None:
         self._slots, self._through = max_members if slots == "auto" else int(slots), through
 
     @property
