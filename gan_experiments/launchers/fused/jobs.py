@@ -80,7 +80,9 @@ class FusedJobs:
         while stints := source.waiting():
             structure = self.of(stints[0]).structure
             alike = [stint for stint in stints if self.of(stint).structure == structure]
-            if source.slots > 1 and len(alike) > 1 and structure not in self._unstackable:
+            # A run with a slot of its own goes on in a stack as large as before, though it be the only one.
+            several = len(alike) > 1 or alike[0].slot is not None
+            if source.slots > 1 and several and structure not in self._unstackable:
                 self._run_stack(structure, source, alike)
             elif alike[0].rungs or self.of(alike[0]).returned is not None:
                 self._train(structure, source, 1)
