@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -204,7 +204,7 @@ class Schedule:
     def advance(self) -> list[Trial]:
         """Decide all that can be decided with what the runs have done; return the trials that were given up."""
         given_up: list[Trial] = []
-        self._fill()
+        self._fill({})
         while arrived := self._arrivals():
             # 1. Note all that happened at this moment.
             places = [self._arrive(trial) for trial in arrived]
@@ -218,15 +218,26 @@ class Schedule:
                 self._end(trial, PRUNED)
                 given_up.append(trial)
             # 4. Fill the other places.
-            self._fill()
+            self._fill(dict(zip(arrived, places, strict=True)))
         return given_up
 
-    def _fill(self) -> None:
-        while free := sorted({*range(self._places)} - {trial.stint.place for trial in self._at_work if trial.stint}):
+    def _fill(self, had: Mapping[Trial, int]) -> None:
+        """Give free places to trials; those that had one until now keep it if they go on."""
+        while chosen := self._choose():
+            taken = {trial.stint.place for trial in self._at_work if trial.stint}
+            kept = {trial: had[trial] for trial in chosen if trial in had and had[trial] not in taken}
+            free = iter(sorted({*range(self._places)} - taken - {*kept.values()}))
+            for trial in chosen:
+                self._begin(trial, kept[trial] if trial in kept else next(free))
+
+    def _choose(self) -> list[Trial]:
+        chosen: list[Trial] = []
+        while len(self._at_work) + len(chosen) < self._places:
             trial = self._trials.next() or self._policy.promote()
             if trial is None:
-                return
-            self._begin(trial, free[0])
+                break
+            chosen.append(trial)
+        return chosen
 
     def _begin(self, trial: Trial, place: int) -> None:
         first = trial.length.end_of(self._rungs[trial.passed - 1]) if trial.passed else 0
