@@ -143,6 +143,7 @@ class Trainer:
             yield from self._begin(slot)
         while True:
             if self._stop:
+                yield from self._report_rest()
                 for slot in self._training():
                     yield from self._leave(slot, Stopped(slot.step, slot.epoch))
                 return
@@ -216,6 +217,14 @@ class Trainer:
             yield from self._report(slot, window)
             slot.reported = 0 if is_full else done + count
         yield from self._finish_epochs([slot for slot in at_end if slot.is_training])
+
+    def _report_rest(self) -> Iterator[tuple[int, Event]]:
+        """Report what was not yet: a checkpoint counts everything before it as recorded."""
+        pending = sum(map(len, self._unreported))
+        slots = [slot for slot in self._training() if slot.reported < pending]
+        for slot, window in zip(slots, self._fetch(slots) if slots else [], strict=True):
+            slot.reported = pending
+            yield from self._report(slot, window)
 
     def _fetch(self, slots: Sequence[Slot]) -> list[Window]:
         """Bring the measurements that were not reported yet to the host, in one transfer."""

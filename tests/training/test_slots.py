@@ -25,6 +25,7 @@ from gan_experiments.training.events import (
     Event,
     Left,
     StepsFinished,
+    Stopped,
 )
 from gan_experiments.training.member import Member
 from gan_experiments.training.slots import Entry
@@ -230,6 +231,42 @@ def test_runs_at_unequal_steps_go_on_together_and_in_their_slots_bit_for_bit() -
     for number, events in found.items():
         assert_same_losses = np.array_equal if number < 3 else np.allclose  # those three are in the slots of before
         assert assert_same_losses(losses(events), losses(whole[number])[kept[number]["step"] :])
+
+
+def test_a_stack_that_is_stopped_between_the_ends_of_epochs_goes_on() -> None:
+    """When the signal comes, two runs are in the middle of their epochs, and have steps that nobody has heard of."""
+    make = [lambda n=n: member(n, epochs=4, width=8) for n in range(3)]
+    start = {n: next(e.state for e in alone(make[n]) if isinstance(e, CheckpointDue) and e.step) for n in (1,)}
+
+    def stack() -> Trainer:
+        trainer = Trainer([each() for each in make], DATA, device=CPU, samples=4)
+        trainer.load(start[1], 1)
+        return trainer
+
+    whole: dict[int, list[Event]] = {}
+    for number, event in stack().events():
+        whole.setdefault(number, []).append(event)
+    trainer, parts, states = stack(), {}, {}
+    for number, event in trainer.events():
+        parts.setdefault(number, []).append(event)
+        if isinstance(event, CheckpointDue):
+            states[number] = event.state
+        if number == 1 and isinstance(event, EpochFinished):
+            trainer.request_stop()
+    assert {type(events[-1]) for events in parts.values()} == {Stopped}
+    assert len({state["step"] for state in states.values()}) == 2
+    resumed = stack()
+    for number, state in states.items():
+        resumed.load(state, number)
+    for number, event in resumed.events():
+        parts[number].append(event)
+    for number, events in parts.items():
+        assert np.array_equal(losses(events), losses(whole[number]))
+        ends = [
+            [e.metrics["loss/generator"] for e in of if isinstance(e, EpochFinished)]
+            for of in (events, whole[number])
+        ]
+        assert ends[0] == ends[1]
 
 
 def test_a_stack_without_room_says_so_and_stays_as_it_is() -> None:
