@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from gan_experiments.errors import RunFailedError
+from gan_experiments.errors import RunFailedError, UserError
 from gan_experiments.runs.run import Run
 from gan_experiments.tracking.run_events import Ended, Tally
 from gan_experiments.training.member import Member
 from gan_experiments.training.slots import Use
 
-Result = float | RunFailedError | None
-"""What a run leaves: G's mean loss over its last epoch, an error if it diverged, None if it was broken off."""
+Result = float | RunFailedError | UserError | None
+"""What a run leaves: G's mean loss over its last epoch, an error if it diverged or could not begin; None if it was
+paused or broken off."""
 
 
 class RunQueue(Protocol):

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from gan_experiments.configuration import standard_output
 from gan_experiments.configuration.schema import EvaluateConfig
-from gan_experiments.errors import RunFailedError
+from gan_experiments.errors import RunFailedError, UserError
 from gan_experiments.evaluation.evaluator import Evaluator
 from gan_experiments.evaluation.features import missing
 from gan_experiments.runs.checkpoints import Checkpoints
@@ -49,7 +49,7 @@ def train_run(run: Run) -> float:
     queue = TheseRuns([run])
     train_runs(queue)
     (result,) = queue.results
-    if isinstance(result, RunFailedError):
+    if isinstance(result, Exception):
         raise result
     assert result is not None
     return result
@@ -116,11 +116,16 @@ def train_runs(queue: RunQueue) -> None:
                 queue.note(use)
                 queue.ended(k, event, endings.take_result(k))
 
-        # 6. A run joins: its folder is claimed, and what it is written down, drawn and delivered from now on.
+        # 6. A run joins: its folder is claimed, and what happens to it is recorded, drawn and delivered from now on.
         def join(k: int, run: Run) -> dict[str, Any] | None:
-            runs[k] = run
             length, state = RunLength.of(len(dataset), run.member.train), run.state
-            publish(k, Joined(run.directory, run.description(length.total_steps), run.step, queue.slots))
+            description = run.description(length.total_steps)
+            runs[k] = run
+            try:
+                publish(k, Joined(run.directory, description, run.step, queue.slots))
+            except UserError:
+                del runs[k]
+                raise
             run.forget_state()  # training has taken it over
             return state
 
@@ -197,8 +202,13 @@ class _Slots:
 
     def next(self, slot: int, check: Callable[[Member], object]) -> Entry | None:
         """Return the member that takes a free slot now, or None."""
-        found = self._queue.next(slot, check)
-        return None if found is None else Entry(found[0], found[1].member, self._join(*found))
+        while (found := self._queue.next(slot, check)) is not None:
+            number, run = found
+            try:
+                return Entry(number, run.member, self._join(number, run))
+            except UserError as error:  # another process trains in its folder
+                self._queue.ended(number, Ended("FAILED", str(error)), error)
+        return None
 
     def is_waiting(self) -> bool:
         """Return whether any run waits for a slot."""

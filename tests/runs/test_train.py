@@ -6,9 +6,10 @@ import gc
 import weakref
 from pathlib import Path
 
+import filelock
 import pytest
 
-from gan_experiments.errors import RunFailedError
+from gan_experiments.errors import RunFailedError, UserError
 from gan_experiments.runs import train
 from gan_experiments.runs.checkpoints import Checkpoints
 from gan_experiments.runs.run_queue import TheseRuns
@@ -16,6 +17,7 @@ from gan_experiments.tracking.journal import read
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.tracking.run_events import RunEvent
 from gan_experiments.tracking.stack_recorder import StackRecorder
+from gan_experiments.training.member import Member
 from gan_experiments.training.trainer import Trainer
 from tests.support.small_runs import run
 
@@ -104,3 +106,25 @@ def test_a_trained_run_leaves_no_networks_in_memory(
         assert trainer() is None
     finally:
         gc.enable()
+
+
+def test_a_run_whose_folder_is_taken_does_not_join_and_the_others_go_on(tmp_path: Path) -> None:
+    runs = [run(tmp_path / str(k), "train.epochs=1", f"seed={k}") for k in range(4)]
+
+    class Line(TheseRuns):
+        """Two slots; the last two runs wait."""
+
+        def outlook(self) -> list[Member]:
+            return [each.member for each in runs]
+
+    queue = Line(runs)
+    queue.slots = 2
+    taken = RunDirectory(tmp_path / "2")
+    taken.path.mkdir()
+    with filelock.FileLock(taken.lock):
+        train.train_runs(queue)
+    first, second, refused, last = queue.results
+    assert isinstance(refused, UserError)
+    assert "another process is training" in str(refused)
+    assert all(isinstance(result, float) for result in (first, second, last))
+    assert not taken.journal.exists()
