@@ -89,7 +89,7 @@ def train_runs(queue: RunQueue) -> None:
             sample_every=tracking.sample_every,
             numbers=list(runs),
             later=queue.outlook(),
-            queue=slots if queue.slots > 1 else None,
+            queue=slots,
         )
 
     # 3. Resume from the checkpoints, where there are any.
@@ -201,7 +201,9 @@ class _Slots:
         self._join, self._endings = join, endings
 
     def next(self, slot: int, check: Callable[[Member], object]) -> Entry | None:
-        """Return the member that takes a free slot now, or None."""
+        """Return the member that takes a free slot now, or None; a run that trains by itself is followed by none."""
+        if self._queue.slots == 1:
+            return None
         while (found := self._queue.next(slot, check)) is not None:
             number, run = found
             try:

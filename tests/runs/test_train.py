@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import filelock
@@ -15,10 +17,12 @@ from gan_experiments.runs.checkpoints import Checkpoints
 from gan_experiments.runs.run_queue import TheseRuns
 from gan_experiments.tracking.journal import read
 from gan_experiments.tracking.run_directory import RunDirectory
-from gan_experiments.tracking.run_events import RunEvent
+from gan_experiments.tracking.run_events import Ended, RunEvent
 from gan_experiments.tracking.stack_recorder import StackRecorder
+from gan_experiments.training import checkpoint
 from gan_experiments.training.member import Member
 from gan_experiments.training.trainer import Trainer
+from tests.support.real_runs import lines
 from tests.support.small_runs import run
 
 
@@ -128,3 +132,23 @@ def test_a_run_whose_folder_is_taken_does_not_join_and_the_others_go_on(tmp_path
     assert "another process is training" in str(refused)
     assert all(isinstance(result, float) for result in (first, second, last))
     assert not taken.journal.exists()
+
+
+def test_a_run_by_itself_leaves_at_its_rung_too(tmp_path: Path) -> None:
+    alone = run(tmp_path / "run", "train.epochs=3")
+    alone.member = replace(alone.member, rungs=(1,))
+
+    class Asked(TheseRuns):
+        """Asks every run to leave at its rung."""
+
+        def leaving(self, steps: Mapping[int, int]) -> Mapping[int, Ended]:
+            return {number: Ended("PAUSED", "paused at rung 1, after 1 of 3 epochs") for number in steps}
+
+    queue = Asked([alone])
+    train.train_runs(queue)
+    assert queue.results == [None]
+    epochs = [line["epoch"] for line in lines(alone.directory, "metrics", "epoch")]
+    assert epochs == [1]
+    assert checkpoint.load(alone.directory.checkpoint)["step"] == 10
+    (end,) = lines(alone.directory, "status")
+    assert end["status"] == "PAUSED"
