@@ -158,7 +158,8 @@ def _climb(setting: Setting, metric: str, epochs: Sequence[int]) -> Climb:
 
 def _rung(number: int, epoch: int, climbs: Sequence[Climb], metric: RankingMetric) -> Rung:
     arrived = [climb for climb in climbs if number in climb.scores]
-    further = [climb for climb in arrived if any(run.epochs > epoch for run in climb.setting.runs)]
+    # An epoch ends within a step, so a run that left there has done a little more than the epoch.
+    further = [climb for climb in arrived if any(int(run.epochs) > epoch for run in climb.setting.runs)]
     scores = [score for climb in arrived if (score := climb.scores[number]) is not None]
     best = max if metric.larger_is_better else min
     return Rung(
