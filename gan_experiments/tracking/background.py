@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -162,12 +162,3 @@ def sync_command(*run_directories: Path) -> str:
         if sweep is not None and all(path.is_relative_to(sweep.path) for path in named):
             named = (sweep.path,)
     return shlex.join(["python", "-m", "gan_experiments.sync", *map(str, named)])
-
-
-def deliver(directories: Sequence[RunDirectory]) -> None:
-    """Bring to their trackers what runs that do not train lack there, in one other process.
-
-    Problems are printed, not raised.
-    """
-    command = [sys.executable, "-m", "gan_experiments.sync", *(str(directory.path) for directory in directories)]
-    subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, check=False)

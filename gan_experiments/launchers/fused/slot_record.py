@@ -7,9 +7,8 @@ from pathlib import Path
 import filelock
 
 from gan_experiments.tracking.run_directory import read_json, write_json
+from gan_experiments.tracking.sweep_directory import SweepDirectory
 from gan_experiments.training.slots import Use
-
-_FILE = "slots.json"
 
 
 class SlotRecord:
@@ -20,7 +19,7 @@ class SlotRecord:
     """
 
     def __init__(self, sweep: Path) -> None:
-        self._path = sweep / _FILE
+        self._path = SweepDirectory(sweep).slots
         self._lock = filelock.FileLock(sweep / ".slots.lock")
         self._known = Use()
 
