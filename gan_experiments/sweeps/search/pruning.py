@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.configuration.hydra_internals import sweeps_a_grid
@@ -161,20 +159,15 @@ def as_json(pruning: Pruning) -> dict[str, Any]:
 
 
 def _make(config: DictConfig) -> BasePruner:
-    settings, target = config.hydra.sweeper.pruner, config.hydra.sweeper.pruner._target_
+    settings = config.hydra.sweeper.pruner
     if find_spec("optuna") is None:
         raise UserError(f"{chosen(config)}: is not installed; pip install 'gan-experiments[optuna]'")
     from optuna.pruners import BasePruner
 
+    from gan_experiments.sweeps.search.sampler import make_part
+
     own = {key: value for key, value in OmegaConf.to_container(settings, resolve=True).items() if key != "rungs"}  # type: ignore[union-attr]
-    try:
-        pruner = instantiate(own)
-    except InstantiationException as error:
-        why = f"{error.__cause__ or error}".splitlines()[0]
-        raise UserError(f"{_KEY}._target_={target}: cannot be made ({why})") from error
-    if not isinstance(pruner, BasePruner):
-        raise UserError(f"{_KEY}._target_={target}: must be one of optuna.pruners")
-    return pruner
+    return make_part(_KEY, own, BasePruner, "optuna.pruners")
 
 
 def _name(settings: DictConfig) -> str:

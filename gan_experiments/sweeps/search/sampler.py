@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import optuna
@@ -14,6 +14,8 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 
 from gan_experiments.errors import UserError
+
+T = TypeVar("T")
 
 _KEY = "hydra.sweeper.sampler"
 
@@ -35,14 +37,31 @@ def make_sampler(settings: DictConfig, number: int) -> BaseSampler:
     if seed is not None and not (isinstance(seed, int) and seed >= 0):
         raise UserError(f"{_KEY}.seed={seed}: must be a whole number, at least 0, or null")
     own = {} if seed is None else {"seed": int(np.random.SeedSequence((seed, number)).generate_state(1)[0])}
+    return make_part(_KEY, settings, BaseSampler, "optuna.samplers", **own)
+
+
+def make_part(key: str, settings: Mapping[Any, Any] | DictConfig, kind: type[T], where: str, **own: Any) -> T:
+    """Make a part of Optuna.
+
+    Args:
+        key: Its settings' key, for errors.
+        settings: Its ``_target_`` and arguments.
+        kind: The class that it must be of.
+        where: The module that has such parts, for errors.
+        own: Further arguments.
+
+    Raises:
+        UserError: There is no such part, or it does not take these settings.
+    """
+    given = f"{key}._target_={settings.get('_target_')}"
     try:
-        sampler = instantiate(settings, **own)
+        part = instantiate(settings, **own)
     except InstantiationException as error:
         why = f"{error.__cause__ or error}".splitlines()[0]
-        raise UserError(f"{_KEY}._target_={settings.get('_target_')}: cannot be made ({why})") from error
-    if not isinstance(sampler, BaseSampler):
-        raise UserError(f"{_KEY}._target_={settings.get('_target_')}: must be one of optuna.samplers")
-    return sampler
+        raise UserError(f"{given}: cannot be made ({why})") from error
+    if not isinstance(part, kind):
+        raise UserError(f"{given}: must be one of {where}")
+    return part
 
 
 def check_sampler(
