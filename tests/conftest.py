@@ -13,6 +13,7 @@ os.environ.pop("MLFLOW_EXPERIMENT_NAME", None)
 os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
 os.environ.pop("MLFLOW_RUN_ID", None)
 
+import math
 import shutil
 import signal
 import sys
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import pytest
 
+from gan_experiments.tracking import terminal
 from tests.support import postgresql as postgresql_server
 
 pytest_plugins = ["tests.support.commands", "tests.support.finished_runs", "tests.support.sweeps"]
@@ -35,6 +37,12 @@ def _no_destination(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs follow MLflow's variables, which MLflow itself sets in the process of a test that uses it."""
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes long is said in lines, which on a slow machine would stand beside the one that a test expects."""
+    monkeypatch.setattr(terminal, "_SILENCE", math.inf)
 
 
 @pytest.fixture(autouse=True)
