@@ -41,7 +41,7 @@ def _no_destination(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes long is said in lines, which on a slow machine would stand beside the one that a test expects."""
+    """Leave unsaid what takes long: on a slow machine, such lines would stand beside the one that a test expects."""
     monkeypatch.setattr(terminal, "_SILENCE", math.inf)
 
 

@@ -1,4 +1,4 @@
-"""What ASHA finds, and what it spends, next to the whole grid: ``python -m gan_experiments.benchmark.pruning``.
+"""Compares ASHA with the whole grid, by what it finds and spends: ``python -m gan_experiments.benchmark.pruning``.
 
 81 settings of small networks on the digits train with ten seeds each, to their ends, through the slots of one stack.
 ASHA then searches the 81 settings ten times, once with each seed; its runs train too, from rung to rung.
