@@ -147,6 +147,11 @@ class TrackingConfig:
     log_every: int = setting(100, "steps between logged losses", at_least(1))
     sample_every: int = setting(5, "epochs between sample grids", at_least(1))
     samples: int = setting(64, "samples in a grid, from one z that stays the same", at_least(1))
+    pictures: str = setting(
+        "auto",
+        "all at their times, or the last at the end; auto: all, last in a large sweep",
+        one_of("auto", "all", "last"),
+    )
     system_metrics: bool = setting(True, "whether processor, memory and GPU use are recorded")
     timeout: float = setting(20.0, "seconds that the end of a run waits for a server", at_least(0))
 

@@ -98,6 +98,7 @@ class Recorder:
             "asked_experiment": tracking.experiment,  # `sync --experiment` may have chosen another since
             "timeout": tracking.timeout,
             "sample_every": tracking.sample_every,
+            "pictures": "last" if tracking.pictures == "last" else "all",  # auto is settled for a sweep, if at all
             "total_steps": self.run.total_steps,
             "epochs": self.run.epochs,
             "is_image": self.run.dataset.is_image,

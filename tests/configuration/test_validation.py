@@ -25,6 +25,7 @@ OUT_OF_RANGE = {
     "tracking.log_every": _NOT_COUNTS,
     "tracking.sample_every": _NOT_COUNTS,
     "tracking.samples": _NOT_COUNTS,
+    "tracking.pictures": ["some", "''"],
     "tracking.timeout": ["-1", "nan", "inf"],
     "train.batch_size": _NOT_COUNTS,
     "train.betas": ["[]", "[0.5]", "[0.5,0.9,0.9]", "[1,0.9]", "[0.5,-0.1]", "[nan,0.9]"],
