@@ -14,7 +14,7 @@ PACKAGE = Path(gan_experiments.__file__).parent
 NAME = PACKAGE.name
 
 FLOORS = (
-    ("run", "evaluate", "compare", "sample", "export", "sync"),
+    ("run", "stop", "evaluate", "compare", "sample", "export", "sync"),
     ("_plugins",),
     ("callbacks",),
     ("benchmark",),

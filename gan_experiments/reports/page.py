@@ -85,6 +85,8 @@ def _facts(comparison: Comparison) -> list[tuple[str, str]]:
     states = Counter(record.outcome.state for record in comparison.records)
     pruned = sum(record.pruned is not None for record in comparison.records)
     of_them = f"; {pruned} of the finished were pruned" if pruned else ""
+    if cut_short := sum(record.is_cut_short for record in comparison.records):
+        of_them += f"; {cut_short} of the finished {'was' if cut_short == 1 else 'were'} stopped by request"
     facts = [("runs", ", ".join(f"{number} {state}" for state, number in states.most_common()) + of_them)]
     if len(comparison.groups) == 1:
         (group,) = comparison.groups

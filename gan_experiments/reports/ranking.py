@@ -29,7 +29,7 @@ class RankedSetting:
 
     Attributes:
         setting: The setting.
-        runs: Its runs that finished, unpruned, and have a value, the best first.
+        runs: Its complete runs that have a value, the best first.
         values: The metric's value of each of them.
         mean: Mean over the seeds.
         deviation: Standard deviation over the seeds (n - 1); None for one seed.
@@ -78,8 +78,8 @@ def rank(settings: Sequence[Setting], metric: RankingMetric) -> list[RankedSetti
 
 
 def repetitions(setting: Setting) -> list[RunRecord]:
-    """Return a setting's complete runs, neither failed nor pruned: of runs with equal seeds the last one counts."""
-    complete = (run for run in setting.runs if run.outcome.finished and run.pruned is None)
+    """Return a setting's runs, but for failed, pruned and cut ones: of runs with equal seeds the last one counts."""
+    complete = (run for run in setting.runs if run.outcome.finished and run.pruned is None and not run.is_cut_short)
     return [*{run.params.get(SEED): run for run in complete}.values()]
 
 

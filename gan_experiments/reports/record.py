@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from gan_experiments.configuration.override import read as read_overrides
-from gan_experiments.evaluation.protocol import TRAINING
-from gan_experiments.tracking.journal import PRUNED, WARNING, Line, read
+from gan_experiments.evaluation.protocol import SCORES, TRAINING
+from gan_experiments.tracking.journal import PRUNED, STOPPED, WARNING, Line, read
 from gan_experiments.tracking.naming import run_name
 from gan_experiments.tracking.run_directory import read_json
 from gan_experiments.tracking.run_outcome import Outcome, outcome
@@ -87,6 +87,14 @@ class RunRecord:
     def watt_hours(self) -> float | None:
         """The run's share of the GPUs' energy."""
         return None if self.watts is None else self.watts * self.device_seconds / 3600
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether somebody stopped it before its end, and nobody has scored the generator that it has since."""
+        if not self.outcome.reason.startswith(STOPPED):
+            return False
+        scores = (points for name, points in self.metrics.items() if name.startswith(SCORES))
+        return all(points[-1][0] < self.epochs for points in scores)
 
     def last(self, metric: str) -> float | None:
         """Return the last value of a metric, or None if the run has none."""

@@ -22,6 +22,7 @@ from gan_experiments.runs.monitor import RunMonitor
 from gan_experiments.runs.run import Run
 from gan_experiments.runs.run_queue import RunQueue, TheseRuns
 from gan_experiments.runs.signals import exit_after_signal, stop_on_signals
+from gan_experiments.runs.stop_requests import StopRequests
 from gan_experiments.tracking.last_lines import LastLines
 from gan_experiments.tracking.progress import progress_of
 from gan_experiments.tracking.run_events import Consumer, Ended, Joined, RunEvent
@@ -132,8 +133,8 @@ def train_runs(queue: RunQueue) -> None:
         records, progress = StackRecorder(queue.slots), progress_of(queue.slots, queue.tally)
         monitor = RunMonitor(runs, trainer, evaluator, publish, records.history, queue.reached)
         checkpoints, last_lines = Checkpoints(runs, trainer), LastLines(queue.slots)
-        endings = Endings(publish, queue.leaving)
-        consumers: list[Consumer] = [records, logs, progress, last_lines, monitor, checkpoints, endings]
+        endings, requests = Endings(publish, queue.leaving), StopRequests(runs, trainer, publish)
+        consumers: list[Consumer] = [records, logs, progress, last_lines, monitor, checkpoints, requests, endings]
         slots.open(join, endings)
         try:
             for number, run in list(runs.items()):

@@ -18,6 +18,8 @@ PAUSED = "PAUSED"
 """Status of a run that may go on from its checkpoint."""
 PRUNED = "pruned"
 """Key of the line of a run that was pruned, and its tag: the rung at which it was given up."""
+STOPPED = "stopped by request"
+"""Beginning of the reason of a run that somebody ended before its last step. Its status is ``FINISHED``."""
 
 
 class Journal:

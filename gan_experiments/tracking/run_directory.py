@@ -32,6 +32,7 @@ class RunDirectory:
         delivered: How far delivery to each destination has come.
         log: Messages of the background process; empty unless something went wrong.
         run_log: Hydra's log of the run, with every line that was said about it.
+        stop: Asks the process that trains to end the run, with a checkpoint; it removes the file.
         lock: Held by the process that trains.
         delivery_lock: Held by the process that delivers.
     """
@@ -52,6 +53,7 @@ class RunDirectory:
         self.delivered = self.path / "delivered.json"
         self.log = self.path / "tracking.log"
         self.run_log = self.path / "run.log"
+        self.stop = self.path / "stop"
         self.lock = self.path / ".lock"
         self.delivery_lock = self.path / ".delivery.lock"
 

@@ -79,12 +79,14 @@ class WarningsChanged:
 
 @dataclass(frozen=True)
 class StoppedEarly:
-    """A light of ``train.early_stop`` is on, or ``train.stop_at`` is reached; training completes with this epoch.
+    """A light of ``train.early_stop`` is on, ``train.stop_at`` is reached, or somebody asked for it.
+
+    Training completes with this epoch; by request with this step.
 
     Attributes:
         step: Steps finished.
         epoch: Epochs finished.
-        reason: Which light or which scores, in one line.
+        reason: Which light or which scores, or that it was asked for, in one line.
     """
 
     step: int

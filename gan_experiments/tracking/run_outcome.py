@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import filelock
@@ -55,9 +56,9 @@ def outcome(run: JobDirectory) -> Outcome:
 
 
 def result(run: JobDirectory) -> float:
-    """Read what a finished run returned: G's mean loss over the last epoch."""
+    """Read what a finished run returned: G's mean loss over its last epoch, NaN if it was stopped in its first."""
     epochs = [line for line, _ in read(run.journal) if line["kind"] == "metrics" and line["key"] == "epoch"]
-    return epochs[-1]["values"]["loss/generator"]
+    return epochs[-1]["values"]["loss/generator"] if epochs else math.nan
 
 
 def _is_held(run: JobDirectory) -> bool:

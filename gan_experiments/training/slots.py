@@ -94,7 +94,8 @@ class Slot:
         step: Generator updates finished.
         is_training: False before the first run comes, and when a run has ended.
         is_ending: Whether it completes with the epoch that it is in.
-        is_kept: Whether no other run takes the slot, though this one has diverged: until the epoch's end.
+        ends_here: Whether it completes with the step that it is at.
+        is_kept: Whether no other run takes the slot, though this one has left it: until the epoch's end.
         reported: How many of the steps since the last report to all runs it has had reported.
         clock: Seconds that the stack had computed when steps were reported to it last.
     """
@@ -108,6 +109,7 @@ class Slot:
     step: int = 0
     is_training: bool = True
     is_ending: bool = False
+    ends_here: bool = False
     is_kept: bool = False
     reported: int = 0
     clock: float = 0.0
@@ -132,8 +134,8 @@ class Slot:
             fixed_latents(rows, member.networks.latent_dim),
         )
 
-    def diverge(self) -> None:
-        """End the run. With rungs its slot is free at its epoch's end, whenever it was noticed that it diverged."""
+    def leave(self) -> None:
+        """End the run, wherever it is. With rungs its slot is free at its epoch's end, whenever it left."""
         self.is_training, self.is_kept = False, bool(self.member.rungs) and not self.is_at_end
 
     @property

@@ -134,6 +134,10 @@ class Trainer:
         """Complete run ``k`` with the epoch that it has just finished; the others continue."""
         self.slot(k).is_ending = True
 
+    def end_here(self, k: int) -> None:
+        """Complete run ``k`` after the present window, with the step that it is at then; the others continue."""
+        self.slot(k).ends_here = True
+
     def events(self) -> Iterator[tuple[int, Event]]:
         """Train to the end; each event comes with its run's number.
 
@@ -142,8 +146,9 @@ class Trainer:
         for slot in self._training():
             yield from self._begin(slot)
         while True:
+            yield from self._end_here([slot for slot in self._training() if slot.ends_here])
             if self._stop:
-                yield from self._report_rest()
+                yield from self._report_rest(self._training())
                 for slot in self._training():
                     yield from self._leave(slot, Stopped(slot.step, slot.epoch))
                 return
@@ -187,6 +192,14 @@ class Trainer:
             yield slot.number, self._draw_samples(slot)
             yield from self._leave(slot, None)
 
+    def _end_here(self, slots: Sequence[Slot]) -> Iterator[tuple[int, Event]]:
+        yield from self._report_rest(slots)
+        for slot in slots:
+            if slot.is_training:  # else a step that was not reported yet has shown that it diverged
+                slot.leave()
+                yield slot.number, self._draw_samples(slot)
+                yield from self._complete(slot)
+
     def _complete(self, slot: Slot) -> Iterator[tuple[int, Event]]:
         yield slot.number, self._take_probabilities(slot)
         yield from self._leave(slot, Completed(slot.step, slot.epoch))
@@ -218,10 +231,10 @@ class Trainer:
             slot.reported = 0 if is_full else done + count
         yield from self._finish_epochs([slot for slot in at_end if slot.is_training])
 
-    def _report_rest(self) -> Iterator[tuple[int, Event]]:
+    def _report_rest(self, slots: Sequence[Slot]) -> Iterator[tuple[int, Event]]:
         """Report what was not yet: a checkpoint counts everything before it as recorded."""
         pending = sum(map(len, self._unreported))
-        slots = [slot for slot in self._training() if slot.reported < pending]
+        slots = [slot for slot in slots if slot.reported < pending]
         for slot, window in zip(slots, self._fetch(slots) if slots else [], strict=True):
             slot.reported = pending
             yield from self._report(slot, window)
@@ -263,7 +276,7 @@ class Trainer:
             yield slot.number, StepsFinished(last, epoch, loss_d, loss_g, real, fake, rate)
         if failure is not None:
             step, reason = failure
-            slot.diverge()
+            slot.leave()
             yield slot.number, Diverged(step, slot.length.finished(step - 1), reason)
             return
         slot.statistics.add(window, seconds)
@@ -302,7 +315,7 @@ class Trainer:
             None,
         )
         if broken is not None:
-            slot.diverge()
+            slot.leave()
             reason = f"the weight {broken} is not finite after step {slot.step}"
             yield slot.number, Diverged(slot.step, slot.epoch, reason)
             return

@@ -24,6 +24,8 @@ from gan_experiments.training.events import (
     EpochFinished,
     Event,
     Left,
+    ProbabilitiesTaken,
+    SamplesDrawn,
     StepsFinished,
     Stopped,
 )
@@ -209,6 +211,42 @@ def test_ends_of_all_kinds_change_nothing_for_the_others() -> None:
             for player in ("generator", "discriminator"):
                 for name, tensor in mine["step_state"][player].items():
                     assert torch.equal(tensor, theirs["step_state"][player][name])
+
+
+@pytest.mark.parametrize("rungs", [(), (3,)])
+def test_a_run_that_ends_within_an_epoch_goes_on_from_there_and_the_others_do_not_notice(
+    rungs: tuple[int, ...],
+) -> None:
+    """It has steps that nobody has heard of, because the other's epoch has just ended; a third run takes its slot."""
+
+    def train(ends: bool, state: dict[str, Any] | None = None) -> dict[int, list[Event]]:
+        pair = [member(0, epochs=6), replace(member(1, epochs=6), rungs=rungs)]
+        start = next(e.state for e in alone(lambda: member(0, epochs=6)) if isinstance(e, CheckpointDue) and e.step)
+        line = Line([Entry(2, replace(member(2), rungs=rungs))] if ends else [])
+        trainer = Trainer(pair, DATA, device=CPU, samples=4, numbers=[0, 1], later=[member(2)], queue=line)
+        trainer.load(start, 0)
+        if state is not None:
+            trainer.load(state, 1)
+        events: dict[int, list[Event]] = {}
+        for number, event in trainer.events():
+            events.setdefault(number, []).append(event)
+            if ends and number == 0 and isinstance(event, EpochFinished) and event.epoch == 4:
+                trainer.end_here(1)
+        return events
+
+    whole, cut = train(False), train(True)
+    assert [type(event) for event in cut[1]][-4:] == [SamplesDrawn, ProbabilitiesTaken, CheckpointDue, Completed]
+    step, state = cut[1][-1].step, next(e.state for e in reversed(cut[1]) if isinstance(e, CheckpointDue))
+    assert step not in {end.step for end in whole[1] if isinstance(end, EpochFinished)}
+    assert np.array_equal(losses(cut[0]), losses(whole[0]))
+    assert np.array_equal(losses(cut[1]), losses(whole[1])[:step])
+    assert isinstance(cut[2][-1], Completed)
+    resumed = train(False, state)
+    assert np.array_equal(losses(resumed[1]), losses(whole[1])[step:])
+    means = [
+        [e.metrics["loss/generator"] for e in of if isinstance(e, EpochFinished)] for of in (resumed[1], whole[1])
+    ]
+    assert means[0] == means[1][-len(means[0]) :]
 
 
 def test_runs_at_unequal_steps_go_on_together_and_in_their_slots_bit_for_bit() -> None:
