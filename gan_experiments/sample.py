@@ -32,7 +32,6 @@ def draw(
     """
     import numpy as np
 
-    from gan_experiments.models.conditioning import columns_of
     from gan_experiments.runs.finished_run import STEPS, draw_interpolations, draw_samples
     from gan_experiments.tracking.pictures import figures, images
 
@@ -41,8 +40,7 @@ def draw(
     if out.suffix == ".npy":
         np.save(out, array)
     elif array.dtype == np.uint8:
-        classes = generator.classes if label is None else None
-        images.sample_grid(array, columns=STEPS if rows else columns_of(count, classes)).save(out)
+        images.sample_grid(array, columns=STEPS if rows else generator.columns(count, label)).save(out)
     else:
         done = run.plain_config["train"]["epochs"] if epoch is None else epoch
         images.rasterise(figures.scatter(array, np.load(run.files.real_points), done)).save(out)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gan_experiments.configuration.instantiate import build_networks
 from gan_experiments.data.sample_space import SampleSpace
 from gan_experiments.errors import UserError
-from gan_experiments.models.conditioning import labels_in_turn
+from gan_experiments.models.conditioning import columns_of, labels_in_turn
 from gan_experiments.models.networks import Networks, apply
 from gan_experiments.tracking.run_directory import RunDirectory, epoch_of
 from gan_experiments.training import checkpoint
@@ -42,6 +42,10 @@ class SavedGenerator(nn.Module):
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Generate samples: float32 ``[N, latent_dim]`` -> uint8 ``[N, C, H, W]`` or float32 ``[N, D]``."""
         return self.space.denormalise(apply(self.generator, latents, labels))
+
+    def columns(self, count: int, label: int | str | None) -> int | None:
+        """Return the columns of a picture of ``count`` samples that ``draw`` draws, if each shows one class."""
+        return columns_of(count, self.classes if label is None else None)
 
     def draw(self, latents: Tensor, seed: int, label: int | None = None) -> Tensor:
         """Generate samples without gradients, some at a time.
