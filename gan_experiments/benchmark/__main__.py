@@ -86,7 +86,7 @@ def _check(options: argparse.Namespace, cores: int) -> None:
 
 def _measure(plan: Plan) -> None:
     """Measure part by part, and write all results so far after each."""
-    from gan_experiments.benchmark import commands, exchanges, machine, picture, report, steps, sweep
+    from gan_experiments.benchmark import commands, exchanges, host, machine, picture, report, steps, sweep
     from gan_experiments.benchmark.options import STEP_PARTS
     from gan_experiments.benchmark.recipe import Recipe
     from gan_experiments.training.device import resolve_device
@@ -104,6 +104,7 @@ def _measure(plan: Plan) -> None:
         "exchanges": lambda: exchanges.measure(plan, recipe),
         "tracking": lambda: commands.tracking(plan),
         "startup": lambda: commands.startup(plan),
+        "host": lambda: host.measure(plan),
     }
     rows: list[report.Row] = []
     for part, measure in measurements.items():

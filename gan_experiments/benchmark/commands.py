@@ -18,7 +18,8 @@ from gan_experiments.errors import RunFailedError
 
 _PACKAGE = Path(__file__).parents[1]
 _POLL = 0.005
-_TIMEOUT = 3600
+TIMEOUT = 3600
+"""Seconds after which a command is given up."""
 
 
 def tracking(plan: Plan) -> list[Row]:
@@ -71,8 +72,14 @@ def _command(plan: Plan) -> list[str]:
 
 
 @contextmanager
-def _started(plan: Plan, folder: str, command: list[str]) -> Iterator[subprocess.Popen[str]]:
-    path = os.pathsep.join(filter(None, (str(_PACKAGE.parent), os.environ.get("PYTHONPATH"))))
+def started(plan: Plan, folder: str, command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """Start a command in a folder, and end it on leaving if it is still at work.
+
+    Raises:
+        RunFailedError: It failed.
+    """
+    own = (str(_PACKAGE.parent), str(_PACKAGE / "_plugins"))  # whatever is installed
+    path = os.pathsep.join(filter(None, (*own, os.environ.get("PYTHONPATH"))))
     variables = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": str(plan.threads)}
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
@@ -95,8 +102,8 @@ def _time(plan: Plan, folder: str, command: list[str], said: str = "") -> float:
     if said:
         print(f"measuring: {said}", file=sys.stderr, flush=True)
     started = time.perf_counter()
-    with _started(plan, folder, command) as process:
-        process.wait(_TIMEOUT)
+    with started(plan, folder, command) as process:
+        process.wait(TIMEOUT)
         return time.perf_counter() - started
 
 
@@ -104,12 +111,12 @@ def _until_recorded(plan: Plan, folder: str, command: list[str]) -> float:
     outputs = Path(folder) / "outputs"
     before = _recorded(outputs)
     started = time.perf_counter()
-    with _started(plan, folder, command) as process:
+    with started(plan, folder, command) as process:
         while _recorded(outputs) <= before and process.poll() is None:
             time.sleep(_POLL)
         seconds = time.perf_counter() - started
         process.terminate()  # SIGTERM: the run ends after a checkpoint
-        process.wait(_TIMEOUT)
+        process.wait(TIMEOUT)
     return seconds
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 STEP_PARTS = ("article", "hand", "lightning", "eager", "graph", "compile", "tf32", "bf16", "floor")
 """Parts that train one run, or bound it."""
-NAMED_PARTS = ("exchanges", "tracking", "startup")
+NAMED_PARTS = ("exchanges", "tracking", "startup", "host")
 """Runs that come and go, and whole commands; measured only if named."""
 PARTS = (*STEP_PARTS, "sweep", *NAMED_PARTS)
 DATA = ("digits", "mnist")

@@ -14,14 +14,18 @@ BASELINES = ("article", "one run", "floor", "off", "staying")
 leave their slots."""
 
 
+CPU, SECONDS, MEMORY, EACH = "cpu_s", "s", "MB", "cpu_s a run more"
+"""Units of whole commands: processor seconds of all their processes, seconds, megabytes, processor seconds a run."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One contender.
 
     Attributes:
-        part: ``step``, ``sweep``, ``exchanges``, ``tracking`` or ``startup``.
+        part: ``step``, ``sweep``, ``exchanges``, ``tracking``, ``startup`` or ``host``.
         name: The contender.
-        unit: Unit of the spread: ``us`` a step (of each member of a sweep or stack), or ``s`` for a whole command.
+        unit: Unit of the spread: ``us`` a step (of each member of a sweep or stack), or one of a whole command.
         spread: The measured times; None if nothing was measured, and ``note`` says why.
         members: Number of runs that trained at once.
         against: Ratios to some ``BASELINES``: the baseline's time over this one, but for ``floor``, ``off`` and
@@ -59,6 +63,7 @@ def table(rows: Sequence[Row]) -> str:
     """Return all rows, part by part, in aligned columns."""
     commands = dict.fromkeys(("tracking", "startup"), _command_table)
     parts = {"step": _step_table, "sweep": _sweep_table, "exchanges": _exchange_table} | commands
+    parts["host"] = _host_table
     pieces = []
     for part, form in parts.items():
         own = [row for row in rows if row.part == part]
@@ -100,6 +105,16 @@ def _command_table(rows: Sequence[Row]) -> str:
     lines = [[rows[0].part, "s", "min - max", "x off" if rows[0].part == "tracking" else "", ""]]
     lines += [[row.name, *_numbers(row.spread), _ratio(row.against.get("off")), row.note] for row in rows]
     return _aligned(lines, "<>>><")
+
+
+def _host_table(rows: Sequence[Row]) -> str:
+    lines = [["host", "runs", "CPU s", "min - max", "s", "MB", "CPU s a run more", ""]]
+    for name, members in dict.fromkeys((row.name, row.members) for row in rows):
+        own = {row.unit: row for row in rows if (row.name, row.members) == (name, members)}
+        others = [_numbers(own[unit].spread)[0] if unit in own else "" for unit in (SECONDS, MEMORY, EACH)]
+        notes = [row.note for row in own.values()]
+        lines.append([name, str(members), *_numbers(own[CPU].spread), *others, max(notes, key=len)])
+    return _aligned(lines, "<>>>>>><")
 
 
 def _numbers(spread: Spread | None) -> list[str]:
