@@ -12,6 +12,7 @@ from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.configuration.command_line import not_swallowed, user_errors
+from gan_experiments.configuration.hydra_internals import compose_jobs_at_once
 from gan_experiments.errors import UserError
 from gan_experiments.launchers import availability
 from gan_experiments.runs.checks import check, check_folder, check_output, check_single
@@ -44,6 +45,7 @@ class Preflight(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every run of a sweep; for a search, runs that show all values it may choose."""
         with not_swallowed(), user_errors():
+            compose_jobs_at_once()
             check_output(config)
             availability.check(config.hydra)
             here = availability.trains_here(config.hydra)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,8 +11,8 @@ from hydra.core.override_parser import types
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gan_experiments.configuration.compose import without_hydra
-from gan_experiments.configuration.hydra_internals import apply_to, sweeps_a_grid, to_jobs
-from gan_experiments.configuration.override import listed, parse, read
+from gan_experiments.configuration.hydra_internals import sweeps_a_grid, to_jobs
+from gan_experiments.configuration.override import listed, parse
 from gan_experiments.errors import UserError
 
 
@@ -64,16 +63,10 @@ def compose(config: DictConfig, jobs: Sequence[Sequence[str]]) -> Iterator[DictC
         jobs: Overrides of each.
     """
     loader = GlobalHydra.instance().config_loader()
-    composed: dict[tuple[str, ...], DictConfig] = {}
     for number, job in enumerate(jobs):
-        # Composing takes some 0.1 s; runs that choose the same options differ in values alone.
-        options = tuple(override.text for override in read(job) if override.is_option)
-        if options not in composed:
-            composed[options] = loader.load_sweep_config(config, list(options))
-        run = copy.deepcopy(composed[options])
+        run = loader.load_sweep_config(config, list(job))
         with open_dict(run.hydra):
             run.hydra.job.num, run.hydra.job.id = number, str(number)
-        apply_to(run, parse([line for line in job if line not in options], loader))
         HydraConfig.instance().set_config(run)
         yield without_hydra(run)
 
