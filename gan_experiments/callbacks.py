@@ -12,7 +12,7 @@ from hydra.types import RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.configuration.command_line import not_swallowed, user_errors
-from gan_experiments.configuration.hydra_internals import compose_jobs_at_once
+from gan_experiments.configuration.sweep_loader import compose_jobs_at_once
 from gan_experiments.errors import UserError
 from gan_experiments.launchers import availability
 from gan_experiments.runs.checks import check, check_folder, check_output, check_single

@@ -1,19 +1,18 @@
-"""Everything that this project takes from Hydra's private modules: the one file to check when Hydra is upgraded."""
+"""What this project takes from Hydra's private modules, but for ``sweep_loader.py``. Look here after an upgrade of it."""
 
 from __future__ import annotations
 
 import argparse
-import pickle
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import hydra.version
+import yaml
 from hydra._internal.callbacks import Callbacks
-from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
@@ -21,14 +20,14 @@ from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobRuntime, run_job
 from hydra.types import HydraContext, RunMode, TaskFunction
 from hydra.version import VersionBase
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import Container, DictConfig, OmegaConf
+from omegaconf._utils import OmegaConfDumper
 
 _ORIGIN = "origin"
 _alone = threading.RLock()
@@ -139,6 +138,41 @@ def make_run_folder(config: DictConfig) -> JobReturn:
     return job
 
 
+def show(config: DictConfig) -> None:
+    """Make Hydra's configuration that of one job, without the copy that Hydra makes of it."""
+    OmegaConf.set_readonly(config.hydra, True)
+    HydraConfig.instance().cfg = config
+
+
+@contextmanager
+def shown(config: DictConfig) -> Iterator[None]:
+    """Let Hydra's configuration be that of one job."""
+    before = HydraConfig.instance().cfg
+    show(config)
+    try:
+        yield
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+def hydra_part(config: DictConfig) -> DictConfig:
+    """Return Hydra's part of a job's configuration, as Hydra stores it in the job's folder."""
+    return OmegaConf.masked_copy(config, "hydra")
+
+
+def to_yaml(config: Container) -> str:
+    """Return what ``OmegaConf.to_yaml`` does, by libyaml where PyYAML has it, which is ten times as fast."""
+    plain = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
+    return yaml.dump(plain, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=_Dumper)
+
+
+class _Dumper(getattr(yaml, "CDumper", yaml.Dumper)):  # type: ignore[misc]
+    """Writes text that looks like a number in quotes, as OmegaConf does."""
+
+
+_Dumper.add_representer(str, OmegaConfDumper.str_representer)
+
+
 def remember_origin(cfg: DictConfig, origin: object) -> None:
     """Keep with a configuration what it was made from; copies and merges of it keep it too."""
     vars(cfg._metadata)[_ORIGIN] = origin
@@ -165,88 +199,6 @@ def apply_to(config: DictConfig, overrides: Sequence[Override]) -> None:
     ConfigLoaderImpl._apply_overrides_to_config(list(overrides), config)
 
 
-class SweepLoader(ConfigLoaderImpl):
-    """Composes the jobs of a sweep: once for all that choose the same options, which differ in values alone.
-
-    Hydra composes each job several times, and takes a third of a second for it. Values are applied after composition
-    in any case, so the result is the same.
-
-    Args:
-        search_path: Where options are looked for.
-    """
-
-    def __init__(self, search_path: ConfigSearchPath) -> None:
-        super().__init__(search_path)
-        self._composed: dict[tuple[str, ...], bytes] = {}
-
-    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
-        """Compose a job.
-
-        Args:
-            master_config: The sweep's own configuration.
-            sweep_overrides: The job's overrides.
-        """
-        parsed = [_parsed(line) for line in sweep_overrides]
-        values = [override for override in parsed if self._is_value(override, master_config)]
-        if any(override.is_sweep_override() for override in values):
-            return super().load_sweep_config(master_config, sweep_overrides)  # it says what is wrong
-        options = [str(override.input_line) for override in parsed if override not in values]
-        kept = (*map(str, master_config.hydra.overrides.hydra), *options)
-        if kept not in self._composed:
-            # Reading it back takes a quarter of the time of a deep copy.
-            self._composed[kept] = pickle.dumps(super().load_sweep_config(master_config, options))
-        config: DictConfig = pickle.loads(self._composed[kept])
-        try:
-            apply_to(config, values)
-        except Exception:
-            return super().load_sweep_config(master_config, sweep_overrides)
-        of_task = [override for override in parsed if not override.is_hydra_override()]
-        config.hydra.overrides.task = [override.input_line for override in of_task]
-        config.hydra.runtime.cwd = str(Path.cwd())
-        style = config.hydra.job.config.override_dirname
-        config.hydra.job.override_dirname = get_overrides_dirname(
-            of_task, kv_sep=style.kv_sep, item_sep=style.item_sep, exclude_keys=style.exclude_keys
-        )
-        OmegaConf.copy_cache(master_config, config)
-        return config
-
-    def _is_value(self, override: Override, config: DictConfig) -> bool:
-        """Return whether an override sets a value of the run, rather than to choose an option or to direct Hydra."""
-        key = override.key_or_group
-        if override.package is not None or override.is_hydra_override() or "/" in key:
-            return False
-        return "." in key or (not OmegaConf.is_config(config.get(key)) and not self.repository.group_exists(key))
-
-
-@lru_cache(4096)
-def _parsed(line: str) -> Override:
-    return OverridesParser.create().parse_overrides([line])[0]  # jobs have most of their lines in common
-
-
-def compose_jobs_at_once() -> None:
-    """Have Hydra, which is about to start a sweep, compose the sweep's jobs by a ``SweepLoader``."""
-    running = GlobalHydra.instance().hydra
-    assert running is not None
-    running.config_loader = SweepLoader(running.config_loader.get_search_path())
-
-
 def error_of(job: JobReturn) -> Any:
     """Return the exception of a failed job, which ``return_value`` would raise."""
     return job._return_value
-
-
-class StartOnlyCallbacks(Callbacks):
-    """Callbacks that hear that a job starts, but not that it ends.
-
-    Hydra starts a job, calls its task and ends the job in one function. A launcher that trains several jobs together
-    has that function start each of them, with an empty task, trains, and then calls ``on_job_end`` itself.
-
-    Args:
-        callbacks: The ones to forward to.
-    """
-
-    def __init__(self, callbacks: Callbacks) -> None:
-        self.callbacks = callbacks.callbacks
-
-    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Do nothing: the empty task has ended, not the job."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.configuration import key_names
 from gan_experiments.errors import UserError
@@ -23,7 +23,7 @@ _OFFERED = {"model": ("classes",)}
 """Arguments that a run itself gives to a group's target if the target takes them."""
 
 
-def is_own(node: DictConfig) -> bool:
+def is_own(node: DictConfig | Mapping[str, Any]) -> bool:
     """Return whether a group's target belongs to this package, so that its schema describes the keys."""
     return str(node.get("_target_", _PACKAGE)).startswith(_PACKAGE)
 
@@ -81,7 +81,7 @@ def set_apart(group: str, node: DictConfig) -> dict[str, Any]:
     return {key: node.pop(key) for key in _SET_APART.get(group, ()) if key in node and key not in taken}
 
 
-def build_networks(node: DictConfig, sample_shape: Sequence[int], classes: int | None) -> Any:
+def build_networks(node: DictConfig | Mapping[str, Any], sample_shape: Sequence[int], classes: int | None) -> Any:
     """Call the target of the ``model`` group.
 
     Args:
@@ -104,18 +104,25 @@ def takes_labels(node: DictConfig, classes: int | None) -> bool:
     return classes is not None and node.get("condition") != "none" and takes_classes(node)
 
 
-def takes_classes(node: DictConfig) -> bool:
+def takes_classes(node: DictConfig | Mapping[str, Any]) -> bool:
     """Return whether the target of the ``model`` group has an argument for the number of classes."""
     return "classes" in inspect.signature(pkgutil.resolve_name(node["_target_"])).parameters
 
 
-def build(node: DictConfig, **supplied: Any) -> Any:
+def build(node: DictConfig | Mapping[str, Any], **supplied: Any) -> Any:
     """Call a group's target with the group's keys, as plain Python values, and with what the run supplies.
 
     Raises:
         Exception: Whatever the target raises, a ``UserError`` of a loader among it, without Hydra's wrapping.
     """
+    if is_own(node):  # its keys are values, in which Hydra would look for targets for longer than it takes to call it
+        keys = _plain(node)
+        return pkgutil.resolve_name(keys.pop("_target_"))(**keys | supplied)
     try:
         return instantiate(node, _convert_="all", **supplied)
     except InstantiationException as error:
         raise error.__cause__ or error from None
+
+
+def _plain(node: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
+    return OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else dict(node)  # type: ignore[return-value]

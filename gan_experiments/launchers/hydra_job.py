@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, run_job
+from hydra.core.utils import JobReturn, JobRuntime, JobStatus, env_override, run_job
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from gan_experiments.configuration.compose import without_hydra
+from gan_experiments.configuration.hydra_internals import hydra_part, shown, to_yaml
+from gan_experiments.configuration.override import listed
 from gan_experiments.sweeps.membership import lost
 from gan_experiments.tracking.sweep_directory import JobDirectory
 
@@ -30,6 +35,42 @@ def run_hydra_job(
         job_subdir_key="hydra.sweep.subdir",
         configure_logging=configure_logging,
     )
+
+
+def begin_job(context: HydraContext, task: TaskFunction, config: DictConfig) -> JobReturn:
+    """Do all that Hydra does before a job's task, but for its logging and working directory, and return its result.
+
+    Args:
+        context: Hydra's.
+        task: What the job does by itself, for the callbacks.
+        config: The job's configuration, Hydra's part and output folder included.
+    """
+    folder, cfg, hydra = Path(config.hydra.runtime.output_dir), without_hydra(config), hydra_part(config)
+    stored = folder / config.hydra.output_subdir
+    stored.mkdir(parents=True, exist_ok=True)
+    overrides = listed(config.hydra.overrides.task)
+    for name, content in (("config", cfg), ("hydra", hydra), ("overrides", config.hydra.overrides.task)):
+        (stored / f"{name}.yaml").write_text(to_yaml(content), encoding="utf-8")
+    job = JobReturn(overrides, cfg, hydra, str(Path.cwd()), JobRuntime.instance().get("name"))
+    with shown(config), env_override(config.hydra.job.env_set):
+        context.callbacks.on_job_start(config=config, task_function=task)
+    return job
+
+
+def end_job(context: HydraContext, job: JobReturn, config: DictConfig, outcome: float | Exception) -> None:
+    """Do all that Hydra does after a job's task.
+
+    Args:
+        context: Hydra's.
+        job: As ``begin_job`` returned it.
+        config: The job's configuration.
+        outcome: What its task returned or raised.
+    """
+    job.return_value = outcome
+    job.status = JobStatus.FAILED if isinstance(outcome, Exception) else JobStatus.COMPLETED
+    with shown(config):
+        context.callbacks.on_job_end(config=config, job_return=job)
+    job.cfg = job.hydra_cfg = None  # a thousand of them are a gigabyte
 
 
 def report_lost_job(context: HydraContext, config: DictConfig, error: Exception) -> JobReturn:

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser import types
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gan_experiments.configuration.compose import without_hydra
-from gan_experiments.configuration.hydra_internals import sweeps_a_grid, to_jobs
+from gan_experiments.configuration.hydra_internals import show, sweeps_a_grid, to_jobs
 from gan_experiments.configuration.override import listed, parse
 from gan_experiments.errors import UserError
 
@@ -67,7 +66,7 @@ def compose(config: DictConfig, jobs: Sequence[Sequence[str]]) -> Iterator[DictC
         run = loader.load_sweep_config(config, list(job))
         with open_dict(run.hydra):
             run.hydra.job.num, run.hydra.job.id = number, str(number)
-        HydraConfig.instance().set_config(run)
+        show(run)
         yield without_hydra(run)
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict
 
+from gan_experiments.configuration.compose import without_hydra
+from gan_experiments.configuration.hydra_internals import shown
 from gan_experiments.configuration.validation import validate
 from gan_experiments.launchers.fused.partition import chunks, structure
 from gan_experiments.sweeps.task import TrainRun
@@ -26,32 +26,42 @@ class ComposedJob:
     """One job of a sweep, composed.
 
     Attributes:
-        config: Its configuration, Hydra's part included.
-        cfg: The task's part, without interpolations; None where it does not resolve.
+        number: Its number in the sweep.
         directory: Its output folder.
         overrides: Of the task.
+        compose: Composes its configuration, Hydra's part included. A thousand jobs are too many to keep them all.
+        plain: The task's part as plain values; None where it does not resolve.
         structure: What it shares with the jobs that may train as one program with it.
+        config: Its configuration, while the job is at work.
         run: The run, while it trains.
         returned: The result for Hydra, once the job has started.
     """
 
-    config: DictConfig
-    cfg: DictConfig | None
+    number: int
     directory: Path
     overrides: list[str]
-    structure: str = ""
+    compose: Callable[[], DictConfig]
+    plain: dict[str, Any] | None
+    structure: str
+    config: DictConfig | None = None
     run: Run | None = None
     returned: JobReturn | None = None
+
+    def open(self) -> DictConfig:
+        """Return its configuration, which is kept from now on until ``close``."""
+        if self.config is None:
+            self.config = self.compose()
+        return self.config
+
+    def close(self) -> None:
+        """Free what the job needs while it is at work."""
+        self.config = self.run = None
 
     @property
     def directory_of_sweep(self) -> Path:
         """The sweep's folder; the job may work in another one."""
-        return Path(self.config.hydra.runtime.cwd, self.config.hydra.sweep.dir)
-
-    @property
-    def number(self) -> int:
-        """Its number in the sweep."""
-        return self.config.hydra.job.num
+        config = self.open()
+        return Path(config.hydra.runtime.cwd, config.hydra.sweep.dir)
 
 
 def compose(
@@ -66,21 +76,37 @@ def compose(
         number: The job's number.
         overrides: The job's own.
     """
-    config = context.config_loader.load_sweep_config(sweep, list(overrides))
-    with open_dict(config):
-        config.hydra.job.id = config.hydra.job.num = number
-    with hydra_config(config):
-        directory = Path(config.hydra.sweep.dir, str(config.hydra.sweep.subdir)).absolute()
-        with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
-            config.hydra.runtime.output_dir = str(directory)
-        of_task: list[str] = OmegaConf.to_container(config.hydra.overrides.task)  # type: ignore[assignment]
-        cfg = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+
+    def load() -> DictConfig:
+        config = context.config_loader.load_sweep_config(sweep, list(overrides))
+        with open_dict(config):
+            config.hydra.job.id = config.hydra.job.num = number
+            folder = Path(config.hydra.sweep.dir, str(config.hydra.sweep.subdir)).absolute()
+            config.hydra.runtime.output_dir = str(folder)
+        return config
+
+    config = load()
+    of_task: list[str] = OmegaConf.to_container(config.hydra.overrides.task)  # type: ignore[assignment]
+    folder, alone = Path(config.hydra.runtime.output_dir), f"job {number}"
+    with shown(config):  # some interpolations ask for the current job
+        cfg = without_hydra(config)
         try:
-            # Some interpolations ask for the current job, of which there are several once a group trains.
-            OmegaConf.resolve(cfg)
+            plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
         except Exception:  # the job reports it when it runs
-            return ComposedJob(config, None, directory, of_task, f"job {number}")
-        return ComposedJob(config, cfg, directory, of_task, _structure(cfg, number, task))
+            return ComposedJob(number, folder, of_task, load, None, alone)
+        return ComposedJob(number, folder, of_task, load, plain, _structure(cfg, plain, task) or alone)
+
+
+def for_the_task(config: DictConfig) -> DictConfig:
+    """Return the task's part of a job's configuration, without interpolations, of which some ask for the current job.
+
+    Args:
+        config: As ``ComposedJob.open`` returns it.
+    """
+    with shown(config):
+        cfg = without_hydra(config)
+        OmegaConf.resolve(cfg)
+        return cfg
 
 
 def groups(jobs: Sequence[ComposedJob], most: int) -> list[Sequence[ComposedJob]]:
@@ -96,24 +122,13 @@ def count(jobs: Sequence[ComposedJob]) -> str:
     return f"{len(jobs)} runs (#{', #'.join(str(job.number) for job in jobs)})"
 
 
-@contextmanager
-def hydra_config(config: DictConfig) -> Iterator[None]:
-    """Let Hydra's configuration be that of one job."""
-    before = HydraConfig.instance().cfg
-    HydraConfig.instance().set_config(config)
-    try:
-        yield
-    finally:
-        HydraConfig.instance().cfg = before
-
-
-def _structure(cfg: DictConfig, number: int, task: TaskFunction) -> str:
-    alone = f"job {number}"
+def _structure(cfg: DictConfig, plain: dict[str, Any], task: TaskFunction) -> str | None:
+    """Return what a job shares with others that may train as one program with it; None for one that runs alone."""
     # Another program's task may do anything.
     if not isinstance(task, TrainRun):
-        return alone
+        return None
     try:
         validate(cfg)
     except Exception:  # the job reports it when it runs
-        return alone
-    return structure(cfg)
+        return None
+    return structure(plain)

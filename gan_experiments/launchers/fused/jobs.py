@@ -6,18 +6,17 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override
+from hydra.core.utils import JobReturn, configure_log, env_override
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from gan_experiments.configuration.hydra_internals import StartOnlyCallbacks
 from gan_experiments.launchers.fused.given_jobs import GivenJobs
-from gan_experiments.launchers.fused.groups import ComposedJob, compose, count, hydra_config
+from gan_experiments.launchers.fused.groups import ComposedJob, compose, count, for_the_task
 from gan_experiments.launchers.fused.memory import free_memory, is_out_of_memory, members_that_fit
 from gan_experiments.launchers.fused.outlook import outlook
 from gan_experiments.launchers.fused.slot_record import SlotRecord
 from gan_experiments.launchers.fused.stack_queue import StackQueue
-from gan_experiments.launchers.hydra_job import run_hydra_job
+from gan_experiments.launchers.hydra_job import begin_job, end_job, run_hydra_job
 from gan_experiments.models.stacking import UnstackableError
 from gan_experiments.runs.run import Run
 from gan_experiments.runs.train import train_runs
@@ -110,12 +109,12 @@ class FusedJobs:
             return
         # 2. The stack has room for all that may come, and as many slots as fit into the memory.
         known = [job for job in map(self.of, source.outlook()) if job.structure == structure]
-        cfgs = [job.cfg for job in known or map(self.of, alike) if job.cfg is not None]
+        plain = [job.plain for job in known or map(self.of, alike) if job.plain is not None]
         most = min(self._most, source.slots, len(known) if all(job.number >= 0 for job in known) else source.slots)
         dataset, device = first.run.dataset, first.run.device
         try:
             with busy("measuring how many runs fit into the memory"):
-                members = outlook(cfgs, dataset)
+                members = outlook(plain, dataset)
                 fit = members_that_fit(members, dataset, device)
         except UnstackableError as why:
             log.info(f"{count([self.of(stint) for stint in alike])} train one after another: {why}")
@@ -162,12 +161,12 @@ class FusedJobs:
         """Set up the job's run, from its checkpoint if it has one; return what is wrong with it, if anything."""
         if job.run is not None:
             return None
-        assert job.cfg is not None
         try:
+            cfg = for_the_task(job.open())
             place = join(job.directory_of_sweep, job.directory, job.overrides)
-            job.cfg.tracking.uri = place.uri
-            job.cfg.train.resume = "auto"
-            run = Run(job.cfg, job.directory, job.overrides, place.name, place.tags, rungs)
+            cfg.tracking.uri = place.uri
+            cfg.train.resume = "auto"
+            run = Run(cfg, job.directory, job.overrides, place.name, place.tags, rungs)
             run.load()
         except Exception as error:
             return error
@@ -175,25 +174,20 @@ class FusedJobs:
         return None
 
     def _run_alone(self, job: ComposedJob) -> None:
-        job.returned = self._call(job, self._context, self._task)
+        config = job.open()
+        try:
+            job.returned = run_hydra_job(self._context, self._task, config)
+        finally:
+            configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+            job.close()
 
     def begin(self, job: ComposedJob) -> None:
         """Do all that Hydra does before a job's task: folder, files, callbacks. A job starts only once."""
         if job.returned is None:
-            begun = HydraContext(self._context.config_loader, StartOnlyCallbacks(self._context.callbacks))
-            job.returned = self._call(job, begun, lambda _: None)
-
-    def _call(self, job: ComposedJob, context: HydraContext, task: TaskFunction) -> JobReturn:
-        try:
-            return run_hydra_job(context, task, job.config)
-        finally:
-            configure_log(job.config.hydra.hydra_logging, job.config.hydra.verbose)
+            job.returned = begin_job(self._context, self._task, job.open())
 
     def end(self, job: ComposedJob, outcome: float | Exception) -> None:
         """Do all that Hydra does after a job's task."""
         assert job.returned is not None
-        failed = isinstance(outcome, Exception)
-        job.returned.return_value = outcome
-        job.returned.status = JobStatus.FAILED if failed else JobStatus.COMPLETED
-        with hydra_config(job.config):
-            self._context.callbacks.on_job_end(config=job.config, job_return=job.returned)
+        end_job(self._context, job.returned, job.open(), outcome)
+        job.close()

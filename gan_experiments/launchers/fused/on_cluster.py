@@ -104,7 +104,7 @@ def _launch(
     launcher.setup(hydra_context=own, task_function=_Group(context, task, sweep, slots, members), config=sweep)
     for part, answer in zip(parts, launcher.launch([_OF_A_GROUP] * len(parts), first), strict=True):
         done = answer.status == JobStatus.COMPLETED
-        lost = [] if done else [report_lost_job(context, job.config, error_of(answer)) for job in part]
+        lost = [] if done else [report_lost_job(context, job.open(), error_of(answer)) for job in part]
         returned = answer.return_value if done else lost
         for job, each in zip(part, returned, strict=True):
             job.returned = each

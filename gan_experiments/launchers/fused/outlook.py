@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, cast
-
-from omegaconf import DictConfig, OmegaConf
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gan_experiments.configuration.instantiate import build, build_networks
 from gan_experiments.configuration.schema import TrainConfig
@@ -16,23 +15,22 @@ from gan_experiments.training.member import Member
 _TERMS = ("objective", "penalty", "augment")
 
 
-def outlook(cfgs: Sequence[DictConfig], dataset: Dataset) -> list[Member]:
+def outlook(configs: Sequence[Mapping[str, Any]], dataset: Dataset) -> list[Member]:
     """Return members like the runs of some configurations, each kind once.
 
     Two pairs of networks stand for those of all: one with the smallest, one with the largest of all settings.
 
     Args:
-        cfgs: At least one, of one structure.
+        configs: At least one, of one structure, as plain values.
         dataset: What they learn.
     """
-    models = [cast("dict[str, Any]", OmegaConf.to_container(cfg.model, resolve=True)) for cfg in cfgs]
     pairs = [
-        build_networks(OmegaConf.create(model), dataset.sample_shape, dataset.classes) for model in extremes(models)
+        build_networks(model, dataset.sample_shape, dataset.classes)
+        for model in extremes([config["model"] for config in configs])
     ]
-    kinds = {OmegaConf.to_yaml(OmegaConf.masked_copy(cfg, ["train", *_TERMS]), resolve=True): cfg for cfg in cfgs}
+    kinds = {json.dumps([config[group] for group in ("train", *_TERMS)]): config for config in configs}
     found = [
-        (cast(TrainConfig, OmegaConf.to_object(cfg.train)), [build(cfg[group]) for group in _TERMS])
-        for cfg in kinds.values()
+        (TrainConfig(**config["train"]), [build(config[group]) for group in _TERMS]) for config in kinds.values()
     ]
     smallest, largest = pairs
     train, terms = found[0]

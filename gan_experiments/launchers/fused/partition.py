@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from math import ceil
 from typing import Any, TypeVar
-
-from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.configuration.part_schemas import schema_of
 from gan_experiments.configuration.schema import fields_of
@@ -50,15 +48,16 @@ _MAY_DIFFER = {
 """Keys in which the members of a stack may differ; they may differ in the seed, too."""
 
 
-def structure(cfg: DictConfig) -> str:
+def structure(plain: Mapping[str, Any]) -> str:
     """Return all that runs must have in common to train as one program, in a form that can be compared.
 
     A model's schema declares what members share of each key: perceptrons agree in depth, not in widths. Custom
     networks must agree in all their settings, because nothing says which of them are shapes, and which numbers.
+
+    Args:
+        plain: The configuration as plain values.
     """
-    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    config.pop("seed", None)
-    config.pop("fused", None)
+    config = {key: value for key, value in plain.items() if key not in ("seed", "fused")}
     for group, names in _MAY_DIFFER.items():
         config[group] = {key: value for key, value in config[group].items() if key not in names}
     config["train"]["ema"] = config["train"]["ema"] is not None

@@ -85,7 +85,7 @@ class StackQueue:
                     check(job.run.member)
                 except UnstackableError:  # it is for the next stack
                     self._misfits.add(stint.number)
-                    job.run = None
+                    job.close()
                     continue
             self._source.took(stint.number)
             self._jobs.begin(job)
@@ -129,5 +129,7 @@ class StackQueue:
         if result is not None:
             self._jobs.end(job, result)
             self._source.ended(number)
-        elif end.status != "PAUSED":
+        elif end.status == "PAUSED":
+            job.close()
+        else:
             self.broken_off.append(job)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import pytest
+from omegaconf import OmegaConf
 
 from gan_experiments.configuration.compose import compose
 from gan_experiments.launchers.fused.partition import chunks, structure
 
 
 def of(*overrides: str) -> str:
-    return structure(compose(overrides))
+    return structure(OmegaConf.to_container(compose(overrides), resolve=True))
 
 
 @pytest.mark.parametrize(
