@@ -1,4 +1,4 @@
-"""What this project takes from Hydra's private modules, but for ``sweep_loader.py``. Look here after an upgrade of it."""
+"""What this project takes from Hydra's private modules, but for ``sweep_loader.py``; an upgrade of it begins here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobRuntime, run_job
 from hydra.types import HydraContext, RunMode, TaskFunction
 from hydra.version import VersionBase
-from omegaconf import Container, DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf._utils import OmegaConfDumper
 
 _ORIGIN = "origin"
@@ -155,19 +155,17 @@ def shown(config: DictConfig) -> Iterator[None]:
         HydraConfig.instance().cfg = before
 
 
-def hydra_part(config: DictConfig) -> DictConfig:
-    """Return Hydra's part of a job's configuration, as Hydra stores it in the job's folder."""
-    return OmegaConf.masked_copy(config, "hydra")
-
-
-def to_yaml(config: Container) -> str:
-    """Return what ``OmegaConf.to_yaml`` does, by libyaml where PyYAML has it, which is ten times as fast."""
-    plain = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
-    return yaml.dump(plain, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=_Dumper)
+def job_files(config: DictConfig) -> dict[str, str]:
+    """Return the files that Hydra stores of a job, as text by name: its part, the task's part, the overrides."""
+    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=False, enum_to_str=True)  # type: ignore[assignment]
+    hydra = plain.pop("hydra")
+    files = {"config.yaml": plain, "hydra.yaml": {"hydra": hydra}, "overrides.yaml": hydra["overrides"]["task"]}
+    style: dict[str, Any] = {"default_flow_style": False, "allow_unicode": True, "sort_keys": False}
+    return {name: yaml.dump(content, Dumper=_Dumper, **style) for name, content in files.items()}
 
 
 class _Dumper(getattr(yaml, "CDumper", yaml.Dumper)):  # type: ignore[misc]
-    """Writes text that looks like a number in quotes, as OmegaConf does."""
+    """Writes as OmegaConf does (text like a number in quotes), by libyaml where it is there."""
 
 
 _Dumper.add_representer(str, OmegaConfDumper.str_representer)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import Field, dataclass, field, fields, is_dataclass
+from functools import cache
 from typing import Any, get_type_hints
 
 from omegaconf import MISSING
@@ -188,6 +189,7 @@ class Config:
     )  # fmt: skip
 
 
+@cache
 def fields_of(schema: type) -> dict[str, tuple[Any, Field[Any]]]:
     """Name of each field of a schema, with its type and its ``dataclasses.Field``."""
     kinds = get_type_hints(schema)

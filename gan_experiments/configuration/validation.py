@@ -20,11 +20,14 @@ def validate(cfg: DictConfig) -> None:
 
     Hydra lets ``+`` add and ``~`` delete keys, and OmegaConf knows types but no ranges; both end here.
 
+    Args:
+        cfg: The configuration of a run; Hydra's own part, ``hydra``, may be in it.
+
     Raises:
         UserError: One line: the key, the value, what is allowed.
     """
     top = fields_of(Config)
-    _check_keys("", cfg, list(top))
+    _check_keys("", cfg, list(top), ignored="hydra")
     for name, (kind, spec) in top.items():
         if "meaning" in spec.metadata:
             _check_value(name, _resolved(cfg, name), kind, spec)
@@ -56,8 +59,8 @@ def _check_group(group: str, cfg: DictConfig) -> None:
             _check_value(f"{group}.{name}", values[name], kind, spec)
 
 
-def _check_keys(prefix: str, node: DictConfig, known: list[str]) -> None:
-    given = [str(key) for key in node]
+def _check_keys(prefix: str, node: DictConfig, known: list[str], ignored: str = "") -> None:
+    given = [str(key) for key in node if key != ignored]
     for name in given:
         if name not in known:
             key = f"{prefix}.{name}".lstrip(".")

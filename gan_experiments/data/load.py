@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,14 +20,13 @@ def load_data(node: DictConfig) -> Dataset:
     Raises:
         UserError: It cannot be had, or a custom loader returns something else.
     """
-    return _load(OmegaConf.to_yaml(node, resolve=True), Path.cwd())
+    return _load(json.dumps(OmegaConf.to_container(node, resolve=True)), Path.cwd())
 
 
 @lru_cache(maxsize=1)
 def _load(node: str, folder: Path) -> Dataset:
     """Load a data set; ``folder`` is the working directory, in which relative paths lie."""
-    config = OmegaConf.create(node)
-    assert isinstance(config, DictConfig)
+    config = OmegaConf.create(json.loads(node))
     apart = set_apart("data", config)
     dataset = build(config)
     if not isinstance(dataset, Dataset):

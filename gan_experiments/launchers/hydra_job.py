@@ -9,8 +9,7 @@ from hydra.core.utils import JobReturn, JobRuntime, JobStatus, env_override, run
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from gan_experiments.configuration.compose import without_hydra
-from gan_experiments.configuration.hydra_internals import hydra_part, shown, to_yaml
+from gan_experiments.configuration.hydra_internals import job_files, shown
 from gan_experiments.configuration.override import listed
 from gan_experiments.sweeps.membership import lost
 from gan_experiments.tracking.sweep_directory import JobDirectory
@@ -45,13 +44,14 @@ def begin_job(context: HydraContext, task: TaskFunction, config: DictConfig) -> 
         task: What the job does by itself, for the callbacks.
         config: The job's configuration, Hydra's part and output folder included.
     """
-    folder, cfg, hydra = Path(config.hydra.runtime.output_dir), without_hydra(config), hydra_part(config)
-    stored = folder / config.hydra.output_subdir
+    stored = Path(config.hydra.runtime.output_dir, config.hydra.output_subdir)
     stored.mkdir(parents=True, exist_ok=True)
-    overrides = listed(config.hydra.overrides.task)
-    for name, content in (("config", cfg), ("hydra", hydra), ("overrides", config.hydra.overrides.task)):
-        (stored / f"{name}.yaml").write_text(to_yaml(content), encoding="utf-8")
-    job = JobReturn(overrides, cfg, hydra, str(Path.cwd()), JobRuntime.instance().get("name"))
+    for name, text in job_files(config).items():
+        (stored / name).write_text(text, encoding="utf-8")
+    # Hydra makes two copies of the configuration here, one for each part.
+    job = JobReturn(
+        listed(config.hydra.overrides.task), config, config, str(Path.cwd()), JobRuntime.instance().get("name")
+    )
     with shown(config), env_override(config.hydra.job.env_set):
         context.callbacks.on_job_start(config=config, task_function=task)
     return job

@@ -9,7 +9,6 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser import types
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from gan_experiments.configuration.compose import without_hydra
 from gan_experiments.configuration.hydra_internals import show, sweeps_a_grid, to_jobs
 from gan_experiments.configuration.override import listed, parse
 from gan_experiments.errors import UserError
@@ -55,7 +54,7 @@ def _typed(override: types.Override) -> str:
 
 
 def compose(config: DictConfig, jobs: Sequence[Sequence[str]]) -> Iterator[DictConfig]:
-    """Yield the configurations of jobs, without their ``hydra`` part, as Hydra's own launcher will compose them.
+    """Yield the configurations of jobs, Hydra's part included, as Hydra's own launcher will compose them.
 
     Args:
         config: The sweep's own, which Hydra gives to ``on_multirun_start``.
@@ -67,7 +66,7 @@ def compose(config: DictConfig, jobs: Sequence[Sequence[str]]) -> Iterator[DictC
         with open_dict(run.hydra):
             run.hydra.job.num, run.hydra.job.id = number, str(number)
         show(run)
-        yield without_hydra(run)
+        yield run
 
 
 def overrides(config: DictConfig) -> list[types.Override]:

@@ -6,10 +6,13 @@ import getpass
 import platform
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from gan_experiments.tracking.mlflow.private_formats import COMMIT, SOURCE_NAME, SOURCE_TYPE, USER
@@ -82,13 +85,17 @@ def _plain(value: Any) -> str:
 
 def origin(overrides: Sequence[str], device: str, run_directory: Path) -> dict[str, str]:
     """Return tags that say what was run, where, and with which versions."""
+    own = {"overrides": " ".join(overrides), "device": device, "run_directory": str(run_directory)}
+    return own | _of_this_process() | commit(Path.cwd())
+
+
+@cache
+def _of_this_process() -> Mapping[str, str]:
+    """Return tags that all runs of this process have."""
     import torch
 
     tags = {
-        "overrides": " ".join(overrides),
-        "device": device,
         "host": socket.gethostname(),
-        "run_directory": str(run_directory),
         "version.python": platform.python_version(),
         "version.cuda": torch.version.cuda or "none",
         USER: user(),
@@ -96,11 +103,9 @@ def origin(overrides: Sequence[str], device: str, run_directory: Path) -> dict[s
         SOURCE_NAME: "gan_experiments.run",
     }
     for package in _PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):  # a source tree on the path
             tags[f"version.{package}"] = version(package)
-        except PackageNotFoundError:  # a source tree on the path
-            continue
-    return tags | commit()
+    return MappingProxyType(tags)
 
 
 def user() -> str:
@@ -111,15 +116,16 @@ def user() -> str:
         return "unknown"
 
 
-def commit() -> dict[str, str]:
-    """Return the commit of the working directory's repository, or else of this package's own."""
-    for folder in (Path.cwd(), Path(__file__).parent):
+@cache
+def commit(working_directory: Path) -> Mapping[str, str]:
+    """Return the commit of a working directory's repository, or else of this package's own; git is asked once."""
+    for folder in (working_directory, Path(__file__).parent):
         commit = _git(folder, "rev-parse", "HEAD")
         if commit:
             changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
             dirty = "unknown" if changes is None else str(bool(changes)).lower()
-            return {COMMIT: commit, "git.dirty": dirty}
-    return {}
+            return MappingProxyType({COMMIT: commit, "git.dirty": dirty})
+    return MappingProxyType({})
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from gan_experiments.configuration.compose import without_hydra
 from gan_experiments.configuration.hydra_internals import shown
 from gan_experiments.configuration.validation import validate
 from gan_experiments.launchers.fused.partition import chunks, structure
@@ -81,6 +80,7 @@ def compose(
         config = context.config_loader.load_sweep_config(sweep, list(overrides))
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number
+        with shown(config), read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
             folder = Path(config.hydra.sweep.dir, str(config.hydra.sweep.subdir)).absolute()
             config.hydra.runtime.output_dir = str(folder)
         return config
@@ -89,24 +89,28 @@ def compose(
     of_task: list[str] = OmegaConf.to_container(config.hydra.overrides.task)  # type: ignore[assignment]
     folder, alone = Path(config.hydra.runtime.output_dir), f"job {number}"
     with shown(config):  # some interpolations ask for the current job
-        cfg = without_hydra(config)
         try:
-            plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+            plain = {str(key): _plain(config[key]) for key in config if key != "hydra"}
         except Exception:  # the job reports it when it runs
             return ComposedJob(number, folder, of_task, load, None, alone)
-        return ComposedJob(number, folder, of_task, load, plain, _structure(cfg, plain, task) or alone)
+        return ComposedJob(number, folder, of_task, load, plain, _structure(config, plain, task) or alone)
 
 
-def for_the_task(config: DictConfig) -> DictConfig:
-    """Return the task's part of a job's configuration, without interpolations, of which some ask for the current job.
+def for_the_task(job: ComposedJob) -> DictConfig:
+    """Return the task's part of a job's configuration, without interpolations: some ask for the current job."""
+    config = job.compose()
+    with shown(config), open_dict(config), read_write(config):
+        for key in [key for key in config if key != "hydra"]:
+            if OmegaConf.is_interpolation(config, key):
+                config[key] = config[key]
+            elif "${" in str(_plain(config[key], resolve=False)):  # to look costs a tenth of resolving
+                OmegaConf.resolve(config[key])
+        del config["hydra"]
+    return config
 
-    Args:
-        config: As ``ComposedJob.open`` returns it.
-    """
-    with shown(config):
-        cfg = without_hydra(config)
-        OmegaConf.resolve(cfg)
-        return cfg
+
+def _plain(node: Any, resolve: bool = True) -> Any:
+    return OmegaConf.to_container(node, resolve=resolve) if OmegaConf.is_config(node) else node
 
 
 def groups(jobs: Sequence[ComposedJob], most: int) -> list[Sequence[ComposedJob]]:

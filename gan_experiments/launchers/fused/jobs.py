@@ -162,7 +162,7 @@ class FusedJobs:
         if job.run is not None:
             return None
         try:
-            cfg = for_the_task(job.open())
+            cfg = for_the_task(job)
             place = join(job.directory_of_sweep, job.directory, job.overrides)
             cfg.tracking.uri = place.uri
             cfg.train.resume = "auto"
