@@ -30,17 +30,22 @@ class Adam(Optimizer):
         """Return the names of both moments."""
         return "exp_avg", "exp_avg_sq"
 
-    def update_member(
-        self, parameters: Tensor, gradient: Tensor, state: dict[str, Tensor], step: Tensor, rates: Rates[float]
+    def update_members(
+        self,
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        state: dict[str, list[Tensor]],
+        steps: list[Tensor],
+        rates: Rates[float],
     ) -> None:
-        """Update one member by torch's fused kernel, without the bookkeeping of ``torch.optim.Adam``."""
+        """Update members by torch's fused kernel, without the bookkeeping of ``torch.optim.Adam``."""
         adam(
-            [parameters],
-            [gradient],
-            [state["exp_avg"]],
-            [state["exp_avg_sq"]],
+            parameters,
+            gradients,
+            state["exp_avg"],
+            state["exp_avg_sq"],
             [],
-            [step],
+            steps,
             fused=True,
             decoupled_weight_decay=self.decoupled,
             amsgrad=False,

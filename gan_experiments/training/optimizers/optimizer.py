@@ -53,8 +53,8 @@ class Optimizer(ABC):
     The arithmetic has two forms. Torch's fused functions take Python numbers (at most the learning rate may be a
     tensor, one a call), which a CUDA graph would freeze. So ``update_all`` updates ``[K, P]`` by ordinary
     operations over all members, with settings ``[K, 1]`` broadcast. On a CPU nothing is captured, a number is read
-    at no cost, and a pass over a member's tensors in one kernel is what counts: there ``update_member`` hands each
-    member to torch's own function, fused where torch has that.
+    at no cost, and a pass over a member's tensors in one kernel is what counts: there ``update_members``
+    hands members of equal settings to torch's own function, fused where torch has that.
 
     Args:
         parameters: What is updated, float32 ``[K, P]``.
@@ -83,10 +83,8 @@ class Optimizer(ABC):
         # A stack in which no member has weight decay does not compute it.
         self.decays = any(member.weight_decay for member in (*rates, *later))
         self._on_cpu = device.type == "cpu"
-        self._members = [
-            (parameters[k], {name: tensor[k] for name, tensor in self.state.items()}, self.step[k])
-            for k in range(len(rates))
-        ]
+        self._parameters, self._steps = [*parameters], [*self.step]
+        self._state = {name: [*tensor] for name, tensor in self.state.items()}
 
     @staticmethod
     @abstractmethod
@@ -94,17 +92,22 @@ class Optimizer(ABC):
         """Return torch's names of the tensors that updates with these settings keep."""
 
     @abstractmethod
-    def update_member(
-        self, parameters: Tensor, gradient: Tensor, state: dict[str, Tensor], step: Tensor, rates: Rates[float]
+    def update_members(
+        self,
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        state: dict[str, list[Tensor]],
+        steps: list[Tensor],
+        rates: Rates[float],
     ) -> None:
-        """Update one member in place, its counter included.
+        """Update members that have the same settings in place, their counters included.
 
         Args:
-            parameters: float32 ``[P]``.
-            gradient: float32 ``[P]``.
-            state: By name, float32 ``[P]`` each.
-            step: Number of updates before this one, float32, a scalar.
-            rates: The member's settings.
+            parameters: Of each, float32 ``[P]``.
+            gradients: Of each, float32 ``[P]``.
+            state: By name, of each float32 ``[P]``.
+            steps: Of each the number of updates before this one, float32, a scalar.
+            rates: Their settings.
         """
 
     @abstractmethod
@@ -121,8 +124,15 @@ class Optimizer(ABC):
     def update(self, gradient: Tensor) -> None:
         """Update every member once, by a gradient of the parameters' shape."""
         if self._on_cpu:
-            for member, part, rates in zip(self._members, gradient, self.rates.tolist(), strict=True):
-                self.update_member(member[0], part, *member[1:], Rates(*rates))
+            alike: dict[tuple[float, ...], list[int]] = {}
+            for k, rates in enumerate(self.rates.tolist()):
+                alike.setdefault(tuple(rates), []).append(k)
+            parts = [*gradient]
+            for rates, members in alike.items():
+                state = {name: [of_each[k] for k in members] for name, of_each in self._state.items()}
+                mine = ([of_each[k] for k in members] for of_each in (self._parameters, parts, self._steps))
+                parameters, gradients, steps = mine
+                self.update_members(parameters, gradients, state, steps, Rates(*rates))
         else:
             self.step.add_(1)
             self.update_all(gradient, self.step[:, None], Rates(*self.rates.split(1, -1)))

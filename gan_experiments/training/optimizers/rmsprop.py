@@ -28,17 +28,22 @@ class RMSprop(Optimizer):
         """Return the names of the mean square and, where a member has momentum, of the last update."""
         return ("square_avg", "momentum_buffer") if any(member.momentum for member in rates) else ("square_avg",)
 
-    def update_member(
-        self, parameters: Tensor, gradient: Tensor, state: dict[str, Tensor], step: Tensor, rates: Rates[float]
+    def update_members(
+        self,
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        state: dict[str, list[Tensor]],
+        steps: list[Tensor],
+        rates: Rates[float],
     ) -> None:
-        """Update one member by torch's function; torch has no fused kernel for it."""
+        """Update members by torch's function; torch has no fused kernel for it."""
         rmsprop(
-            [parameters],
-            [gradient],
-            [state["square_avg"]],
+            parameters,
+            gradients,
+            state["square_avg"],
             [],
-            [state["momentum_buffer"]] if rates.momentum else [],
-            [step],
+            state["momentum_buffer"] if rates.momentum else [],
+            steps,
             foreach=False,
             lr=rates.lr,
             alpha=ALPHA,

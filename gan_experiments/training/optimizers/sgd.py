@@ -25,15 +25,21 @@ class SGD(Optimizer):
         """Return the name of the last update, where a member has momentum."""
         return ("momentum_buffer",) if any(member.momentum for member in rates) else ()
 
-    def update_member(
-        self, parameters: Tensor, gradient: Tensor, state: dict[str, Tensor], step: Tensor, rates: Rates[float]
+    def update_members(
+        self,
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        state: dict[str, list[Tensor]],
+        steps: list[Tensor],
+        rates: Rates[float],
     ) -> None:
-        """Update one member by torch's fused kernel."""
-        step.add_(1)
+        """Update members by torch's fused kernel."""
+        for step in steps:
+            step.add_(1)
         sgd(
-            [parameters],
-            [gradient],
-            [state.get("momentum_buffer")],
+            parameters,
+            gradients,
+            [*state.get("momentum_buffer", [None] * len(parameters))],
             fused=True,
             weight_decay=rates.weight_decay,
             momentum=rates.momentum,
