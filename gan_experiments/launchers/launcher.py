@@ -6,12 +6,12 @@ Hydra loads this file at every start of every program, so it imports nothing tha
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from hydra.core.utils import JobReturn, configure_log, setup_globals
+from hydra.core.utils import JobReturn, configure_log, filter_overrides, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -20,6 +20,9 @@ from gan_experiments.tracking.terminal import busy
 
 if TYPE_CHECKING:
     from gan_experiments.sweeps.source import Source
+
+_NAMED = 20
+"""Jobs of which a line is printed at most, when a sweep begins."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,18 @@ class Choice:
     def key(self, name: str) -> str:
         """Return the dotted name of one of its settings."""
         return f"{self.group.replace('/', '.')}.{name}"
+
+
+def jobs_in_words(jobs: Sequence[tuple[int, Sequence[str]]]) -> Iterator[str]:
+    """Yield a line for each job, as Hydra's own launcher logs them; of many for the first ones.
+
+    Args:
+        jobs: Number and overrides of each.
+    """
+    for number, overrides in jobs[:_NAMED]:
+        yield f"\t#{number} : {' '.join(filter_overrides(overrides))}"
+    if len(jobs) > _NAMED:
+        yield f"\t… and {len(jobs) - _NAMED} more, to #{jobs[-1][0]}"
 
 
 class SweepLauncher(Launcher):

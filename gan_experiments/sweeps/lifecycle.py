@@ -9,12 +9,9 @@ import signal
 import sys
 import time
 import traceback
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from types import FrameType
-from typing import Any
 
 import filelock
 from hydra.core.utils import JobReturn
@@ -22,15 +19,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.configuration import command_line
 from gan_experiments.configuration.hydra_internals import error_of
-from gan_experiments.configuration.override import listed
 from gan_experiments.errors import UserError
 from gan_experiments.sweeps import plan
+from gan_experiments.sweeps.description import describe, how_it_searches
 from gan_experiments.sweeps.mlflow_summary import deliver
-from gan_experiments.sweeps.search.plan import first_jobs, has_pruner, is_optuna, is_pruned_grid, space
+from gan_experiments.sweeps.search.plan import first_jobs
 from gan_experiments.tracking.destination import check_uri, tracker_of, unused
 from gan_experiments.tracking.hyperlink import clickable
 from gan_experiments.tracking.moved import settle_sweep
-from gan_experiments.tracking.naming import shortest
 from gan_experiments.tracking.run_directory import write_json
 from gan_experiments.tracking.run_log import note
 from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
@@ -73,7 +69,7 @@ def start(config: DictConfig, resume: bool, has_slots: bool = False) -> None:
     jobs = first_jobs(config)
     first = next(iter(plan.compose(config, jobs[:1])))
     uri = None if first.tracking.uri is None else check_uri(first.tracking.uri)
-    chosen = {} if known else _search(config, jobs, has_slots)
+    chosen = {} if known else how_it_searches(config, jobs, has_slots)
     sys.stderr.writelines(unused(uri))
 
     # 3. Claim the folder.
@@ -92,7 +88,7 @@ def start(config: DictConfig, resume: bool, has_slots: bool = False) -> None:
     elif begun != directory.begun:
         shutil.copy(begun, directory.begun)
     if not known:
-        directory.create(_describe(config, varied, jobs, uri, first.tracking.experiment) | chosen)
+        directory.create(describe(config, varied, jobs, uri, first.tracking) | chosen)
         directory.remember(directory=str(directory.path))
     else:
         settle_sweep(directory)
@@ -228,47 +224,3 @@ def _compare(directory: SweepDirectory) -> str:
 
 def _resume_command(directory: SweepDirectory) -> str:
     return f"python -m gan_experiments.run -m {shlex.quote(f'sweep.resume={directory.path}')}"
-
-
-def _describe(
-    config: DictConfig, varied: dict[str, str], jobs: list[list[str]], uri: str | None, experiment: str
-) -> dict[str, Any]:
-    """Return sweep.json of a new sweep."""
-    now = datetime.now()
-    subject = " x ".join(shortest(list(varied))) or "sweep"
-    sources = config.hydra.runtime.config_sources
-    return {
-        # Two sweeps of the same kind may start in the same second, and each must be found by its name.
-        "name": f"{subject} {now:%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000:03d}",
-        "nonce": uuid.uuid4().hex,
-        "experiment": experiment,
-        "uri": uri,
-        "run_id": None,
-        "started": round(now.timestamp() * 1000),
-        "varied": varied,
-        "jobs": None if plan.is_search(config) else jobs,
-        "overrides": {kind: listed(config.hydra.overrides[kind]) for kind in ("hydra", "task")},
-        "config_dir": next((source.path for source in sources if source.provider == "command-line"), None),
-    }
-
-
-def _search(config: DictConfig, jobs: list[list[str]], has_slots: bool) -> dict[str, Any]:
-    """Return what a search is judged by, and how a sweep prunes; None for what it does not do."""
-    if not is_optuna(config) and not is_pruned_grid(config):
-        return {"search": None}
-    from gan_experiments.reports.goals import directions
-    from gan_experiments.sweeps.search import grid, pruning
-    from gan_experiments.sweeps.search.judging import goals_for
-
-    goals, found = goals_for(config, jobs), {}
-    if is_optuna(config):
-        places = min(config.hydra.sweeper.n_jobs, pruning.places(config, len(space(config).seeds)))
-        found["search"] = {"metrics": list(goals), "directions": directions(goals)}
-        if has_slots:
-            found["search"]["places"] = places
-    else:
-        places = pruning.places(config, max(map(len, grid.seeds_of(jobs))))
-        found["search"] = None
-    if has_pruner(config):
-        found["pruning"] = pruning.as_json(pruning.describe(config, jobs, goals, places))
-    return found

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
+from omegaconf import DictConfig
 
 from gan_experiments.configuration.override import read
 from gan_experiments.errors import UserError
@@ -31,13 +32,20 @@ class SweepMembership:
         name: The run's name: what varies in the sweep, with this run's values; None where nothing does.
         tags: MLflow tags by which the run is found with its sweep.
         uri: Where the sweep is recorded, or None.
+        pictures: Which of its pictures are drawn unasked: ``all`` or ``last``.
         result: What the run returned, if it has finished before: then it is not run again.
     """
 
     name: str | None
     tags: dict[str, str]
     uri: str | None
+    pictures: str
     result: float | None
+
+    def settle(self, cfg: DictConfig) -> None:
+        """Let a job's configuration say what holds for all runs of the sweep, whatever the environment of the job."""
+        cfg.tracking.uri, cfg.tracking.pictures = self.uri, self.pictures
+        cfg.train.resume = "auto"  # a queue may start a job again, and a sweep may be resumed
 
 
 def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> SweepMembership:
@@ -76,7 +84,8 @@ def join(sweep_dir: str | Path, run_dir: Path, overrides: Sequence[str]) -> Swee
         if uri is not None and not run.is_delivered(uri):
             deliver([run])
     name = run_name([each.text for each in varied], otherwise="") or None
-    return SweepMembership(name, tags, sweep["uri"], result(run) if finished else None)
+    pictures = sweep.get("pictures", "all")
+    return SweepMembership(name, tags, sweep["uri"], pictures, result(run) if finished else None)
 
 
 def wait(run: JobDirectory) -> None:

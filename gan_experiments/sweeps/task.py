@@ -67,8 +67,7 @@ class TrainRun:
         place = join(Path(hydra.runtime.cwd, hydra.sweep.dir), folder, overrides)
         if place.result is not None:
             return place.result
-        cfg.tracking.uri = place.uri  # a sweep is recorded in one place, whatever the environment of its jobs
-        cfg.train.resume = "auto"  # a queue may start a job again, and a sweep may be resumed
+        place.settle(cfg)
         return train_run(Run(cfg, folder, overrides, place.name, place.tags))
 
 

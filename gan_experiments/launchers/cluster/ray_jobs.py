@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
-from hydra.core.utils import JobReturn, filter_overrides
+from hydra.core.utils import JobReturn
 from ray import exceptions
 
 from gan_experiments.errors import UserError
 from gan_experiments.launchers.cluster.job import ClusterJob
+from gan_experiments.launchers.launcher import jobs_in_words
 from gan_experiments.tracking.terminal import say
 
 # Hydra's configuration only shows its own loggers to the user.
@@ -35,8 +36,8 @@ def run(jobs: Sequence[ClusterJob], init: Mapping[str, Any], remote: Mapping[str
     Raises:
         UserError: Ray does not take the arguments or the jobs.
     """
-    for job in jobs:
-        log.info(f"\t#{job.number} : {' '.join(filter_overrides(job.overrides))}")
+    for line in jobs_in_words([(job.number, job.overrides) for job in jobs]):
+        log.info(line)
     with _ray(init):
         if init.get("address") == "local":
             _check_room(remote)

@@ -13,12 +13,13 @@ from typing import Any
 
 import psutil
 import submitit
-from hydra.core.utils import JobReturn, filter_overrides
+from hydra.core.utils import JobReturn
 from submitit.core.utils import FailedJobError, UncompletedJobError
 
 from gan_experiments.errors import UserError
 from gan_experiments.launchers.cluster import slurm
 from gan_experiments.launchers.cluster.submitit_job import SubmititJob
+from gan_experiments.launchers.launcher import jobs_in_words
 from gan_experiments.tracking.terminal import busy, say
 
 # Hydra's configuration only shows its own loggers to the user.
@@ -45,8 +46,8 @@ def run(jobs: Sequence[SubmititJob], cluster: str, parameters: dict[str, Any]) -
         UserError: SLURM does not take the jobs.
     """
     executor = _executor(cluster, dict(parameters))
-    for job in jobs:
-        log.info(f"\t#{job.number} : {' '.join(filter_overrides(job.overrides))}")
+    for line in jobs_in_words([(job.number, job.overrides) for job in jobs]):
+        log.info(line)
     with _without_ctrl_c():
         try:
             submitted = executor.submit_array(jobs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,8 +123,17 @@ def groups(jobs: Sequence[ComposedJob], most: int) -> list[Sequence[ComposedJob]
 
 
 def count(jobs: Sequence[ComposedJob]) -> str:
-    """Say how many jobs, and which."""
-    return f"{len(jobs)} runs (#{', #'.join(str(job.number) for job in jobs)})"
+    """Say how many jobs, and which: ``5 runs (#0 to #3, #7)``."""
+    return f"{len(jobs)} runs ({numbers(jobs)})"
+
+
+def numbers(jobs: Sequence[ComposedJob]) -> str:
+    """Say which jobs: ``#0 to #3, #7``."""
+    in_turn = sorted(job.number for job in jobs)
+    # Numbers that follow each other are equally far from their places in the list.
+    parts = [[in_turn[i] for i in same] for _, same in groupby(range(len(in_turn)), lambda i: in_turn[i] - i)]
+    spans = [[f"#{part[0]} to #{part[-1]}"] if len(part) > 2 else [f"#{number}" for number in part] for part in parts]
+    return ", ".join(chain.from_iterable(spans))
 
 
 def _structure(cfg: DictConfig, plain: dict[str, Any], task: TaskFunction) -> str | None:

@@ -153,6 +153,8 @@ class FusedJobs:
                 f"{slots} runs were too many for the memory; they continue in {self._slots[structure]} slots,"
                 " each from its own checkpoint"
             )
+        finally:
+            self._record.write()
         free_memory()
         for job in queue.broken_off:
             source.returned(job.number)
@@ -164,8 +166,7 @@ class FusedJobs:
         try:
             cfg = for_the_task(job)
             place = join(job.directory_of_sweep, job.directory, job.overrides)
-            cfg.tracking.uri = place.uri
-            cfg.train.resume = "auto"
+            place.settle(cfg)
             run = Run(cfg, job.directory, job.overrides, place.name, place.tags, rungs)
             run.load()
         except Exception as error:

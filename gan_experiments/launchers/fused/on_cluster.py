@@ -13,7 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from gan_experiments.configuration.hydra_internals import Callbacks, error_of
-from gan_experiments.launchers.fused.groups import ComposedJob, compose, groups
+from gan_experiments.launchers.fused.groups import ComposedJob, compose, groups, numbers
 from gan_experiments.launchers.hydra_job import report_lost_job
 from gan_experiments.tracking.run_outcome import outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory
@@ -97,7 +97,7 @@ def _launch(
     )  # so that no number comes again in the sweeper's next batch
     members: dict[int, Members] = {}
     for number, part in enumerate(parts, first):
-        log.info(f"\tjob {number}: runs #{', #'.join(str(job.number) for job in part)}")
+        log.info(f"\tjob {number}: runs {numbers(part)}")
         members[number] = [(job.number, overrides[job.number]) for job in part]
     # The sweep's callbacks hear of its runs, not of their groups.
     own = HydraContext(context.config_loader, Callbacks())

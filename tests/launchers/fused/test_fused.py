@@ -119,7 +119,7 @@ def test_each_is_a_run_of_its_own_in_mlflow(both: tuple[Path, Ended]) -> None:
 def test_a_person_sees_the_group(both: tuple[Path, Ended]) -> None:
     _, ended = both
     told = "\n".join(ended.out)
-    assert "training 8 runs (#0, #1, #2, #3, #4, #5, #6, #7) as one" in told
+    assert "training 8 runs (#0 to #7) as one" in told
     assert told.count("\nrun       ") == 8
     progress = next(line for line in ended.err if line.startswith("8/8 slots"))
     assert re.search(r"\d:\d\d left, .*\d+ steps/s, \d+ member-steps/s", progress)

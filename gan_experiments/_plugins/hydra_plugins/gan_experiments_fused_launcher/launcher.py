@@ -9,10 +9,10 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hydra.core.utils import JobReturn, filter_overrides
+from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 
-from gan_experiments.launchers.launcher import SweepLauncher
+from gan_experiments.launchers.launcher import SweepLauncher, jobs_in_words
 from gan_experiments.tracking.terminal import busy
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class FusedLauncher(SweepLauncher):
     def run(self, jobs: Sequence[tuple[int, list[str]]]) -> Sequence[JobReturn]:
         """Run jobs, together where possible; return what each returned, in their order."""
         log.info(f"Launching {len(jobs)} jobs, together where possible")
-        for number, overrides in jobs:
-            log.info(f"\t#{number} : {' '.join(filter_overrides(overrides))}")
+        for line in jobs_in_words(jobs):
+            log.info(line)
         if self._through is not None:
             from gan_experiments.launchers.fused import on_cluster
 
