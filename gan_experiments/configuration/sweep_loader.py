@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class SweepLoader(ConfigLoaderImpl):
 
     def __init__(self, search_path: ConfigSearchPath) -> None:
         super().__init__(search_path)
-        self._composed: dict[tuple[str, ...], bytes] = {}
+        self._templates: dict[tuple[str, ...], bytes] = {}
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         """Compose a job.
@@ -38,28 +39,39 @@ class SweepLoader(ConfigLoaderImpl):
             sweep_overrides: The job's overrides.
         """
         parsed = [_parsed(line) for line in sweep_overrides]
-        values = [override for override in parsed if self._is_value(override, master_config)]
-        if any(override.is_sweep_override() for override in values):
+        if any(override.is_sweep_override() for override in parsed):
             return super().load_sweep_config(master_config, sweep_overrides)  # it says what is wrong
-        options = [str(override.input_line) for override in parsed if override not in values]
-        kept = (*map(str, master_config.hydra.overrides.hydra), *options)
-        if kept not in self._composed:
+        varied = self._varied(parsed, master_config)
+        shared = [str(override.input_line) for override in parsed if override not in varied]
+        kept = (*map(str, master_config.hydra.overrides.hydra), *shared)
+        if kept not in self._templates:
+            template = super().load_sweep_config(master_config, shared)
+            template.hydra.overrides.task = [each.input_line for each in parsed if not each.is_hydra_override()]
             # Reading it back takes a quarter of the time of a deep copy.
-            self._composed[kept] = pickle.dumps(super().load_sweep_config(master_config, options))
-        config: DictConfig = pickle.loads(self._composed[kept])
+            self._templates[kept] = pickle.dumps(template)
+        config: DictConfig = pickle.loads(self._templates[kept])
         try:
-            apply_to(config, values)
+            apply_to(config, varied)
         except Exception:
             return super().load_sweep_config(master_config, sweep_overrides)
-        of_task = [override for override in parsed if not override.is_hydra_override()]
-        config.hydra.overrides.task = [override.input_line for override in of_task]
-        config.hydra.runtime.cwd = str(Path.cwd())
-        style = config.hydra.job.config.override_dirname
-        config.hydra.job.override_dirname = get_overrides_dirname(
-            of_task, kv_sep=style.kv_sep, item_sep=style.item_sep, exclude_keys=style.exclude_keys
-        )
+        self._describe(config, [override for override in parsed if not override.is_hydra_override()])
         OmegaConf.copy_cache(master_config, config)
         return config
+
+    def _varied(self, parsed: Sequence[Override], master: DictConfig) -> list[Override]:
+        """Return the overrides of a job that set values in which it may differ from others of its sweep.
+
+        They can be applied last, unless another one is of the same key or of a part of it.
+        """
+        typed = frozenset(map(str, master.hydra.overrides.task))
+        values = [override for override in parsed if self._is_value(override, master)]
+        varied = [override for override in values if override.input_line not in typed]
+        keys = [f"{override.key_or_group}." for override in varied]
+        for override in values:
+            key = f"{override.key_or_group}."
+            if override not in varied and any(key.startswith(other) or other.startswith(key) for other in keys):
+                return values
+        return varied
 
     def _is_value(self, override: Override, config: DictConfig) -> bool:
         """Return whether an override sets a value of the run, rather than to choose an option or to direct Hydra."""
@@ -67,6 +79,19 @@ class SweepLoader(ConfigLoaderImpl):
         if override.package is not None or override.is_hydra_override() or "/" in key:
             return False
         return "." in key or (not OmegaConf.is_config(config.get(key)) and not self.repository.group_exists(key))
+
+    @staticmethod
+    def _describe(config: DictConfig, overrides: Sequence[Override]) -> None:
+        """Write down in Hydra's part which overrides a job has, where those of its template differ."""
+        hydra = config.hydra
+        for place, (known, override) in enumerate(zip(hydra.overrides.task, overrides, strict=True)):
+            if known != override.input_line:
+                hydra.overrides.task[place] = override.input_line
+        hydra.runtime.cwd = str(Path.cwd())
+        style = hydra.job.config.override_dirname
+        hydra.job.override_dirname = get_overrides_dirname(
+            list(overrides), kv_sep=style.kv_sep, item_sep=style.item_sep, exclude_keys=style.exclude_keys
+        )
 
 
 @lru_cache(4096)

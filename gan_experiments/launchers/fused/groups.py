@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import pickle
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
@@ -29,7 +30,7 @@ class ComposedJob:
         number: Its number in the sweep.
         directory: Its output folder.
         overrides: Of the task.
-        compose: Composes its configuration, Hydra's part included. A thousand jobs are too many to keep them all.
+        composed: Its configuration, Hydra's part included, pickled: a thousand of them are a gigabyte otherwise.
         plain: The task's part as plain values; None where it does not resolve.
         structure: What it shares with the jobs that may train as one program with it.
         config: Its configuration, while the job is at work.
@@ -40,7 +41,7 @@ class ComposedJob:
     number: int
     directory: Path
     overrides: list[str]
-    compose: Callable[[], DictConfig]
+    composed: bytes
     plain: dict[str, Any] | None
     structure: str
     config: DictConfig | None = None
@@ -50,7 +51,7 @@ class ComposedJob:
     def open(self) -> DictConfig:
         """Return its configuration, which is kept from now on until ``close``."""
         if self.config is None:
-            self.config = self.compose()
+            self.config = pickle.loads(self.composed)
         return self.config
 
     def close(self) -> None:
@@ -76,30 +77,26 @@ def compose(
         number: The job's number.
         overrides: The job's own.
     """
-
-    def load() -> DictConfig:
-        config = context.config_loader.load_sweep_config(sweep, list(overrides))
-        with open_dict(config):
-            config.hydra.job.id = config.hydra.job.num = number
-        with shown(config), read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
-            folder = Path(config.hydra.sweep.dir, str(config.hydra.sweep.subdir)).absolute()
-            config.hydra.runtime.output_dir = str(folder)
-        return config
-
-    config = load()
+    config = context.config_loader.load_sweep_config(sweep, list(overrides))
+    with open_dict(config):
+        config.hydra.job.id = config.hydra.job.num = number
+    with shown(config), read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
+        folder = Path(config.hydra.sweep.dir, str(config.hydra.sweep.subdir)).absolute()
+        config.hydra.runtime.output_dir = str(folder)
+    composed = pickle.dumps(config)
     of_task: list[str] = OmegaConf.to_container(config.hydra.overrides.task)  # type: ignore[assignment]
-    folder, alone = Path(config.hydra.runtime.output_dir), f"job {number}"
+    alone = f"job {number}"
     with shown(config):  # some interpolations ask for the current job
         try:
             plain = {str(key): _plain(config[key]) for key in config if key != "hydra"}
         except Exception:  # the job reports it when it runs
-            return ComposedJob(number, folder, of_task, load, None, alone)
-        return ComposedJob(number, folder, of_task, load, plain, _structure(config, plain, task) or alone)
+            return ComposedJob(number, folder, of_task, composed, None, alone)
+        return ComposedJob(number, folder, of_task, composed, plain, _structure(config, plain, task) or alone)
 
 
 def for_the_task(job: ComposedJob) -> DictConfig:
     """Return the task's part of a job's configuration, without interpolations: some ask for the current job."""
-    config = job.compose()
+    config: DictConfig = pickle.loads(job.composed)
     with shown(config), open_dict(config), read_write(config):
         for key in [key for key in config if key != "hydra"]:
             if OmegaConf.is_interpolation(config, key):
