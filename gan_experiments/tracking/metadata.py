@@ -86,7 +86,7 @@ def _plain(value: Any) -> str:
 def origin(overrides: Sequence[str], device: str, run_directory: Path) -> dict[str, str]:
     """Return tags that say what was run, where, and with which versions."""
     own = {"overrides": " ".join(overrides), "device": device, "run_directory": str(run_directory)}
-    return own | _of_this_process() | commit(Path.cwd())
+    return own | _of_this_process() | commit()
 
 
 @cache
@@ -116,9 +116,13 @@ def user() -> str:
         return "unknown"
 
 
+def commit() -> Mapping[str, str]:
+    """Return the commit of the working directory's repository, or else of this package's own."""
+    return _commit(Path.cwd())
+
+
 @cache
-def commit(working_directory: Path) -> Mapping[str, str]:
-    """Return the commit of a working directory's repository, or else of this package's own; git is asked once."""
+def _commit(working_directory: Path) -> Mapping[str, str]:
     for folder in (working_directory, Path(__file__).parent):
         commit = _git(folder, "rev-parse", "HEAD")
         if commit:
