@@ -6,14 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from gan_experiments.reports.factors import Factor, Setting
+from gan_experiments.reports.factors import Factor
 from gan_experiments.reports.group import Group
 from gan_experiments.tracking.naming import plain
 
-_POINTS = 160
-"""Points along a curve of losses."""
 _GOOD, _MIDDLE, _BAD = (20, 160, 143), (184, 155, 46), (209, 73, 91)
 """From good to bad; legible on light pages and on dark ones."""
 _LEVELS = 8
@@ -60,28 +56,45 @@ class RankingRow:
 
 
 @dataclass(frozen=True)
+class RankingBand:
+    """Settings without a row of their own: how many, from the lowest mean to the highest, and every mean."""
+
+    count: int
+    span: tuple[float, float]
+    means: Sequence[float]
+
+
+@dataclass(frozen=True)
 class RankingChart:
     """The settings' values, the best first, and what real data have."""
 
     rows: Sequence[RankingRow]
+    band: RankingBand | None
     ticks: Sequence[Tick]
     real: float | None
 
 
-def ranking(group: Group) -> RankingChart:
-    """Place means with confidence intervals, each seed's value, and real data's."""
+def ranking(group: Group, most: int | None = None) -> RankingChart:
+    """Place means with confidence intervals, each seed's value, and real data's.
+
+    Args:
+        group: The ranked settings.
+        most: Rows at most; settings that follow lie in one band.
+    """
     spans = [(place.mean - (place.margin or 0), place.mean + (place.margin or 0)) for place in group.ranked]
     values = [*(value for place in group.ranked for value in place.values), *(end for span in spans for end in span)]
     values += [] if group.floor is None else [group.floor]
     room = 0.02 * ((max(values) - min(values)) or 1.0)
     axis = Axis(min(values) - room, max(values) + room)
     rows = []
-    for place, (low, high) in zip(group.ranked, spans, strict=True):
+    for place, (low, high) in zip(group.ranked[:most], spans, strict=False):
         interval = None if place.margin is None else (axis.place(low), axis.place(high))
         text = f"{place.mean:.4g}" + ("" if place.margin is None else f", {low:.4g} to {high:.4g}")
         seeds = [axis.place(value) for value in place.values]
         rows.append(RankingRow(place.setting.label, axis.place(place.mean), interval, seeds, text))
-    return RankingChart(rows, axis.ticks(), None if group.floor is None else axis.place(group.floor))
+    others = sorted(axis.place(place.mean) for place in group.ranked[len(rows) :])
+    band = RankingBand(len(others), (others[0], others[-1]), others) if others else None
+    return RankingChart(rows, band, axis.ticks(), None if group.floor is None else axis.place(group.floor))
 
 
 @dataclass(frozen=True)
@@ -104,14 +117,20 @@ class Line:
 
 @dataclass(frozen=True)
 class ParallelChart:
-    """Each run as a line, through the values of its factors to the metric."""
+    """Each run as a line, through the values of its factors to the metric; ``others`` is one path without colours."""
 
     dimensions: Sequence[Dimension]
     lines: Sequence[Line]
+    others: str
 
 
-def parallel(group: Group) -> ParallelChart:
-    """Place each ranked run as a line, the worst first, so that the best lies on top."""
+def parallel(group: Group, most: int | None = None) -> ParallelChart:
+    """Place each ranked run as a line, the worst first, so that the best lies on top.
+
+    Args:
+        group: The ranked runs.
+        most: Lines in colour at most; those of runs that follow are one path.
+    """
     runs = [(run, value) for place in group.ranked for run, value in zip(place.runs, place.values, strict=True)]
     values = [value for _, value in runs]
     columns, ticks = [], []
@@ -125,13 +144,16 @@ def parallel(group: Group) -> ParallelChart:
     places = [round(100 * index / (len(columns) - 1), 3) for index in range(len(columns))]
     labels = [*(factor.label for factor in group.factors), f"{group.metric_in_words} ({group.metric.direction})"]
     dimensions = [Dimension(*each) for each in zip(places, labels, ticks, strict=True)]
-    lines = []
-    for index, (run, value) in reversed(list(enumerate(runs))):
-        points = " ".join(f"{x:g},{100 - column[index]:g}" for x, column in zip(places, columns, strict=True))
+    lines: list[Line] = []
+    ways = [
+        " ".join(f"{x:g},{100 - column[index]:g}" for x, column in zip(places, columns, strict=True))
+        for index in range(len(runs))
+    ]
+    for index, (run, value) in reversed(list(enumerate(runs[:most]))):
         badness = columns[-1][index] / 100
         colour = _colour(1 - badness if group.metric.larger_is_better else badness)
-        lines.append(Line(points, colour, f"{run.name}: {value:.4g}"))
-    return ParallelChart(dimensions, lines)
+        lines.append(Line(ways[index], colour, f"{run.name}: {value:.4g}"))
+    return ParallelChart(dimensions, lines, "".join(f"M{way}" for way in ways[len(lines) :]))
 
 
 def _dimension(factor: Factor, values: Sequence[str]) -> tuple[list[float], list[Tick]]:
@@ -157,54 +179,3 @@ def _colour(badness: float) -> str:
     share = 2 * badness - (badness >= 0.5)
     mixed = (round(a + share * (b - a)) for a, b in zip(first, second, strict=True))
     return f"rgb({','.join(map(str, mixed))})"
-
-
-@dataclass(frozen=True)
-class LossChart:
-    """The losses of a setting's runs: for each curve its player, ``d`` or ``g``, and its points for SVG."""
-
-    label: str
-    curves: Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class LossCharts:
-    """A chart for each setting, all with the same axes."""
-
-    charts: Sequence[LossChart]
-    steps: int
-    ticks: Sequence[Tick]
-
-
-def losses(settings: Sequence[Setting]) -> LossCharts:
-    """Place the losses of D and G over the steps: a curve for each run and player, one scale for all."""
-    curves = [(setting, [_resampled(run.losses()) for run in setting.runs]) for setting in settings]
-    drawn = [means for _, runs in curves for _, means in runs if np.isfinite(means).any()]
-    # A setting that diverges must not flatten all others. Losses of critics, and minimax's of G, are below zero.
-    highest = [0.1, *(float(np.nanpercentile(means[np.isfinite(means)], 99)) for means in drawn)]
-    lowest = [0.0, *(float(np.nanpercentile(means[np.isfinite(means)], 1)) for means in drawn)]
-    top = min(max(highest), 2 * float(np.median(highest)))
-    axis = Axis(max(min(lowest), -top), 1.05 * top)
-    steps = max((int(edges[-1]) for _, runs in curves for edges, _ in runs if len(edges)), default=1)
-    charts = []
-    for setting, runs in curves:
-        lines = []
-        for edges, means in runs:
-            for column, player in enumerate("dg"):
-                points = [
-                    f"{100 * edge / steps:.4g},{min(max(100 - axis.place(float(value)), -5), 105):.4g}"
-                    for edge, value in zip(edges, means[:, column], strict=True)
-                    if math.isfinite(value)
-                ]
-                lines.append((player, " ".join(points)))
-        charts.append(LossChart(setting.label, lines))
-    return LossCharts(charts, steps, axis.ticks())
-
-
-def _resampled(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the last steps of equal stretches ``[P]``, and the mean losses over each ``[P, 2]``."""
-    if not len(losses):
-        return np.zeros(0, np.int32), np.zeros((0, 2), np.float32)
-    edges = np.unique(np.linspace(0, len(losses), min(_POINTS, len(losses)) + 1).astype(int))
-    means = np.add.reduceat(losses.astype(np.float64), edges[:-1]) / np.diff(edges)[:, None]
-    return edges[1:].astype(np.int32), means.astype(np.float32)

@@ -86,7 +86,8 @@ def _by_protocol(
         name, protocol = _most(list(scored.values()))
         alike = [run for run in runs if (name, protocol) in scored.get(id(run), ())]
         # Runs without any score, failed ones mostly, are shown with the first group.
-        shown = [run for run in runs if any(run is one for one in (*alike, *without))]
+        known = {id(run) for run in (*alike, *without)}
+        shown = [run for run in runs if id(run) in known]
         yield Comparable(f"{data}, {protocol}", shown, ranking_metric(name, why), protocol)
         scored = {key: found for key, found in scored.items() if (name, protocol) not in found}
         without = []

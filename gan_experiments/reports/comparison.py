@@ -44,7 +44,7 @@ class Comparison:
         """Runs that have not reached their last step."""
         return [record for record in self.records if not record.outcome.finished]
 
-    @property
+    @cached_property
     def lit(self) -> list[str]:
         """Names of the warning lights that came on in any of the runs."""
         return sorted({light.name for record in self.records for light in record.lights})
@@ -54,7 +54,7 @@ class Comparison:
         """All runs, group by group, the best setting's first in each."""
         return [record for group in self.groups for record in group.in_order]
 
-    @property
+    @cached_property
     def prunes(self) -> bool:
         """Whether runs were pruned, or might have been."""
         return bool(self.sweep.get("pruning")) or any(record.pruned is not None for record in self.records)
@@ -75,9 +75,14 @@ class Comparison:
         """Return a run's folder relative to that of all."""
         return place_of(record, self.folder)
 
+    @cached_property
+    def _groups(self) -> dict[int, Group]:
+        """The first group of each run, by the run's identity."""
+        return {id(record): group for group in reversed(self.groups) for record in group.records}
+
     def group(self, record: RunRecord) -> Group | None:
         """Return the group that a run is in."""
-        return next((group for group in self.groups if any(record is one for one in group.records)), None)
+        return self._groups.get(id(record))
 
     def value(self, record: RunRecord) -> float | None:
         """Return a run's value of the metric that ranks it."""

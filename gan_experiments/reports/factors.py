@@ -102,8 +102,8 @@ def pruned_at(setting: Setting) -> int | None:
 
 def _pattern(values: Sequence[str]) -> tuple[int, ...]:
     """Return a pattern that columns share if they change at the same places."""
-    order = list(dict.fromkeys(values))
-    return tuple(map(order.index, values))
+    first: dict[str, int] = {}
+    return tuple(first.setdefault(value, len(first)) for value in values)
 
 
 def _order(level: str) -> tuple[bool, float, str]:

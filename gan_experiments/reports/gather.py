@@ -12,6 +12,7 @@ from gan_experiments.errors import UserError
 from gan_experiments.reports.record import RunRecord, name_of, read_record
 from gan_experiments.tracking.complaints import Complaints
 from gan_experiments.tracking.find_runs import find_runs
+from gan_experiments.tracking.run_directory import folders_below
 from gan_experiments.tracking.run_outcome import Outcome
 from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
 
@@ -55,7 +56,9 @@ def _common(places: Sequence[Path]) -> Path:
 
 def _records(place: Path, complaints: Complaints) -> Iterator[RunRecord]:
     """Yield the runs in a folder: sweeps in it with all their jobs, then what belongs to none."""
-    sweeps = [SweepDirectory(file.parent) for file in sorted(place.rglob("sweep.json"))]
+    sweeps = [
+        SweepDirectory(path) for path in sorted(path for path, files in folders_below(place) if "sweep.json" in files)
+    ]
     for sweep in sweeps:
         with complaints.noted():
             yield from _jobs(sweep, complaints)

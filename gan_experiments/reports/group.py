@@ -45,18 +45,20 @@ class Group:
     shares: Sequence[Share]
     real: Mapping[str, float]
 
-    @property
+    @cached_property
     def in_order(self) -> list[RunRecord]:
         """All runs, the best setting's first, then the pruned ones that came furthest, then what cannot be ranked."""
         placed = [run for place in self.ranked for run in place.runs]
-        others = (record for record in self.records if all(record is not run for run in placed))
+        known = {id(run) for run in placed}
+        others = (record for record in self.records if id(record) not in known)
         return [*placed, *sorted(others, key=lambda run: -(run.pruned or 0))]
 
-    @property
+    @cached_property
     def settings_in_order(self) -> list[Setting]:
         """All settings, the best first, then the pruned ones that came furthest, then what cannot be ranked."""
         placed = [place.setting for place in self.ranked]
-        others = (setting for setting in self.settings if all(setting is not each for each in placed))
+        known = {id(setting) for setting in placed}
+        others = (setting for setting in self.settings if id(setting) not in known)
         return [*placed, *sorted(others, key=lambda setting: -(pruned_at(setting) or 0))]
 
     @cached_property

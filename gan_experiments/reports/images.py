@@ -8,25 +8,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from hydra.errors import InstantiationException
 from PIL import Image
 
-from gan_experiments.models.conditioning import columns_of, labels_in_turn, whole_rows
+from gan_experiments.models.conditioning import columns_of, whole_rows
+from gan_experiments.reports.generators import Generators
 from gan_experiments.reports.record import Histogram, RunRecord
-from gan_experiments.tracking.journal import read
-from gan_experiments.tracking.mlflow.served_generator import ServedGenerator, load_generator
 from gan_experiments.tracking.pictures import figures, images
-from gan_experiments.tracking.run_directory import read_json
 
 _IMAGES, _POINTS = 36, 500
 """Samples shown of each run."""
-_SEED = 0
-"""Seed of the z that all runs share."""
+_FEW_IMAGES = 16
+"""Images shown of each of very many runs."""
 _COLUMNS = 120
 """Most epochs that a strip shows."""
-_REAL, _FAKE = (20, 160, 145), (214, 74, 142)
+_REAL, _FAKE, _GREY = (20, 160, 145), (214, 74, 142), (200, 204, 210)
 _SIDE = 300
 """Most pixels of a picture's longer side."""
+_SMALL_SIDE = 160
+"""The same on a page of very many runs."""
 
 
 @dataclass(frozen=True)
@@ -42,57 +41,67 @@ class Picture:
     remark: str = ""
 
 
-def samples(records: Sequence[RunRecord]) -> list[Picture | None]:
+def samples(records: Sequence[RunRecord], small: bool = False) -> list[Picture | None]:
     """Draw each run's samples, all from one z; None for a run that has no samples.
 
-    z ~ N(0, I) has the largest latent size among the runs, and a run with a smaller one takes its first coordinates.
     A run without a final generator, or whose architecture cannot be imported here, shows the samples that it drew
-    last, from its own z.
+    last while it trained; their z is another, the same in all runs.
+
+    Args:
+        records: The runs.
+        small: Whether pictures are as small as those of a page of very many runs must be.
     """
-    generators = [_generator(record) for record in records]
-    widest = max((generator.latent_dim for generator in generators if generator is not None), default=0)
-    z = np.random.default_rng(_SEED).standard_normal((_POINTS, widest), np.float32)
-    return [_picture(record, generator, z) for record, generator in zip(records, generators, strict=True)]
+    generators = Generators(records, _POINTS)
+    return [_picture(record, generators, small) for record in records]
 
 
-def _generator(record: RunRecord) -> ServedGenerator | None:
-    if not (record.outcome.finished and record.directory.generator.is_dir()):
+def _picture(record: RunRecord, generators: Generators, small: bool) -> Picture | None:
+    if record.is_image is None:
         return None
-    try:
-        return load_generator(record.directory.generator)
-    except (ImportError, InstantiationException):  # a user's own architecture, not importable from here
+    most = (_FEW_IMAGES if small else _IMAGES) if record.is_image else _POINTS
+    if generators.has(record):
+        classes = generators.classes(record)
+        count = whole_rows(most, classes) if record.is_image else most
+        columns = None if classes is None else columns_of(most, classes)
+        return Picture(_render(record, generators.draw(record, count), columns, small))
+    if not record.drawn:
         return None
+    epoch, file = record.drawn[-1]
+    array = np.load(record.directory.samples / file)[:most]
+    return Picture(_render(record, array, None, small), f"drawn while it trained, epoch {epoch:g}")
 
 
-def _picture(record: RunRecord, generator: ServedGenerator | None, z: np.ndarray) -> Picture | None:
-    if not record.directory.run.is_file():
-        return None
-    is_image = read_json(record.directory.run)["is_image"]
-    if generator is not None:
-        count = whole_rows(_IMAGES, generator.classes) if is_image else _POINTS
-        latents = z[:count, : generator.latent_dim]
-        if generator.classes is None:
-            return Picture(_render(record, generator.predict(latents), is_image))
-        labels = labels_in_turn(count, generator.classes).numpy()
-        array = generator.predict({"latents": latents, "labels": labels})
-        return Picture(_render(record, array, is_image, columns_of(_IMAGES, generator.classes)))
-    saved = [line for line, _ in read(record.directory.journal) if line["kind"] == "samples"]
-    if not saved:
-        return None
-    array = np.load(record.directory.samples / saved[-1]["file"])[: _IMAGES if is_image else _POINTS]
-    return Picture(_render(record, array, is_image), f"from its own z, epoch {saved[-1]['epoch']:g}")
-
-
-def _render(record: RunRecord, array: np.ndarray, is_image: bool, columns: int | None = None) -> str:
-    if is_image:
+def _render(record: RunRecord, array: np.ndarray, columns: int | None, small: bool) -> str:
+    side = _SMALL_SIDE if small else _SIDE
+    if record.is_image:
         grid = images.sample_grid(array, columns)
-        grid.thumbnail((_SIDE, _SIDE))
-        return _uri(grid, "WEBP", quality=60, method=4)
+        grid.thumbnail((side, side))
+        return _uri(grid, "WEBP", quality=60, method=1 if small else 4)
     real = np.load(record.directory.real_points)
+    if small:
+        return _uri(_dots(array, real), "PNG")
     epoch = record.metrics["epoch"][-1][0] if "epoch" in record.metrics else 0
     picture = images.rasterise(figures.scatter(array, real, epoch))
-    picture.thumbnail((_SIDE, _SIDE))
+    picture.thumbnail((side, side))
     return _uri(picture, "WEBP", quality=70, method=4)
+
+
+def _dots(samples: np.ndarray, real: np.ndarray) -> Image.Image:
+    """Return generated points over real ones, in the square of the real ones, as a picture of three colours."""
+    samples, real = (np.pad(points, ((0, 0), (0, 1)))[:, :2] for points in (samples, real))
+    low, high = real.min(0), real.max(0)
+    half = 0.75 * (high - low).max() or 1.0
+    pixels = np.zeros((_SMALL_SIDE, _SMALL_SIDE), np.uint8)
+    for colour, points, size in ((1, real, 2), (2, samples, 3)):
+        places = (points - (low + high) / 2) / (2 * half) + 0.5  # [n, 2], 0 to 1
+        inside = places[((places >= 0) & (places < 1)).all(1)]
+        column, row = (inside * (_SMALL_SIDE - size)).astype(int).T
+        for i in range(size):
+            for j in range(size):
+                pixels[_SMALL_SIDE - 1 - row - i, column + j] = colour
+    picture = Image.fromarray(pixels, "P")
+    picture.putpalette([255, 255, 255, *_GREY, *_FAKE])
+    return picture
 
 
 def strips(histograms: Sequence[Histogram]) -> tuple[str, str] | None:

@@ -13,7 +13,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from gan_experiments.evaluation.warning_light import meanings
-from gan_experiments.reports import charts, images, pruning_chart, tables
+from gan_experiments.reports import charts, images, loss_charts, pruning_chart, tables
 from gan_experiments.reports.comparison import Comparison
 from gan_experiments.reports.group import Group
 from gan_experiments.reports.ranking import RankedSetting
@@ -22,24 +22,39 @@ from gan_experiments.tracking.naming import in_words, plain
 
 _LONG = 40
 """A table with more rows scrolls in a frame of its own."""
+_MANY = 50
+"""With more runs than this, tables and cards are shown a page at a time, and charts show the best."""
+_ROWS, _CARDS, _PLOTS = 50, 24, 12
+"""Of such tables, pictures and charts, those that are shown at a time."""
+_BEST_SETTINGS, _BEST_RUNS = 30, 100
+"""Settings with a row in the chart of such a ranking, and runs with a coloured line among the parameters."""
 
 
-def render(comparison: Comparison) -> str:
-    """Return the whole page as HTML."""
+def render(comparison: Comparison, runs: Sequence[Mapping[str, Any]]) -> str:
+    """Return the whole page as HTML.
+
+    Args:
+        comparison: What it shows.
+        runs: A row for each run, as ``tables.runs`` makes them.
+    """
     assets = files("gan_experiments.reports") / "assets"
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     filters = {"number": _number, "plain": plain, "words": in_words, "duration": _duration, "command": shlex.quote}
     environment.filters |= filters
     template = environment.from_string((assets / "report.html.jinja").read_text(encoding="utf-8"))
-    runs, pruning = tables.runs(comparison), comparison.pruning
-    styles = ["report.css"] if pruning is None else ["report.css", "pruning.css"]
+    pruning = comparison.pruning
+    many = len(comparison.records) > _MANY
+    styles = ["report.css", *(["pruning.css"] if pruning else []), *(["pages.css"] if many else [])]
+    scripts = ["report.js", *(["pages.js"] if many else [])]
     return template.render(
         comparison=comparison,
         sweep=comparison.sweep,
         style=Markup("".join((assets / name).read_text(encoding="utf-8") for name in styles)),
-        script=Markup((assets / "report.js").read_text(encoding="utf-8")),
+        script=Markup("".join((assets / name).read_text(encoding="utf-8") for name in scripts)),
+        many=many,
+        at_a_time={"rows": _ROWS, "cards": _CARDS, "plots": _PLOTS},
         facts=_facts(comparison),
-        groups=_groups(comparison),
+        groups=_groups(comparison, many),
         runs=runs,
         columns={name for name in ("watt_hours", "run_id") if any(run[name] is not None for run in runs)},
         value=comparison.value,
@@ -50,18 +65,19 @@ def render(comparison: Comparison) -> str:
     )
 
 
-def _groups(comparison: Comparison) -> list[dict[str, Any]]:
+def _groups(comparison: Comparison, many: bool) -> list[dict[str, Any]]:
     """Return what the page shows of each group; ids of all but the first have a number."""
     order = comparison.in_order
-    pictures = {id(run): picture for run, picture in zip(order, images.samples(order), strict=True)}
+    pictures = {id(run): picture for run, picture in zip(order, images.samples(order, small=many), strict=True)}
+    best_settings, best_runs = (_BEST_SETTINGS, _BEST_RUNS) if many else (None, None)
     return [
         {
             "group": group,
             "id": "" if index == 1 else f"-{index}",
             "rows": tables.ranking(group),
-            "ranking": charts.ranking(group) if group.ranked else None,
-            "parallel": charts.parallel(group) if group.ranked and group.factors else None,
-            "losses": charts.losses(group.settings_in_order) if group.settings else None,
+            "ranking": charts.ranking(group, best_settings) if group.ranked else None,
+            "parallel": charts.parallel(group, best_runs) if group.ranked and group.factors else None,
+            "losses": loss_charts.losses(group.settings_in_order, many) if group.settings else None,
             "cards": [_card(group, run, pictures[id(run)]) for run in group.in_order],
         }
         for index, group in enumerate(comparison.groups, 1)

@@ -14,7 +14,7 @@ from gan_experiments.evaluation.protocol import SCORES, TRAINING
 from gan_experiments.tracking.journal import PRUNED, STOPPED, WARNING, Line, read
 from gan_experiments.tracking.naming import run_name
 from gan_experiments.tracking.run_directory import read_json
-from gan_experiments.tracking.run_outcome import Outcome, outcome
+from gan_experiments.tracking.run_outcome import BOUNDS, Outcome, outcome_after
 from gan_experiments.tracking.sweep_directory import JobDirectory
 
 _POWER = "_power_usage_watts"
@@ -59,6 +59,9 @@ class RunRecord:
         watts: Mean power of the machine's GPUs; None where it is unknown.
         tags: Where it ran, and with what.
         lights: Warning lights that ever were on, in the order in which they came on.
+        run_id: MLflow's id of it, or None where MLflow does not have it.
+        is_image: Whether its samples are images; None if it failed before that was known.
+        drawn: Epoch and file of the samples that it drew while it trained, the latest last.
         steps: Steps that it trained.
         epochs: Epochs that it trained; a fraction if it ended within one.
         total_steps: Steps of its whole length; None if it failed before that was known.
@@ -78,6 +81,9 @@ class RunRecord:
     watts: float | None = None
     tags: dict[str, str] = field(default_factory=dict)
     lights: list[Light] = field(default_factory=list)
+    run_id: str | None = None
+    is_image: bool | None = None
+    drawn: list[tuple[float, str]] = field(default_factory=list)
     steps: int = 0
     epochs: float = 0.0
     total_steps: int | None = None
@@ -130,26 +136,36 @@ def read_record(directory: JobDirectory, number: int, varied: dict[str, str]) ->
     identity = read_json(directory.run) if directory.run.is_file() else {}
     # It may have failed before it had a name.
     name = identity.get("name") or name_of(read_json(directory.job)["overrides"], varied)
-    record = RunRecord(directory, number, name, outcome(directory))
-    record.total_steps = identity.get("total_steps")
-    if not directory.journal.is_file():
-        return record
+    record = RunRecord(directory, number, name, Outcome("waiting", "not started"))
+    record.total_steps, record.is_image = identity.get("total_steps"), identity.get("is_image")
+    record.run_id = directory.run_id() if directory.delivered.is_file() else None
+    record.outcome = outcome_after(directory, _read_journal(record) if directory.journal.is_file() else None)
+    return record
+
+
+def _read_journal(record: RunRecord) -> Line | None:
+    """Fill a record from its run's journal, and return the last line with which a process began or ended."""
+    bound: Line | None = None
     metrics: dict[str, dict[int, tuple[float, float]]] = defaultdict(dict)
     watts: list[float] = []
     clock = _Clock()
-    for line, _ in read(directory.journal):
+    for line, _ in read(record.directory.journal):
         clock.follow(line)
         record.pruned = _pruned(line, record.pruned)
         if _is_of_training(line) and line["kind"] != "system":  # whose steps count measurements
             record.steps, record.epochs = max(record.steps, line["step"]), max(record.epochs, line["epoch"])
         kind, values = line["kind"], line.get("values", {})
-        if kind == "dataset":
+        if kind in BOUNDS:
+            bound = line
+        elif kind == "dataset":
             record.data = line["name"], line["digest"]
         elif kind == "metrics" and line["key"] != "step":
             for metric, value in values.items():
                 metrics[metric][line["step"]] = (line["epoch"], value)
         elif kind == "histograms":
-            record.histograms.append(Histogram(line["epoch"], *(np.array(line[side]) for side in ("real", "fake"))))
+            record.histograms.append(_histogram(line))
+        elif kind == "samples":
+            record.drawn.append((line["epoch"], line["file"]))
         elif kind == "system":
             watts += _watts(values)
         elif kind == "params":
@@ -161,7 +177,7 @@ def read_record(directory: JobDirectory, number: int, varied: dict[str, str]) ->
     record.seconds, record.device_seconds = clock.read()
     record.metrics = {name: [points[step] for step in sorted(points)] for name, points in metrics.items()}
     record.watts = float(np.mean(watts)) if watts else None
-    return record
+    return bound
 
 
 class _Clock:
@@ -211,6 +227,10 @@ def _pruned(line: Line, rung: int | None) -> int | None:
     if line["kind"] == "tags" and PRUNED in line["values"]:
         return int(line["values"][PRUNED])
     return rung
+
+
+def _histogram(line: Line) -> Histogram:
+    return Histogram(line["epoch"], *(np.array(line[side], np.int32) for side in ("real", "fake")))
 
 
 def _light(line: Line) -> Light:

@@ -86,7 +86,7 @@ def _run(comparison: Comparison, record: RunRecord) -> dict[str, Any]:
         "steps_per_second": sum(speeds) / len(speeds) if speeds else None,
         "device": record.tags.get("device"),
         "host": record.tags.get("host"),
-        "run_id": record.directory.run_id(),
+        "run_id": record.run_id,
         "folder": comparison.place(record),
     }
 
@@ -176,7 +176,7 @@ def _best(comparison: Comparison, group: Group, best: RunRecord) -> dict[str, An
     params = {factor.key: best.params.get(factor.key, "") for factor in group.factors}
     return {
         "name": best.name,
-        "run_id": best.directory.run_id(),
+        "run_id": best.run_id,
         "folder": comparison.place(best),
         "params": params | {"seed": best.params.get("seed", "")},
         "metrics": metrics,

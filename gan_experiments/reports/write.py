@@ -18,7 +18,7 @@ def write(comparison: Comparison, folder: Path) -> Path:
         "ranking.csv": tables.as_csv(tables.rankings(comparison)),
         "runs.csv": tables.as_csv(content["runs"]),
         "scores.md": "\n".join(markdown(group.scores, group.factors) for group in comparison.groups),
-        "report.html": page.render(comparison),
+        "report.html": page.render(comparison, content["runs"]),
         "report.json": json.dumps(content, indent=1) + "\n",
     }
     if comparison.slots is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from gan_experiments.tracking.run_directory import folders_below
 from gan_experiments.tracking.sweep_directory import JobDirectory
 
 _FILES = ("journal.jsonl", "run.json")
@@ -13,7 +14,7 @@ _FILES = ("journal.jsonl", "run.json")
 
 def find_runs(folder: Path) -> list[JobDirectory]:
     """Return the runs in a folder and below it, in the order of their paths, numbers by their value."""
-    folders = {file.parent for name in _FILES for file in folder.rglob(name)}
+    folders = [path for path, files in folders_below(folder) if not files.isdisjoint(_FILES)]
     return [JobDirectory(path) for path in sorted(folders, key=_numbered)]
 
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from gan_experiments.errors import UserError
+
+_OF_A_RUN = ("run.json", "journal.jsonl", "job.json")
+"""A folder with any of these files is a run's."""
+_INSIDE = (".hydra", "artifacts", "generator", "generators", "samples")
+"""Folders in a run's folder that hold no other run."""
 
 
 class RunDirectory:
@@ -105,6 +111,15 @@ class RunDirectory:
             so_far = {"experiment": run["experiment"]}
             write_json(self.delivered, {uri: so_far | each for uri, each in read_json(self.delivered).items()})
         write_json(self.run, run | {"experiment": name})
+
+
+def folders_below(folder: Path) -> Iterator[tuple[Path, set[str]]]:
+    """Yield a folder and all below it with the names of their files, but not what lies inside a run's folder."""
+    for path, folders, files in os.walk(folder):
+        names = {*files}
+        if not names.isdisjoint(_OF_A_RUN):
+            folders[:] = [name for name in folders if name not in _INSIDE]
+        yield Path(path), names
 
 
 def epoch_of(generator: Path) -> int:

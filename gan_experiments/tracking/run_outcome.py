@@ -12,6 +12,8 @@ from gan_experiments.tracking.run_directory import read_json
 from gan_experiments.tracking.sweep_directory import JobDirectory
 
 _STATES = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped", "PAUSED": "paused"}
+BOUNDS = ("session", "status")
+"""Kinds of the journal's lines that a process begins and ends with."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,31 @@ class Outcome:
 
 
 def outcome(run: JobDirectory) -> Outcome:
-    """Read how the run in a folder ended."""
+    """Read how the run in a folder ended; as long as its folder is a process's own, it has not."""
     last: Line | None = None
     if run.journal.is_file():
         for line, _ in read(run.journal):
-            if line["kind"] in ("session", "status"):
+            if line["kind"] in BOUNDS:
                 last = line
-    if _is_held(run):
-        return Outcome("running", "")
+    return Outcome("running", "") if _is_held(run) else _recorded_outcome(run, last)
+
+
+def outcome_after(run: JobDirectory, last: Line | None) -> Outcome:
+    """Return how a run ended, from the last line of its journal that says so.
+
+    A run that has recorded its end is over, though its last pictures may still be drawn. The lock of its folder is
+    tried only where there is a journal without an end: a process that is about to begin never finds it taken.
+
+    Args:
+        run: The run's folder.
+        last: The last line of one of the kinds ``BOUNDS``, or None where there is none.
+    """
+    is_open = (last is None or last["kind"] == "session") and run.journal.is_file()
+    return Outcome("running", "") if is_open and _is_held(run) else _recorded_outcome(run, last)
+
+
+def _recorded_outcome(run: JobDirectory, last: Line | None) -> Outcome:
+    """Return how a run in which no process trains ended, from the last line of its journal that says so."""
     if run.failure.is_file():
         reason = read_json(run.failure)["reason"]
         # Training's own reason says the same, without the exception and the place.

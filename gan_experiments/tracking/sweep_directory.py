@@ -9,7 +9,7 @@ from typing import Any
 
 import filelock
 
-from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
+from gan_experiments.tracking.run_directory import RunDirectory, folders_below, read_json, write_json
 
 
 class SweepDirectory:
@@ -91,7 +91,7 @@ class SweepDirectory:
 
     def jobs(self) -> list[JobDirectory]:
         """Return the folders of the jobs that were started, in the order of their numbers."""
-        found = (JobDirectory(file.parent) for file in self.path.rglob("job.json"))
+        found = (JobDirectory(path) for path, files in folders_below(self.path) if "job.json" in files)
         return sorted(found, key=lambda job: (job.number(), str(job.path)))
 
 

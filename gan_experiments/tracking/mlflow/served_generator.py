@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +32,10 @@ class ServedGenerator:
         self._generator, self._space = networks.generator.eval(), space
         self.latent_dim, self.classes = networks.latent_dim, networks.classes
 
+    def load(self, path: Path) -> None:
+        """Take the weights that a run keeps in a folder; they are read without code."""
+        self._generator.load_state_dict(torch.load(path / "generator.pt", map_location="cpu", weights_only=True))
+
     def predict(self, inputs: np.ndarray | Mapping[str, np.ndarray], params: object = None) -> np.ndarray:
         """Generate samples: uint8 ``[N, C, H, W]`` or float32 ``[N, D]``.
 
@@ -55,14 +60,22 @@ class ServedGenerator:
 
 def load_generator(path: Path) -> ServedGenerator:
     """Load a run's final generator from the folder where the run keeps it. The weights are read without code."""
-    description = json.loads((path / "generator.json").read_text(encoding="utf-8"))
-    space = SampleSpace.from_description(description)
-    model = description["model"]
+    generator = build_generator(read_description(path))
+    generator.load(path)
+    return generator
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """Read what is needed to build the generator in a folder, and to interpret its samples."""
+    return json.loads((path / "generator.json").read_text(encoding="utf-8"))
+
+
+def build_generator(description: dict[str, Any]) -> ServedGenerator:
+    """Return a generator by its description, with first weights."""
+    space, model = SampleSpace.from_description(description), description["model"]
     takes_classes = "classes" in inspect.signature(get_object(model["_target_"])).parameters
     offered = {"classes": space.classes} if takes_classes else {}
-    networks: Networks = instantiate(model, sample_shape=space.shape, **offered)
-    networks.generator.load_state_dict(torch.load(path / "generator.pt", map_location="cpu", weights_only=True))
-    return ServedGenerator(networks, space)
+    return ServedGenerator(instantiate(model, sample_shape=space.shape, **offered), space)
 
 
 def _load_pyfunc(folder: str) -> ServedGenerator:
