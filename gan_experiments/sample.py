@@ -43,7 +43,7 @@ def draw(
         images.sample_grid(array, columns=STEPS if rows else generator.columns(count, label)).save(out)
     else:
         done = run.plain_config["train"]["epochs"] if epoch is None else epoch
-        images.rasterise(figures.scatter(array, np.load(run.files.real_points), done)).save(out)
+        figures.scatter(array, np.load(run.files.real_points), done).save(out)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

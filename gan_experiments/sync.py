@@ -31,12 +31,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--uri", help="deliver there instead, such as sqlite:///mlflow.db or tensorboard:FOLDER")
     parser.add_argument("--experiment", help="record it in this experiment from now on")
+    parser.add_argument(
+        "--pictures",
+        action="store_true",
+        help="draw all pictures of runs that have drawn only the last, and deliver them",
+    )
     options = parser.parse_args(arguments)
     with user_errors():
         for sweep, directories in [_find(path) for path in options.run_dirs]:
             for directory in directories:
                 with busy(f"drawing and delivering {directory.path}"):
-                    run_id = synchronise(directory, options.uri, options.experiment, say)
+                    run_id = synchronise(directory, options.uri, options.experiment, options.pictures, say)
                 print(f"pictures  {clickable(directory.artifacts, sys.stdout)}")
                 print(f"run       {run_id or 'tracked nowhere; --uri says where to deliver it'}", flush=True)
             if sweep is not None and options.uri is None:

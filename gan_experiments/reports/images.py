@@ -81,7 +81,7 @@ def _render(record: RunRecord, array: np.ndarray, columns: int | None, small: bo
     if small:
         return _uri(_dots(array, real), "PNG")
     epoch = record.metrics["epoch"][-1][0] if "epoch" in record.metrics else 0
-    picture = images.rasterise(figures.scatter(array, real, epoch))
+    picture = figures.scatter(array, real, epoch)
     picture.thumbnail((side, side))
     return _uri(picture, "WEBP", quality=70, method=4)
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import filelock
 
 from gan_experiments.tracking.destination import tracker_of
-from gan_experiments.tracking.journal import last_session
 from gan_experiments.tracking.pictures.gallery import Gallery
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
 
@@ -42,16 +41,23 @@ class Followed:
         self._gallery = Gallery(directory, run)
         self.tracker = tracker_of(self.uri)(directory, run, self.uri, self._gallery, say) if self.uri else None
         self.refused = False
+        self._delivered = -1
         self.go_on()
 
     def go_on(self) -> None:
         """Follow the process that trains the run now, if it is another than before."""
-        self._session, _ = last_session(self._directory.journal)
+        self._gallery.advance()
+        self._session = self._gallery.session
 
     @property
     def has_ended(self) -> bool:
         """Whether all that is rendered so far includes how the run ended."""
         return self._gallery.status is not None
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something is rendered that is not delivered, as far as this process knows."""
+        return self.tracker is not None and self._delivered != self._gallery.position
 
     def advance(self, *, over: bool = False) -> None:
         """Render what is new; ``over`` says that nothing more will come."""
@@ -63,12 +69,14 @@ class Followed:
         """Deliver what is rendered."""
         while self.tracker is not None and not self.refused and self.tracker.send():
             pass
+        self._delivered = self._gallery.position
 
     def end_abandoned(self) -> None:
         """Mark a run as killed if its process died without a word and it is not already training again."""
         if self.tracker is None or self.refused:
             return
-        if last_session(self._directory.journal) == (self._session, False):
+        self._gallery.advance()
+        if self._gallery.session == self._session and not self.has_ended:
             self.tracker.end_abandoned()
 
     def release(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import sys
 import time
 from collections import Counter
@@ -68,7 +69,7 @@ class _Run:
         if self.epochs:
             epochs = f"{self.epochs} epoch{'' if self.epochs == 1 else 's'}"
             yield "trained", f"{epochs} in {duration(self.took)}"
-        yield "pictures", _picture(self.directory)
+        yield "pictures", _pictures(self.tracking, self.directory)
         yield "run", self.identity()
 
     def log(self, lines: Iterable[tuple[str, str | Path]]) -> None:
@@ -176,8 +177,9 @@ class LastLines:
             yield "run", f"{run.identity()}{how}"
         if more := len(self._ends) - len(self._named):
             yield "run", f"… and {more} more"
-        yield "pictures", f"{self._folder}, in each run's artifacts"
         runs = [*self._named.values()]
+        assert self._folder is not None  # a run has ended
+        yield "pictures", _pictures_of_many(runs[0].tracking, self._folder)
         yield from _links(runs[0].tracking, [run.directory for run in runs])
 
     def _how_many(self) -> str:
@@ -208,10 +210,24 @@ def _meaning(best: Headline) -> str:
     return f"{in_words(best.name)} {best.value:.4g} ({better} is better{real})"
 
 
-def _picture(directory: RunDirectory) -> Path:
-    """Return the picture to look at, or the folder of all where there is none."""
+def _pictures(tracking: TrackingConfig, directory: RunDirectory) -> str | Path:
+    """Return the picture to look at, or the folder of all where there is none, or the command that draws them."""
+    if tracking.pictures == "last" and tracking.uri is None:
+        return f"none yet: {_draw_all(directory.path)}"
     samples = directory.artifacts / "figures" / "samples.png"
     return samples if samples.exists() else directory.artifacts
+
+
+def _pictures_of_many(tracking: TrackingConfig, folder: Path) -> str:
+    """Return where the pictures of runs below a folder are, and how those are drawn that are not there."""
+    if tracking.pictures != "last":
+        return f"{folder}, in each run's artifacts"
+    so_far = "none yet" if tracking.uri is None else "the last, in each run's artifacts; all"
+    return f"{so_far}: {_draw_all(folder)}"
+
+
+def _draw_all(folder: Path) -> str:
+    return shlex.join(["python", "-m", "gan_experiments.sync", str(folder), "--pictures"])
 
 
 def _line(label: str, text: str | Path, *, for_people: bool = False) -> str:

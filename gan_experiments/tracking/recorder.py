@@ -48,10 +48,12 @@ class Recorder:
     Attributes:
         directory: The run's folder.
         run: Description of the run.
+        draws_all: Whether all of its pictures are drawn as their time comes, rather than the last at its end.
     """
 
     def __init__(self, directory: RunDirectory, run: RunDescription, resumed_from: int = 0) -> None:
         self.directory, self.run, self._resumed_from = directory, run, resumed_from
+        self.draws_all = run.tracking.pictures != "last"  # auto is settled for a sweep, if at all
         self._session = uuid.uuid4().hex
         self._step, self._epoch = resumed_from, 0.0
         self._folder_lock = filelock.FileLock(directory.lock, timeout=0)
@@ -93,6 +95,8 @@ class Recorder:
         if known and known.get("asked_experiment", known["experiment"]) != tracking.experiment:
             self.directory.change_experiment(tracking.experiment)
             known = read_json(self.directory.run)
+        if self.draws_all and known.get("pictures", "all") != "all":
+            self.directory.send_again()
         fresh = {"name": self.run.name, "experiment": tracking.experiment, "nonce": uuid.uuid4().hex}
         current = {
             "directory": str(self.directory.path),
@@ -100,7 +104,7 @@ class Recorder:
             "asked_experiment": tracking.experiment,  # `sync --experiment` may have chosen another since
             "timeout": tracking.timeout,
             "sample_every": tracking.sample_every,
-            "pictures": "last" if tracking.pictures == "last" else "all",  # auto is settled for a sweep, if at all
+            "pictures": "all" if self.draws_all else "last",
             "total_steps": self.run.total_steps,
             "epochs": self.run.epochs,
             "is_image": self.run.dataset.is_image,

@@ -104,6 +104,19 @@ class RunDirectory:
         experiment = read_json(self.run)["experiment"]
         return known if known.get("experiment", experiment) == experiment else {}
 
+    def draw_all(self) -> None:
+        """Have all pictures of the run drawn, also those of earlier steps, and everything delivered again."""
+        run = read_json(self.run)
+        if run.get("pictures", "all") != "all":
+            write_json(self.run, run | {"pictures": "all"})
+            self.send_again()
+
+    def send_again(self) -> None:
+        """Have everything delivered again, wherever a part of it is: what is there replaces itself."""
+        if self.delivered.is_file():
+            known = read_json(self.delivered)
+            write_json(self.delivered, {uri: each | {"position": 0} for uri, each in known.items()})
+
     def change_experiment(self, name: str) -> None:
         """Have the run recorded in another experiment from now on; what is in the one so far stays as it is."""
         run = read_json(self.run)

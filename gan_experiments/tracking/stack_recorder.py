@@ -53,9 +53,10 @@ class StackRecorder:
         try:
             recorder.open(members=self._slots)
             tracking = event.description.tracking
-            if self._background is None:
-                self._background = Background(self._slots, tracking.uri, self._logs.say)
-            self._background.add(k, event.directory)
+            if tracking.uri is not None or recorder.draws_all:
+                if self._background is None:
+                    self._background = Background(self._slots, tracking.uri, self._logs.say)
+                self._background.add(k, event.directory)
         except BaseException:
             recorder.release()
             raise

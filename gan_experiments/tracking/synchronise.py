@@ -10,6 +10,7 @@ import filelock
 from gan_experiments.errors import RunFailedError, UserError
 from gan_experiments.tracking.delivery_errors import RefusedError
 from gan_experiments.tracking.destination import check_names, check_uri, tracker_of
+from gan_experiments.tracking.journal import PAUSED
 from gan_experiments.tracking.moved import settle_run
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
 from gan_experiments.tracking.trackers.tracker import brief
@@ -19,14 +20,18 @@ def synchronise(
     directory: RunDirectory,
     uri: str | None = None,
     experiment: str | None = None,
+    pictures: bool = False,
     say: Callable[[str], None] = print,
 ) -> str | None:
     """Complete a run's pictures and bring everything that is missing to its tracker, each value once; safe to repeat.
+
+    Of a run of which only the last pictures are drawn, those are completed.
 
     Args:
         directory: The folder of a run that is not training.
         uri: Where to, if not where the run itself was to be delivered.
         experiment: The experiment that the run belongs to from now on, if not the one so far.
+        pictures: Whether all pictures are drawn, and delivered, from now on.
         say: Shows a line to the user.
 
     Returns:
@@ -52,10 +57,14 @@ def synchronise(
             if experiment is not None and experiment != run["experiment"]:
                 directory.change_experiment(experiment)
                 run = read_json(directory.run)
+            if pictures:
+                directory.draw_all()
+                run = read_json(directory.run)
             gallery = Gallery(directory, run)
             gallery.advance()
             if destination is None:
-                gallery.finish()
+                if gallery.status in (None, PAUSED):
+                    gallery.finish()
                 return None
             tracker = tracker_of(destination)
             try:

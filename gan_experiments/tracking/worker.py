@@ -138,7 +138,7 @@ class Worker:
                 break
             if not self._render(path):
                 continue
-            if not self._try(path, run, run.drain):
+            if run.has_news and not self._try(path, run, run.drain):
                 return False
             if run.has_ended:
                 self._forget(path)

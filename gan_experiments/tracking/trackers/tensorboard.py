@@ -58,7 +58,8 @@ class TensorBoard(Tracker):
         self._file = _folder(self._uri) / self._state["run_id"] / f"events.out.tfevents.{self._run['nonce']}"
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._file.touch()
-        if self._file.stat().st_size < self._state["size"]:  # the user removed it: begin again
+        is_removed = self._file.stat().st_size < self._state["size"]
+        if is_removed or self._state["position"] == 0:  # by the user; or all is to be sent again
             self._state |= {"position": 0, "size": 0}
 
     def _make_folder(self) -> str:
@@ -108,18 +109,28 @@ class TensorBoard(Tracker):
                         max=1, num=sum(line[side]), bucket_limit=limits, bucket=line[side]
                     )
                     shown.value.add(tag=f"histograms/{side}", histo=histogram)
-            case "samples" | "probabilities" | "figure":
-                name = next(iter(self._gallery.names(line)), None) or line["file"]
-                file = self._directory.artifacts / name
-                with Image.open(file) as image:
-                    size = {"width": image.width, "height": image.height, "colorspace": 3}
-                picture = proto.Summary.Image(encoded_image_string=file.read_bytes(), **size)
-                shown.value.add(tag=f"pictures/{file.stem.partition('+')[0]}", image=picture)
+            case "samples" | "probabilities" | "figure" | "status":
+                for file in self._pictures(line):
+                    with Image.open(file) as image:
+                        size = {"width": image.width, "height": image.height, "colorspace": 3}
+                    picture = proto.Summary.Image(encoded_image_string=file.read_bytes(), **size)
+                    shown.value.add(tag=f"pictures/{file.stem.partition('+')[0]}", image=picture)
             case "params":
                 known = ((key, text) for key, text in line["values"].items() if not is_silent(key) and text != "null")
                 values = {key: _number(text) for key, text in known if not key.endswith("._target_")}
                 shown = hparams_pb(values, self._state["run_id"], line["time"] / 1000)
         return shown
+
+    def _pictures(self, line: Line) -> list[Path]:
+        """Return the pictures that belong to a line; TensorBoard draws histograms itself."""
+        match line["kind"]:
+            case "figure":
+                names = [line["file"]]
+            case "status":
+                names = [name for name in self._gallery.last() if not name.startswith("images/histograms")]
+            case _:
+                names = self._gallery.names(line)
+        return [self._directory.artifacts / name for name in names if name.endswith(".png")]
 
 
 def _folder(uri: str) -> Path:

@@ -4,78 +4,119 @@ import io
 
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
-from matplotlib.patches import Rectangle
-from PIL import Image, ImageSequence
+from PIL import Image, ImageColor, ImageSequence
 
 from gan_experiments.tracking.pictures import figures, images
+from gan_experiments.tracking.pictures.plot import Plot, blank, ticks
 
-GREEN, RED = "#2f9e44", "#e03131"
+
+def rows_with(picture: Image.Image, color: str, columns: slice = slice(None)) -> np.ndarray:
+    """Return the rows, from above, in which a colour stands in some of the columns."""
+    shown = (np.asarray(picture)[:, columns] == ImageColor.getrgb(color)).all(2)
+    return np.flatnonzero(shown.any(1))
 
 
-def _colors(axes: Axes) -> list[str]:
-    return [to_hex(bar.get_facecolor()) for bar in axes.patches if isinstance(bar, Rectangle)]
+def columns_with(picture: Image.Image, color: str, row: int) -> np.ndarray:
+    return np.flatnonzero((np.asarray(picture)[row] == ImageColor.getrgb(color)).all(1))
 
 
 def test_bars_are_green_from_one_half_on_and_red_below() -> None:
     real, fake = np.array([0.9, 0.5, 0.49999, 0.1]), np.array([0.2, 0.7])
-    left, right = figures.probability_bars(real, fake, 100).axes
-    assert _colors(left) == [GREEN, GREEN, RED, RED]
-    assert _colors(right) == [RED, GREEN]
-    assert [bar.get_height() for bar in left.patches if isinstance(bar, Rectangle)] == pytest.approx(real)
-
-
-def test_bars_name_the_means_and_the_epoch() -> None:
-    figure = figures.probability_bars(np.array([0.4, 0.6, 0.62]), np.array([0.44]), 100)
-    assert [axes.get_title() for axes in figure.axes] == ["real: mean 0.540", "generated: mean 0.440"]
-    assert figure.get_suptitle() == "Probability of being real, epoch 100"
+    picture = figures.probability_bars(real, fake, 100)
+    green, red = (columns_with(picture, color, 305) for color in (figures.HIGH, figures.LOW))
+    # A row near the bottom: two and two on the left, red and green on the right.
+    assert green[green < 420].max() < red[red < 420].min()
+    assert red[red > 420].max() < green[green > 420].min()
+    assert min(rows_with(picture, figures.HIGH, slice(0, 420))) < min(
+        rows_with(picture, figures.HIGH, slice(420, 800))
+    )
 
 
 @pytest.mark.parametrize("steps", [1, 2, 35, 5000])
 def test_loss_curves_follow_both_losses(steps: int) -> None:
-    losses = np.stack((np.linspace(1, 2, steps), np.full(steps, 3.0)), 1).astype(np.float32)
-    (axes,) = figures.loss_curves(losses).axes
-    discriminator, generator = (np.asarray(line.get_ydata()) for line in axes.get_lines())
-    assert axes.get_legend_handles_labels()[1] == ["discriminator", "generator"]
-    assert generator == pytest.approx(np.full(len(generator), 3.0))
-    assert np.all(np.diff(discriminator) >= 0)
-    assert axes.get_ylim()[1] > 3
-    assert axes.get_xlim() == (0, steps)
+    losses = np.stack((np.full(steps, 1.0), np.full(steps, 3.0)), 1).astype(np.float32)
+    _, means, low, high = figures.loss_over_steps(np.linspace(1, 2, steps))
+    assert np.all(np.diff(means) >= 0)
+    assert np.all((low <= high) & (low >= 1) & (high <= 2))
+    picture, middle = figures.loss_curves(losses), slice(300, 700)
+    if steps > 2:  # a line, rather than a dot
+        discriminator, generator = (
+            rows_with(picture, color, middle).mean() for color in (figures.DISCRIMINATOR, figures.GENERATOR)
+        )
+        zero, top = 372, 30
+        assert (zero - generator) / (zero - discriminator) == pytest.approx(3, rel=0.02)
+        assert generator > top
+
+
+@pytest.mark.parametrize("losses", [np.full((3, 2), np.nan), np.array([[1.0, np.inf], [np.nan, 2.0], [0.5, 3.0]])])
+def test_loss_curves_of_a_run_that_diverged_are_drawn_as_far_as_they_go(losses: np.ndarray) -> None:
+    assert figures.loss_curves(losses.astype(np.float32)).size == (800, 420)
 
 
 def test_one_outlier_does_not_flatten_the_curves() -> None:
     losses = np.ones((5000, 2), np.float32)
     losses[3] = 1e6
-    (axes,) = figures.loss_curves(losses).axes
-    assert axes.get_ylim()[1] < 2
+    assert figures.loss_limits(losses)[1] < 2
 
 
 def test_histograms_differ_where_their_counts_do_and_nowhere_on_the_axes() -> None:
-    figure, empty = figures.HistogramFigure(), np.zeros(50, int)
+    empty = np.zeros(50, int)
     low, high = empty.copy(), empty.copy()
     low[0], high[-1] = 100, 100
-    a, b, c = figure.render(low, high, 1), figure.render(high, low, 1), figure.render(low, high, 1)
+    a, b, c = (np.asarray(figures.histograms(*each, 1)) for each in ((low, high), (high, low), (low, high)))
     assert np.array_equal(a, c)  # nothing is left over of the picture between
     assert not np.array_equal(a, b)
     axes_area = slice(0, 70)  # left of the plot: label and ticks
     assert np.array_equal(a[:, axes_area], b[:, axes_area])
 
 
-def test_histograms_over_time_have_an_image_for_each_side() -> None:
-    counts = np.arange(150).reshape(3, 50)
-    figure = figures.histograms_over_time(counts, counts[::-1], [1, 2, 3])
-    real, fake, *_ = figure.axes
-    left, right = (np.asarray(axes.images[0].get_array()) for axes in (real, fake))
-    assert left.shape == (50, 3)
-    assert np.array_equal(left, right[:, ::-1])
+def test_heights_of_histograms_are_roots_of_shares() -> None:
+    quarter = np.array([3, 1, 0, 0])
+    picture = figures.histograms(quarter, np.array([0, 0, 0, 4]), 1)
+    rows = rows_with(picture, figures.REAL, slice(205, 300))  # of the second bin
+    top = rows[rows > 80].min()  # below the text
+    assert (310 - top) / (310 - 32) == pytest.approx(0.5, abs=0.01)
+
+
+def test_histograms_over_time_show_each_side_with_the_larger_shares_brighter() -> None:
+    early, late = np.eye(50)[[0, 0, 0]] * 9, np.eye(50)[[49, 49, 49]] * 9
+    picture = np.asarray(figures.histograms_over_time(early, late, [1, 2, 3]).convert("L")).astype(int)
+    (top, bottom), (real, fake) = (54, 329), (slice(70, 350), slice(390, 680))
+    assert picture[bottom, real].mean() > 150 > picture[top, real].mean()
+    assert picture[top, fake].mean() > 150 > picture[bottom, fake].mean()
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 5])
 def test_points_are_drawn_on_the_axes_of_the_real_ones(dimensions: int) -> None:
     real = np.random.default_rng(0).normal(size=(100, dimensions))
-    axes = [figures.scatter(real[:9] * scale, real, 1).axes[0] for scale in (1, 50)]
-    assert axes[0].get_xlim() == axes[1].get_xlim()
+    near, far = (np.asarray(figures.scatter(real[:9] * scale, real, 1)) for scale in (1, 50))
+    assert np.array_equal(near[456:], far[456:])  # the numbers below
+    assert np.array_equal(near[:, :35], far[:, :35])
+    assert not np.array_equal(near, far)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "most", "texts"),
+    [
+        (0, 3000, 8, "0 500 1000 1500 2000 2500 3000"),
+        (0, 1, 5, "0.0 0.2 0.4 0.6 0.8 1.0"),
+        (-1.1, 1.1, 5, "-1.0 -0.5 0.0 0.5 1.0"),
+        (0, 0.011, 5, "0.0000 0.0025 0.0050 0.0075 0.0100"),
+        (0, 9e6, 3, "0 5e+06"),
+    ],
+)
+def test_ticks_are_round_numbers(low: float, high: float, most: int, texts: str) -> None:
+    assert " ".join(text for _, text in ticks(low, high, most)) == texts
+
+
+def test_edges_between_pixels_are_drawn_as_far_as_they_cover_them() -> None:
+    picture = blank(20, 20)
+    plot = Plot(picture, (0, 0, 20, 20), (0, 20), (0, 20))
+    plot.bars(np.array([5.0, 10.0]), np.array([7.25]), "black", 1.0)
+    column = np.asarray(picture)[:, 7, 0]
+    assert list(column[13:]) == [0] * 7
+    assert column[12] == pytest.approx(255 * 0.75, abs=1)
+    assert list(column[:12]) == [255] * 12
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -121,11 +162,16 @@ def test_a_long_animation_is_thinned_and_keeps_first_and_last() -> None:
 
 def test_pictures_are_small_enough_to_send_many() -> None:
     losses = np.random.default_rng(0).normal(1, 0.3, (100_000, 2)).astype(np.float32)
-    assert len(images.png(images.rasterise(figures.loss_curves(losses)))) < 100_000
+    drawing = figures.loss_curves(losses)
+    flat = images.flat(drawing)
+    assert len(images.png(flat)) < 60_000
+    assert np.abs(np.asarray(flat.convert("RGB")).astype(int) - np.asarray(drawing)).max() < 24
+    assert flat.convert("RGB").getpixel((799, 0)) == (255, 255, 255)
 
 
-@pytest.mark.parametrize("size", [(560, 360), (466, 488), (100, 100)])
+@pytest.mark.parametrize("size", [(560, 360), (466, 488), (100, 100), (800, 420)])
 def test_a_thumbnail_is_a_square_with_the_picture_at_its_top(size: tuple[int, int]) -> None:
-    with Image.open(io.BytesIO(images.thumbnail(Image.new("L", size, 0)))) as thumbnail:
-        assert thumbnail.width == thumbnail.height
-        assert thumbnail.convert("L").getpixel((5, 5)) < 30
+    for image in (Image.new("L", size, 0), images.flat(Image.new("RGB", size, "black"))):
+        with Image.open(io.BytesIO(images.thumbnail(image))) as thumbnail:
+            assert thumbnail.width == thumbnail.height
+            assert thumbnail.convert("L").getpixel((5, 5)) < 30
