@@ -54,7 +54,7 @@ def _own_path(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of MLflow's with its tables, which take seconds to make."""
-    from gan_experiments.tracking.mlflow.api import connect
+    from gan_experiments.tracking.mlflow.connection import connect
 
     with warnings.catch_warnings(action="ignore"):  # MLflow's own, at every import
         import mlflow.pyfunc  # noqa: F401

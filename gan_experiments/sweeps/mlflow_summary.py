@@ -17,17 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from gan_experiments.errors import UserError
 from gan_experiments.sweeps.membership import ROLE_TAG, SUMMARY_TAG, SWEEP_TAG
+from gan_experiments.sweeps.mlflow_page import note, view
 from gan_experiments.tracking import metadata
 from gan_experiments.tracking.background import environment
 from gan_experiments.tracking.delivery_errors import RefusedError
 from gan_experiments.tracking.destination import tracker_of
-from gan_experiments.tracking.journal import PRUNED
-from gan_experiments.tracking.mlflow import api
+from gan_experiments.tracking.mlflow import api, connection
 from gan_experiments.tracking.mlflow.logged_run import LoggedRun
+from gan_experiments.tracking.mlflow.names import LONGEST_TAG, allowed_text
 from gan_experiments.tracking.mlflow.private_formats import NOTE, SOURCE_NAME, SOURCE_TYPE, USER
 from gan_experiments.tracking.mlflow.refusals import get_run, is_refusal, restore, words
-from gan_experiments.tracking.mlflow.shown import metric_name, parameter_name
-from gan_experiments.tracking.mlflow.views import shared_view
 from gan_experiments.tracking.moved import settle_sweep
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
 from gan_experiments.tracking.sweep_directory import SweepDirectory
@@ -38,9 +37,6 @@ from gan_experiments.tracking.trackers.mlflow import MLflow
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-
-_MOST_SETTINGS = 10
-"""Settings in the description of a sweep; the report has all."""
 
 
 def deliver(directory: SweepDirectory) -> str | None:
@@ -88,7 +84,7 @@ def main() -> None:
         SystemExit: MLflow refuses the summary; the message is one line.
     """
     directory = SweepDirectory(sys.argv[1])
-    client = api.connect(directory.content()["uri"])
+    client = connection.connect(directory.content()["uri"])
     try:
         Summary(directory, client).complete()
     except RefusedError as error:
@@ -124,43 +120,49 @@ class Summary:
         if run is None:
             experiment_id = api.find_or_create_experiment(client, sweep["experiment"])
             # A process that died may have left a run whose id nobody knows.
-            run_id = api.find_run(client, experiment_id, sweep["nonce"]) or api.create_run(
+            run = api.find_run(client, experiment_id, sweep["nonce"]) or api.create_run(
                 client, experiment_id, name=sweep["name"], nonce=sweep["nonce"], time=sweep["started"]
             )
-            run = client.get_run(run_id)
-            self._directory.remember(run_id=run_id, experiment_id=experiment_id)
+            self._directory.remember(run_id=run.info.run_id, experiment_id=experiment_id)
         restore(client, run)
         return run.info.run_id
 
     def complete(self) -> None:
         """Bring the summary up to date with the sweep's folder, and bring back runs that MLflow no longer has."""
-        directory, client, run_id = self._directory, self._client, self._run_id
+        directory = self._directory
         sweep = directory.content()
         self._bring_back_runs(sweep)
-        self._logged.log_tags(dict(_tags(directory, sweep)) | metadata.commit())
-        self._logged.log_params({f"swept.{key}": text for key, text in sweep["varied"].items()})
-        report = directory.report / "report.json"
-        if report.is_file():
-            self._log_results(sweep, read_json(report))
-            for file in sorted(directory.report.iterdir()):
-                self._logged.log_file(directory.path, str(file.relative_to(directory.path)))
-        if directory.search_results.is_file():
-            self._logged.log_file(directory.path, directory.search_results.name)
-        if sweep["status"] == "RUNNING":
-            client.update_run(run_id, status="RUNNING")
+        tags = dict(_tags(directory, sweep)) | metadata.commit()
+        if (directory.report / "report.json").is_file():
+            tags |= self._results(sweep, read_json(directory.report / "report.json"))
+        ended = sweep["status"] != "RUNNING"
+        if ended:
+            tags["status_reason"] = allowed_text(sweep["reason"], LONGEST_TAG)
+        self._logged.log(params={f"swept.{key}": text for key, text in sweep["varied"].items()}, tags=tags)
+        files = [*sorted(directory.report.rglob("*")), directory.search_results]
+        names = [str(file.relative_to(directory.path)) for file in files if file.is_file()]
+        for _ in self._logged.log_files(directory.path, names, whole=MLflow.is_local(sweep["uri"])):
+            pass
+        if ended:
+            self._client.set_terminated(self._run_id, sweep["status"], sweep["ended"])
         else:
-            api.end_run(client, run_id, sweep["status"], sweep["reason"], sweep["ended"])
+            self._client.update_run(self._run_id, status="RUNNING")
 
     def _bring_back_runs(self, sweep: dict[str, Any]) -> None:
         """Deliver the runs that MLflow once had and has no more, and have all of them name this summary as theirs."""
-        if sweep["status"] != "KILLED":  # who stops a sweep does not want to wait
-            there = {run.info.run_id for run in self._runs(sweep)}
-            for job in self._directory.jobs():
-                delivered = job.delivered_to(sweep["uri"]).get("run_id") if job.run.is_file() else None
-                if delivered is not None and delivered not in there:
-                    with suppress(UserError):  # it is training: its own tracker sees to it
-                        synchronise(job, say=_tell)
-        for run in self._runs(sweep):
+        jobs = [job for job in self._directory.jobs() if job.run.is_file()]
+        ids = [job.delivered_to(sweep["uri"]).get("run_id") for job in jobs]
+        delivered = {run_id: job for run_id, job in zip(ids, jobs, strict=True) if run_id is not None}
+        if not delivered:  # the sweep begins
+            return
+        runs = self._runs(sweep)
+        lost = delivered.keys() - {run.info.run_id for run in runs}
+        if lost and sweep["status"] != "KILLED":  # who stops a sweep does not want to wait
+            for run_id in lost:
+                with suppress(UserError):  # it is training: its own tracker sees to it
+                    synchronise(delivered[run_id], say=_tell)
+            runs = self._runs(sweep)
+        for run in runs:
             if run.data.tags.get(ROLE_TAG) != "summary" and run.data.tags.get(SUMMARY_TAG) != self._run_id:
                 self._client.set_tag(run.info.run_id, SUMMARY_TAG, self._run_id)
 
@@ -175,8 +177,8 @@ class Summary:
             if not token:
                 return found
 
-    def _log_results(self, sweep: dict[str, Any], report: dict[str, Any]) -> None:
-        """Log the results of the sweep: counts, the best run's settings and a link to it, and a view."""
+    def _results(self, sweep: dict[str, Any], report: dict[str, Any]) -> dict[str, str]:
+        """Store the view of the sweep's runs; return tags with its results: counts, the best run, a description."""
         best = report["best"]
         tags = {"metric": report["metric"]["name"], "headline": report["headline"]}
         tags |= {f"runs.{state}": str(count) for state, count in report["states"].items()}
@@ -188,9 +190,9 @@ class Summary:
             ).run_id()  # it may have been made anew
             tags |= {"best_run": best["run_id"] or "", "best_run_name": best["name"]}
             tags |= {f"best.{key}": value for key, value in best["params"].items()}
-        self._logged.log_tags(tags | {NOTE: _note(sweep, report)})
-        for name, value in _view(sweep, report).items():
+        for name, value in view(sweep, report).items():
             self._client.set_experiment_tag(sweep["experiment_id"], name, value)
+        return tags | {NOTE: note(self._directory, sweep, report)}
 
 
 def _tags(directory: SweepDirectory, sweep: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -202,58 +204,6 @@ def _tags(directory: SweepDirectory, sweep: dict[str, Any]) -> Iterator[tuple[st
     yield USER, metadata.user()
     yield SOURCE_TYPE, "LOCAL"
     yield SOURCE_NAME, "gan_experiments.run"
-
-
-def _view(sweep: dict[str, Any], report: dict[str, Any]) -> dict[str, str]:
-    """Return the experiment's tag with the view that the description's link opens."""
-    from gan_experiments.reports.ranking_metric import EQUILIBRIUM  # loads NumPy
-
-    metric = report["metric"]
-    is_recorded = report["best"] is not None and metric["name"] != EQUILIBRIUM  # which the report computes
-    return shared_view(
-        sweep["run_id"],
-        search=f"tags.{SUMMARY_TAG} = '{sweep['run_id']}'",  # which the summary itself has not
-        params=[parameter_name(key) for key in sweep["varied"]],
-        tags=[PRUNED] if "pruning" in report else [],
-        metric=metric_name(metric["name"]) if is_recorded else None,
-        ascending=not metric["direction"].startswith("larger"),
-    )
-
-
-def _note(sweep: dict[str, Any], report: dict[str, Any]) -> str:
-    """Return the description on the summary's page, in Markdown."""
-    page = f"#/experiments/{sweep['experiment_id']}/runs"
-    view = f"workflowType=machine_learning&viewStateShareKey={sweep['run_id']}"
-    links = [f"[all runs of this sweep]({page}?{view})", f"[side by side]({page}?{view}&compareRunsMode=CHART)"]
-    best = report["best"]
-    if best is not None and best["run_id"] is not None:
-        links.insert(0, f"[best run: {best['name']}]({page}/{best['run_id']})")
-    lines = [" · ".join(links), "", report["headline"], "", *_ranking(sweep, report)]
-    if "pruning" in report:
-        pruning = report["pruning"]
-        rungs = [f"{rung['arrived']} at epoch {rung['epoch']}" for rung in pruning["rungs"]]
-        lines += [f"Settings at the rungs of {pruning['pruner']}: {', '.join(rungs)}. {pruning['saving']}", ""]
-    lines += ["The report is the artifact `report/report.html`.", ""]
-    found = (sweep.get("search") or {}).get("best")
-    if found:
-        found = [f"- `{trial['in_words']}`" for trial in found]
-        lines += ["The search found, as the artifact `optimization_results.yaml` has it:", "", *found, ""]
-    if report["failures"]:
-        lines += ["Not finished:", "", *(f"- {each['name']}: {each['reason']}" for each in report["failures"])]
-    return "\n".join(lines)
-
-
-def _ranking(sweep: dict[str, Any], report: dict[str, Any]) -> Iterator[str]:
-    """Yield a table in Markdown of the settings that are best, in the order of the report."""
-    rows = report["ranking"][:_MOST_SETTINGS]
-    swept = [key for key in sweep["varied"] if rows and key in rows[0]]
-    if rows:
-        yield f"| {' | '.join(swept)} | {report['metric']['name']} | seeds | |"
-        yield "| --- " * (len(swept) + 3) + "|"
-        for row in rows:
-            cells = [*(row[key] for key in swept), f"{row['mean']:.4g}", str(row["seeds"]), row["verdict"] or ""]
-            yield f"| {' | '.join(cells)} |"
-        yield ""
 
 
 if __name__ == "__main__":

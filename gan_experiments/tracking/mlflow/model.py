@@ -7,11 +7,12 @@ processor time at the end of every run; copying a few files takes none.
 from __future__ import annotations
 
 import importlib.util
+import json
 import shlex
 import shutil
 import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,21 +45,36 @@ _CODE = (
     _LOADER,
 )
 """The part of this package that loading a generator takes."""
+_WEIGHTS = "data"
+"""The folder, in a model's, of what MLflow calls its data."""
+_SHAPES = ("conditional", "is_image", "sample_shape")
+"""What a generator takes and returns, according to its description."""
 
 
-def log_model(directory: RunDirectory, client: MlflowClient, experiment_id: str, run_id: str, step: int) -> None:
-    """Log a run's generator as a model of the run, once; its files lie below artifacts/model."""
+def log_model(
+    directory: RunDirectory, client: MlflowClient, experiment_id: str, run_id: str, step: int, *, is_new: bool = False
+) -> None:
+    """Log a run's generator as a model of the run, once; its files lie below artifacts/model.
+
+    Args:
+        directory: The run's folder.
+        client: Where to.
+        experiment_id: The run's experiment.
+        run_id: The run.
+        step: The step at which the run ended.
+        is_new: Whether the run was just made, so that it has no model yet.
+    """
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
     query = f"name = '{MODEL_NAME}' AND source_run_id = '{run_id}'"
-    found = client.search_logged_models([experiment_id], filter_string=query)
+    found = [] if is_new else client.search_logged_models([experiment_id], filter_string=query)
     model = found[0] if found else client.create_logged_model(experiment_id, MODEL_NAME, run_id)
     path, place, number = directory.artifacts / "model", model.artifact_location, model.model_id
     _save(directory.generator, path, Model(artifact_path=place, run_id=run_id, model_uuid=number, model_id=number))
     client.log_model_artifacts(model.model_id, str(path))
     client.finalize_logged_model(model.model_id, "READY")
-    outputs = client.get_run(run_id).outputs
+    outputs = None if is_new else client.get_run(run_id).outputs
     if outputs is None or model.model_id not in [output.model_id for output in outputs.model_outputs]:
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step)])  # refused a second time
 
@@ -83,12 +99,52 @@ def predict_command(directory: RunDirectory, uri: str) -> str | None:
     return f"MLFLOW_TRACKING_URI={place} mlflow models predict -m models:/{number} --env-manager local -i {latents}"
 
 
-def _save(generator: Path, path: Path, identity: Model) -> None:
+_saved: dict[str, tuple[Path, Model]] = {}
+"""Of each kind of generator that this process has saved, the first."""
+
+
+def _save(generator: Path, path: Path, model: Model) -> None:
+    """Fill a run's folder with its generator as a model of MLflow's.
+
+    ``pyfunc.save_model`` takes as long as the delivery of a whole run, so it does so for one generator of a kind; the
+    others are copies of that one, with weights and an identity of their own.
+    """
+    description = read_json(generator / "generator.json")
+    own_code = _own_code(description["model"])
+    kind = json.dumps([[description.get(key) for key in _SHAPES], description["model"].get("latent_dim"), own_code])
+    shutil.rmtree(path, ignore_errors=True)
+    if kind not in _saved or not _copy_of(*_saved[kind], generator, path, model):
+        _save_first(generator, path, model, description, own_code)
+        _saved[kind] = path, model
+
+
+def _copy_of(first: Path, saved: Model, generator: Path, path: Path, model: Model) -> bool:
+    """Fill a folder with a copy of another model but for its weights, and return whether that was still there."""
+    try:
+        shutil.copytree(first, path, ignore=shutil.ignore_patterns(_WEIGHTS))
+        before = _size(first / _WEIGHTS)
+    except OSError:
+        shutil.rmtree(path, ignore_errors=True)
+        return False
+    shutil.copytree(generator, path / _WEIGHTS / generator.name)
+    model.flavors, model.signature = saved.flavors, saved.signature
+    if saved.saved_input_example_info is not None:
+        model.saved_input_example_info = saved.saved_input_example_info
+    model.model_size_bytes = (saved.model_size_bytes or 0) - before + _size(path / _WEIGHTS)
+    model.save(str(path / "MLmodel"))
+    return True
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _save_first(
+    generator: Path, path: Path, model: Model, description: dict[str, Any], own_code: Sequence[str]
+) -> None:
     from mlflow import pyfunc
 
-    description = read_json(generator / "generator.json")
     package = Path(gan_experiments.__file__).parent
-    shutil.rmtree(path, ignore_errors=True)
     with tempfile.TemporaryDirectory() as scratch:
         code = Path(scratch) / package.name
         for name in _CODE:
@@ -97,8 +153,8 @@ def _save(generator: Path, path: Path, identity: Model) -> None:
             str(path),
             loader_module=f"{package.name}.{_LOADER.removesuffix('.py').replace('/', '.')}",
             data_path=str(generator),
-            code_paths=[str(code), *_own_code(description["model"])],
-            mlflow_model=identity,
+            code_paths=[str(code), *own_code],
+            mlflow_model=model,
             signature=_signature(description),
             input_example=_example(description),  # type: ignore[arg-type]  # None is its default
             pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],

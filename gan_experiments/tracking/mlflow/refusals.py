@@ -11,7 +11,7 @@ from gan_experiments.tracking.mlflow.preflight import DENIED, restore_command
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import Experiment, Run
 
 _REFUSED = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE", "NOT_IMPLEMENTED"}
 _NOT_THERE = {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "ENDPOINT_NOT_FOUND"}
@@ -64,22 +64,21 @@ def restore(client: MlflowClient, run: Run) -> bool:
     Raises:
         RefusedError: Its whole experiment was deleted, with runs that may not be wanted back.
     """
-    check_experiment(client, run.info.experiment_id)
+    check_is_active(client, client.get_experiment(run.info.experiment_id))
     if run.info.lifecycle_stage == "active":
         return False
     client.restore_run(run.info.run_id)
     return True
 
 
-def check_experiment(client: MlflowClient, experiment_id: str) -> None:
+def check_is_active(client: MlflowClient, experiment: Experiment) -> None:
     """Make sure that an experiment is not in MLflow's trash.
 
     Raises:
         RefusedError: It is.
     """
-    experiment = client.get_experiment(experiment_id)
     if experiment.lifecycle_stage != "active":
-        restored = restore_command(client.tracking_uri, experiment_id)
+        restored = restore_command(client.tracking_uri, experiment.experiment_id)
         raise RefusedError(
             f"the experiment {experiment.name!r} was deleted there; {restored} restores it with its runs"
         )

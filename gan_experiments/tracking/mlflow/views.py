@@ -22,6 +22,8 @@ _SECTIONS = {
 }
 _CURVES = ("loss/discriminator", "loss/generator", "prob/fake", "prob/real")
 _MOST_RUNS = 100
+_FEW_RUNS = 20
+"""Runs of which all are shown at once."""
 
 
 def shared_view(
@@ -32,6 +34,7 @@ def shared_view(
     metric: str | None,
     ascending: bool,
     tags: Sequence[str] = (),
+    runs: int = 0,
 ) -> dict[str, str]:
     """Return the tag of an experiment that holds a view of some of its runs.
 
@@ -42,6 +45,8 @@ def shared_view(
         metric: MLflow's name of the metric that they are ranked by, or None.
         ascending: Whether small values of it come first.
         tags: Tags that the table of runs shows.
+        runs: How many runs there are. Of many, charts and pictures show the first ten until more are asked for:
+            every run that is shown costs requests, and a hundred bars or columns of pictures tell nothing.
     """
     sections = {name: f"{key}-{number}" for number, name in enumerate(_SECTIONS)}
     charts = list(_charts(sections, params, metric))
@@ -57,7 +62,7 @@ def shared_view(
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
         "selectedColumns": [*columns, "attributes.`Models`"],
-        "runsHiddenMode": "SHOW_ALL",
+        "runsHiddenMode": "SHOW_ALL" if runs <= _FEW_RUNS else "FIRST_10_RUNS",
         "hideEmptyCharts": True,
         "runListHidden": True,  # the charts have the whole width; a click on its edge brings the list back
         "isAccordionReordered": True,  # what it does not name comes after what it does

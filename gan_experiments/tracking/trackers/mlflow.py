@@ -10,24 +10,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gan_experiments.tracking.delivery_errors import GoneError, RefusedError
-from gan_experiments.tracking.journal import PAUSED, Line, read
-from gan_experiments.tracking.mlflow import api, pages, shown
+from gan_experiments.tracking.journal import Line, read
+from gan_experiments.tracking.mlflow import api, connection, pages, shown
+from gan_experiments.tracking.mlflow.batch import Batch, is_end
 from gan_experiments.tracking.mlflow.completeness import lacking
+from gan_experiments.tracking.mlflow.description import describe, is_ours
 from gan_experiments.tracking.mlflow.logged_run import LoggedRun
 from gan_experiments.tracking.mlflow.names import LONGEST_RUN_NAME, MODEL_NAME, check_names
 from gan_experiments.tracking.mlflow.preflight import check_experiment, check_schema
-from gan_experiments.tracking.mlflow.private_formats import SHOWS_IMAGES
+from gan_experiments.tracking.mlflow.private_formats import NOTE
 from gan_experiments.tracking.mlflow.refusals import get_run, is_refusal, restore, words
 from gan_experiments.tracking.mlflow.uri import check_uri, database_folder
 from gan_experiments.tracking.trackers.tracker import Tracker
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-
-_ON_THE_PAGE = tuple(
-    f"figures/{name}.png" for name in ("samples", "losses", "histograms", "probabilities", "neighbours")
-)
-"""Figures that describe a run on its page in MLflow, below the strip."""
 
 
 class MLflow(Tracker):
@@ -40,6 +37,7 @@ class MLflow(Tracker):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._said = set[str]()
+        self._is_new = False  # nobody but this process has sent anything to the run
 
     @classmethod
     def check(cls, uri: str) -> str:
@@ -56,7 +54,7 @@ class MLflow(Tracker):
     @classmethod
     def load(cls, uri: str) -> None:
         """Import MLflow, which takes seconds."""
-        api.load(uri)
+        connection.load(uri)
 
     @classmethod
     def is_local(cls, uri: str) -> bool:
@@ -79,19 +77,21 @@ class MLflow(Tracker):
 
     def _open(self) -> None:
         """Connect, and make sure that the experiment and the run are there, with all that they had."""
+        self._is_new = False
         try:
-            self._client = api.connect(self._uri)
+            self._client = connection.connect(self._uri)
             if "run_id" in self._state:
                 self._find_again(self._state["run_id"])
             if "run_id" not in self._state:
                 self._create_run()
         except Exception as error:
+            connection.forget(self._uri)
             # Where nothing at all is found, a proxy may stand for a server that is about to come back.
             if is_refusal(error) and getattr(error, "error_code", None) != "ENDPOINT_NOT_FOUND":
                 raise RefusedError(words(error)) from error
             raise
         self._run_id: str = self._state["run_id"]
-        self._logged = LoggedRun(self._client, self._run_id, self._note)
+        self._logged = LoggedRun(self._client, self._run_id, self._note, () if self._is_new else None)
 
     def _create_run(self) -> None:
         """Find or create the experiment and the run.
@@ -101,14 +101,16 @@ class MLflow(Tracker):
         """
         experiment_id = api.find_or_create_experiment(self._client, self._run["experiment"])
         name, nonce = self._run["name"], self._run["nonce"]
-        run_id = api.find_run(self._client, experiment_id, nonce)
-        if run_id is None:
+        run = api.find_run(self._client, experiment_id, nonce)
+        if run is None:
             first, _ = next(read(self._directory.journal))
-            run_id = api.create_run(self._client, experiment_id, name=name, nonce=nonce, time=first["time"])
+            run = api.create_run(self._client, experiment_id, name=name, nonce=nonce, time=first["time"])
+            self._is_new = True
             if len(name) > LONGEST_RUN_NAME:
                 self._note("the run's name", f"is cut to {LONGEST_RUN_NAME} characters there")
-        self._restore(self._client.get_run(run_id))
-        self._remember(experiment_id=experiment_id, run_id=run_id)
+        else:
+            self._restore(run)
+        self._remember(experiment_id=experiment_id, run_id=run.info.run_id)
 
     def _find_again(self, run_id: str) -> None:
         """Make sure that MLflow has what it once had of the run; else send it again, as a whole."""
@@ -165,45 +167,44 @@ class MLflow(Tracker):
         return shown.line(line, self._run["scored_once"]) if "scored_once" in self._run else line
 
     def _send(self, lines: list[Line]) -> None:
-        lines = [self._as_shown(line) for line in lines]
-        values = [line for line in lines if line["kind"] in ("metrics", "system")]
         try:
-            self._logged.log_metrics(values)
-            self._note_answer()
-            for line in lines:
-                self._send_line(line)
-            if any(line["kind"] == "samples" for line in lines):
-                self._send_files(self._gallery.latest())
-            if not any(_is_end(line) for line in lines) and any(line.get("details") for line in lines):
-                self._send_files(self._gallery.scored())
-                self._describe()
+            self._send_batch(Batch([self._as_shown(line) for line in lines]))
         except (GoneError, RefusedError):
             raise
         except Exception as error:
+            connection.forget(self._uri)
             self._logged.refusals.judge(error)
             raise RefusedError(words(error)) from error
+        self._is_new = False
 
-    def _send_line(self, line: Line) -> None:
-        """Send what a line has apart from metrics."""
-        self._send_files(self._files_of(line))
-        match line["kind"]:
-            case "params":
-                self._logged.log_params(line["values"])
-            case "tags":
-                self._logged.log_tags(line["values"] | SHOWS_IMAGES | {api.NONCE_TAG: self._run["nonce"]})
-            case "dataset":
-                self._logged.log_dataset(line)
-            case "session":
-                self._client.update_run(self._run_id, status="RUNNING")  # it may have ended before it was resumed
-            case "status" if not _is_end(line):
-                api.pause_run(self._client, self._run_id, line["reason"])
-            case "status":
-                self._describe()
-                if self._has_model(line):
-                    self._send_model(line["step"])
-                api.end_run(self._client, self._run_id, line["status"], line["reason"], line["time"])
-            case _:
-                return
+    def _send_batch(self, batch: Batch) -> None:
+        tags = batch.tags()
+        if batch.of("tags"):
+            tags |= {api.NONCE_TAG: self._run["nonce"]}
+        if batch.has_end or batch.has_scores:
+            tags |= self._description(tags)
+        self._logged.log(batch.of("metrics", "system"), batch.params(), tags)
+        self._note_answer()
+        for line in batch.of("dataset"):
+            self._logged.log_dataset(line)
+            self._note_answer()
+        names = [name for line in batch.lines for name in self._files_of(line)]
+        names += self._gallery.latest() if batch.of("samples") else []
+        names += self._gallery.scored() if batch.has_scores else []
+        self._send_files(names)
+        if batch.status is not None:
+            self._send_status(batch.status)
+
+    def _send_status(self, line: Line) -> None:
+        """Say how a run is doing, according to a line that begins or ends a process of it."""
+        if is_end(line):
+            if self._has_model(line):
+                self._send_model(line["step"])
+            self._client.set_terminated(self._run_id, line["status"], line["time"])
+        elif line["kind"] == "status":
+            self._client.update_run(self._run_id, status="SCHEDULED")  # it may go on later
+        elif not self._is_new:
+            self._client.update_run(self._run_id, status="RUNNING")  # it may have ended before it was resumed
         self._note_answer()
 
     def _files_of(self, line: Line) -> list[str]:
@@ -213,7 +214,7 @@ class MLflow(Tracker):
                 return ["config/config.yaml"]
             case "figure":
                 return [line["file"]]
-            case "status" if _is_end(line):
+            case "status" if is_end(line):
                 return [*self._gallery.whole(), *self._gallery.latest()]
         return [*self._gallery.names(line)]
 
@@ -225,7 +226,8 @@ class MLflow(Tracker):
         from gan_experiments.tracking.mlflow.model import log_model  # imports numpy, see tracker.py
 
         def send(_: list[str]) -> None:
-            log_model(self._directory, self._client, self._state["experiment_id"], self._run_id, step)
+            experiment_id = self._state["experiment_id"]
+            log_model(self._directory, self._client, experiment_id, self._run_id, step, is_new=self._is_new)
 
         try:
             self._logged.refusals.send("model", [MODEL_NAME], send)
@@ -234,27 +236,23 @@ class MLflow(Tracker):
         except Exception as error:  # its own code or packages may be missing; the weights are in the run's folder
             self._note("the model", f"cannot be made: {words(error)}")
 
-    def _describe(self) -> None:
-        """Show the figures of the run as a whole on its page."""
-        names = [name for name in (shown.GLANCE, *_ON_THE_PAGE) if (self._directory.artifacts / name).exists()]
-        head = shown.GLANCE if shown.GLANCE in names else ""
-        figures = [name for name in names if name != head]
-        api.describe_run(self._client, self._run_id, head, self._gallery.score_table(), figures)
+    def _description(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """Return the tag that describes the run on its page, unless the user has described it already."""
+        if NOTE not in tags and not self._is_new:
+            tags = self._client.get_run(self._run_id).data.tags
+        if not is_ours(tags.get(NOTE, "")):
+            return {}
+        return {NOTE: describe(self._run_id, self._gallery.whole(), self._gallery.score_table())}
 
     def _send_files(self, names: Iterable[str]) -> None:
-        for name in names:
-            self._logged.log_file(self._directory.artifacts, name)
+        whole = self.is_local(self._uri)  # of a server, every file's answer counts
+        for _ in self._logged.log_files(self._directory.artifacts, dict.fromkeys(names), whole):
             self._note_answer()
 
     def _end_abandoned(self) -> None:
         self._send_files(self._gallery.whole())
-        self._describe()
-        api.end_run(self._client, self._run_id, "KILLED", "the process died")
-
-
-def _is_end(line: Line) -> bool:
-    """Return whether a line says how the run ended; one that is paused may go on."""
-    return line["kind"] == "status" and line["status"] != PAUSED
+        self._logged.log(tags=self._description({}) | {"status_reason": "the process died"})
+        self._client.set_terminated(self._run_id, "KILLED")
 
 
 TRACKER = MLflow

@@ -1,0 +1,106 @@
+"""Connects to MLflow, once for all runs that a process delivers: to make sure of a database takes as long as a run.
+
+Only ``MlflowClient`` is used; ``mlflow``'s functions of the same names would share state with the user's program.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import filelock
+
+from gan_experiments.tracking.mlflow.artifact_places import beside_database
+from gan_experiments.tracking.mlflow.private_formats import ARTIFACT_ROOT
+from gan_experiments.tracking.mlflow.uri import database_file, database_folder
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_BESIDE_THE_DATABASE = "./mlruns"
+"""Folder of the files of a database's runs, from the folder in which MLflow's client is made."""
+_kept: dict[str, tuple[MlflowClient, tuple[int, int] | None]] = {}
+"""Clients by destination, and which file each was made for."""
+
+
+def connect(uri: str) -> MlflowClient:
+    """Return a client for a destination whose database has its tables, also if another took its place meanwhile."""
+    client, file = _kept.get(uri, (None, None))
+    if client is None or file != _identity(uri):
+        client = _connect(uri)
+        _kept[uri] = client, _identity(uri)
+    return client
+
+
+def forget(uri: str) -> None:
+    """Have the next ``connect`` look at the destination again, after it has failed."""
+    _kept.pop(uri, None)
+
+
+def _identity(uri: str) -> tuple[int, int] | None:
+    """Return what tells a database's file from one that takes its place; None where there is no such file."""
+    file = database_file(uri)
+    if file is None or not file.exists():
+        return None
+    found = file.stat()
+    return found.st_dev, found.st_ino if found.st_size else 0  # SQLite begins a missing file as an empty one
+
+
+def _connect(uri: str) -> MlflowClient:
+    """Make the tables of a database that has none, and return a client for it."""
+    load(uri)
+    from mlflow import MlflowClient
+
+    if database_folder(uri) is not None:
+        # A connection that is kept goes on with a file that was deleted, which no one will ever read.
+        os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
+    with _alone(uri), beside_database(uri) as address:
+        if not uri.startswith("http"):
+            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+            # Makes the tables; the client would do so once a process.
+            SqlAlchemyStore(address, os.environ.get(ARTIFACT_ROOT, _BESIDE_THE_DATABASE))
+        client = MlflowClient(address, registry_uri=address)
+        client.search_experiments(max_results=1)
+    return client
+
+
+def load(uri: str) -> None:
+    """Import MLflow now, so that the import does not count against the server's timeout."""
+    _prepare_environment()
+    import mlflow
+
+    if not uri.startswith("http"):
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  # now, for its client holds a lock
+
+
+def _prepare_environment() -> None:
+    """Set MLflow's environment variables for this process, before it is imported; those that the user set stay.
+
+    MLflow's own patience with a dead server, minutes, would hide that it is back.
+    """
+    for name, value in (
+        ("MLFLOW_HTTP_REQUEST_TIMEOUT", "10"),
+        ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0"),
+        ("MLFLOW_DISABLE_TELEMETRY", "true"),
+        ("MLFLOW_LOGGING_LEVEL", "WARNING"),
+        ("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true"),
+        ("GIT_PYTHON_REFRESH", "quiet"),
+    ):
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Let one process of this machine at a time create a database's tables: two at once would ruin it."""
+    if uri.startswith("http"):
+        yield
+        return
+    name = hashlib.sha256(uri.encode()).hexdigest()[:16]
+    with filelock.FileLock(Path(tempfile.gettempdir()) / f"gan-experiments-{os.getuid()}-{name}.lock"):
+        yield
