@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gan_experiments.configuration.override import read
-
 _SILENT_GROUPS = ("hydra", "tracking", "evaluate", "sweep", "fused")
 """Groups that only say where or how a run is recorded, which does not make it another experiment."""
 _SILENT_KEYS = ("train.resume", "data.root", "data.download", "device")
@@ -23,6 +21,8 @@ def run_name(overrides: Sequence[str], otherwise: str) -> str:
         overrides: Of the task, as Hydra lists them (``HydraConfig.get().overrides.task``).
         otherwise: The name of a run with nothing special about it.
     """
+    from gan_experiments.configuration.override import read  # imports Hydra, which drawing and delivery do not need
+
     values: dict[str, str] = {}
     for override in read(overrides):
         if not is_silent(override.name):

@@ -145,17 +145,23 @@ def read_json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``path`` so that no reader ever sees a part of it, not even after a crash.
+def write_atomically(path: Path, content: bytes, *, settled: bool = True) -> None:
+    """Write ``path`` so that no reader ever sees a part of it.
 
     A process that dies while it writes leaves a temporary file, which the next one to write ``path`` overwrites.
+
+    Args:
+        path: The file.
+        content: What it has from now on.
+        settled: Whether that holds after a power cut too, which takes long; else the file may be empty then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        if settled:
+            file.flush()
+            os.fsync(file.fileno())
     temporary.replace(path)
 
 

@@ -22,7 +22,7 @@ from gan_experiments.tracking.run_directory import RunDirectory, write_atomicall
 SCORES_FILE = "scores.csv"
 """Artifact with all scores, their errors and those of real data."""
 
-_STEPPED = ("histograms", "samples", "probabilities")
+_STEPPED = ("histograms", "probabilities", "samples")
 """Kinds of lines of which there are pictures over training."""
 _LATEST = ("samples", "histograms", "losses")
 
@@ -45,6 +45,7 @@ class Gallery:
         self._draws_all = run.get("pictures", "all") == "all"
         self._lines: dict[str, list[Line]] = {kind: [] for kind in _STEPPED}
         self._scores: list[Line] = []
+        self._rendered: tuple[Line, Image.Image] | None = None
         self.session = ""
         self.status: str | None = None
         self._began = 0
@@ -57,7 +58,8 @@ class Gallery:
         news = list(read(self._directory.journal, self.position))
         for line, _ in news:
             self._note(line)
-            if not all((self._directory.artifacts / name).exists() for name in self.names(line)):
+            names = self.names(line)
+            if len(self._existing(names)) < len(names):
                 self._write_stepped(line)
         if self._draws_all and any(line["kind"] == "samples" for line, _ in news):
             self._write_latest("samples")
@@ -72,6 +74,7 @@ class Gallery:
             ):  # scored after its end
                 self._write_scores()
             self.position = end
+        self._rendered = None
 
     def _note(self, line: Line) -> None:
         self._began = self._began or line["time"]
@@ -118,7 +121,8 @@ class Gallery:
         return self._existing(name for key in _LATEST for name in self._latest_names(key))
 
     def _existing(self, names: Iterable[str]) -> list[str]:
-        return [name for name in names if (self._directory.artifacts / name).exists()]
+        # Pictures do not wait for the disk: an empty one is what a power cut left.
+        return [name for name in names if _is_written(self._directory.artifacts / name)]
 
     def _latest_names(self, key: str) -> tuple[str, str]:
         return stepped_names(f"{LATEST}{key}", 0, self._began, self._run["nonce"])
@@ -150,6 +154,12 @@ class Gallery:
         self._write(copy, images.webp(image))
 
     def _render(self, line: Line) -> Image.Image:
+        """Return the picture of a line; of one that was just rendered, the same."""
+        if self._rendered is None or self._rendered[0] is not line:
+            self._rendered = (line, self._draw(line))
+        return self._rendered[1]
+
+    def _draw(self, line: Line) -> Image.Image:
         if line["kind"] == "samples":
             samples = np.load(self._directory.samples / line["file"])
             if self._run["is_image"]:
@@ -163,15 +173,15 @@ class Gallery:
 
     def finish(self) -> None:
         """Render the last pictures, or all those of the run as a whole with their numbers next to them."""
+        self._write_latest("losses")
         if self._draws_all:
-            self._write_latest("losses")
             self._write_whole()
         else:
-            for lines in self._lines.values():
+            for kind, lines in self._lines.items():
                 if lines:
                     self._write_stepped(lines[-1])
-            for key in _LATEST:
-                self._write_latest(key)
+                if kind in _LATEST:
+                    self._write_latest(kind)
         self._write_scores()
 
     def _write_whole(self) -> None:
@@ -221,7 +231,7 @@ class Gallery:
             return None
         line = self._lines["samples"][-1]
         if not self._run["is_image"]:
-            return self._image(line)
+            return self._render(line)
         return samples_in_rows(np.load(self._directory.samples / line["file"]))
 
     def whole(self) -> list[str]:
@@ -239,7 +249,7 @@ class Gallery:
         self._write(other, (self._directory.artifacts / name).read_bytes())
 
     def _write(self, name: str, content: bytes) -> None:
-        write_atomically(self._directory.artifacts / Path(name), content)
+        write_atomically(self._directory.artifacts / Path(name), content, settled=False)
 
 
 def _table(losses: np.ndarray) -> bytes:
@@ -253,3 +263,7 @@ def _histogram_data(histograms: Sequence[Line]) -> bytes:
     rows = [{key: line[key] for key in ("epoch", "step", "real", "fake")} for line in histograms]
     edges = [round(float(edge), 6) for edge in np.linspace(0, 1, bins + 1)]
     return json.dumps({"bin_edges": edges, "epochs": rows}).encode()
+
+
+def _is_written(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0

@@ -7,7 +7,13 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import (
+    Image,
+    ImageDraw,
+    ImageFont,
+    PngImagePlugin,  # noqa: F401  # these two are what is written; without them Pillow imports all of its formats
+    WebPImagePlugin,  # noqa: F401
+)
 
 _GAP = 2
 _SIDE = 560
@@ -73,10 +79,8 @@ def thumbnail(image: Image.Image) -> bytes:
     square = Image.new("RGB", (_SQUARE, _SQUARE), "white")
     fitted = image.convert("RGB")
     if max(image.size) > _SQUARE:
-        fitted.thumbnail((_SQUARE, _SQUARE), Image.Resampling.BICUBIC)
+        fitted.thumbnail((_SQUARE, _SQUARE), Image.Resampling.BILINEAR)
     square.paste(fitted, (0, 0))
-    if image.mode == "P" and fitted.size == image.size:
-        return webp(square)
     content = io.BytesIO()
     square.save(content, "WEBP", quality=80, method=0)
     return content.getvalue()
