@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import math
+
 import pytest
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from gan_experiments.configuration import store
 from gan_experiments.configuration.compose import compose
 from gan_experiments.launchers.fused.partition import chunks, structure
 
@@ -92,6 +97,20 @@ def test_coefficients_may_differ() -> None:
     one = ("objective=least_squares", "penalty=r1")
     assert of(*one) == of(*one, "objective.real_target=0.9", "penalty.weight=3")
     assert of("augment=diffaugment") == of("augment=diffaugment", "augment.probability=0", "augment.cutout=0.3")
+
+
+def test_a_thousand_runs_train_as_one() -> None:
+    """250 settings with four seeds each; whatever they vary, they share one structure."""
+    store.register()
+    params = yaml.safe_load((store.CONFIG_DIR / "sweep" / "thousand.yaml").read_text())["hydra"]["sweeper"]["params"]
+    parser = OverridesParser.create()
+    sweeps = parser.parse_overrides([f"{key}={values}" for key, values in params.items()])
+    choices = [list(sweep.sweep_string_iterator()) for sweep in sweeps]
+    assert math.prod(map(len, choices)) == 1000
+    assert len(choices[-1]) == 4
+    one = of("+sweep=thousand")
+    for key, values in zip(params, choices, strict=True):
+        assert {of("+sweep=thousand", f"{key}={value}") for value in values} == {one}
 
 
 def test_of_other_networks_nothing_is_known() -> None:
