@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 asked.append(ask_to_stop(find_run(reference, options.uri)))
         for run in asked:
             with complaints.noted():
-                with busy(f"waiting for {run.path} to leave"):
+                with busy(f"waiting for {run.path} to end"):
                     wait_until_left(run)
                 _print(run)
         if complaints.errors:
