@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m gan_experiments.compare",
         description="Compare runs: one HTML page that needs no network, and its tables. Runs on different data, or "
-        "scored in different ways, are ranked separately.",
+        "scored in different ways, are ranked separately. Of a sweep that is at work it says how far it is.",
     )
     parser.add_argument(
         "what",
@@ -48,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--out",
         type=Path,
         metavar="FOLDER",
-        help=f"where to write (default: report/ in the folder, for a sweep also MLflow's summary of it; of several: "
-        f"{_SEVERAL}/ here)",
+        help=f"where to write (default: report/ in the folder, for a sweep also MLflow's summary of it; so_far/ "
+        f"of one at work; of several: {_SEVERAL}/ here)",
     )
     parser.add_argument("--uri", default=usual(), help="where an id is looked up (default: %(default)s)")
     options = parser.parse_args(arguments)
@@ -61,20 +61,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sweep = SweepDirectory.around(places[0]) if len(places) == 1 else None
         if sweep is not None:
             places = [sweep.path]
-        out: Path = options.out or (SweepDirectory(places[0]).report if len(places) == 1 else Path(_SEVERAL))
+        at_work = sweep is not None and sweep.is_at_work()
+        out: Path = options.out or _folder(places, at_work)
         check_folder("--out", str(out))
         with busy(f"comparing the runs in {' '.join(options.what)}"):
             # Imported after the checks, which are fast without it.
             from gan_experiments.reports.comparison import compare
+            from gan_experiments.reports.so_far import lines
             from gan_experiments.reports.write import write
 
-            comparison = compare(places, options.metric, complaints)
+            comparison = compare(places, options.metric, complaints, at_work)
         with busy("writing the report"):
             page = write(comparison, out.absolute())
-        for line in comparison.headlines:
+        work = comparison.at_work
+        for line in comparison.headlines if work is None else lines(comparison, work):
             print(line)
         print(f"report    {clickable(page, sys.stdout)}")
-        if sweep is not None and options.out is None:
+        if sweep is not None and options.out is None and not at_work:
             sweep.end_abandoned()
             with busy("bringing the report to the sweep's summary"):
                 complaint = deliver(sweep)
@@ -82,6 +85,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 raise RunFailedError(complaint)
         if complaints.errors:
             raise SystemExit(complaints.status)
+
+
+def _folder(places: Sequence[Path], at_work: bool) -> Path:
+    """Return the folder of a report by default; a sweep at work writes its own at its end."""
+    if len(places) > 1:
+        return Path(_SEVERAL)
+    directory = SweepDirectory(places[0])
+    return directory.so_far if at_work else directory.report
 
 
 def _find(references: Sequence[str], uri: str, complaints: Complaints) -> list[Path]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_experiments.errors import UserError
+from gan_experiments.reports.at_work import AtWork, look
 from gan_experiments.reports.comparable import divide
 from gan_experiments.reports.gather import gather, place_of
 from gan_experiments.reports.goals import goals_of
@@ -31,6 +32,7 @@ class Comparison:
         records: All runs, by number.
         groups: Those that may be ranked together, the largest group first; runs that failed before they had a
             configuration are in none.
+        at_work: How far the sweep is; None unless these are the runs of one that is at work.
     """
 
     folder: Path
@@ -38,11 +40,13 @@ class Comparison:
     sweep: dict[str, Any]
     records: Sequence[RunRecord]
     groups: Sequence[Group]
+    at_work: AtWork | None = None
 
     @property
     def unfinished(self) -> list[RunRecord]:
-        """Runs that have not reached their last step."""
-        return [record for record in self.records if not record.outcome.finished]
+        """Runs that have not reached their last step; of a sweep at work, those that are not expected to."""
+        to_come = () if self.at_work is None else ("running", "waiting", "paused")
+        return [run for run in self.records if not run.outcome.finished and run.outcome.state not in to_come]
 
     @cached_property
     def lit(self) -> list[str]:
@@ -112,19 +116,25 @@ class Comparison:
             yield f"The Pareto front of {' and '.join(search['metrics'])}: {'; '.join(front)}."
 
 
-def compare(places: Sequence[Path], metric: str | None = None, complaints: Complaints | None = None) -> Comparison:
+def compare(
+    places: Sequence[Path],
+    metric: str | None = None,
+    complaints: Complaints | None = None,
+    at_work: bool = False,
+) -> Comparison:
     """Compare the runs in some folders.
 
     Args:
         places: Sweeps, runs, and other folders with runs below them; a run in several counts once.
         metric: The metric to rank by.
         complaints: Notes runs whose folders are damaged, which are left out; they are printed in any case.
+        at_work: Whether this is a sweep that another process runs at the moment.
 
     Raises:
         UserError: There are no runs, or none has the metric.
     """
     # 1. Read the runs.
-    folder, records = gather(places, complaints or Complaints())
+    folder, records = gather(places, complaints or Complaints(), at_work)
     if not records:
         raise UserError(f"{' '.join(map(str, places))}: there is no run in it or below it")
     directory = SweepDirectory(folder)
@@ -133,4 +143,4 @@ def compare(places: Sequence[Path], metric: str | None = None, complaints: Compl
     goals = list(goals_of(sweep).values())
     groups = [group_of(each, list(sweep.get("varied", ()))) for each in divide(records, metric, goals)]
     title = sweep.get("name") or ", ".join(place.name for place in places)
-    return Comparison(folder, title, sweep, records, groups)
+    return Comparison(folder, title, sweep, records, groups, look(sweep, records, groups) if at_work else None)

@@ -49,7 +49,7 @@ class Generators:
 
     def has(self, record: RunRecord) -> bool:
         """Tell whether a run has samples."""
-        return self._of[id(record)] is not None
+        return self._of.get(id(record)) is not None
 
     def classes(self, record: RunRecord) -> int | None:
         """Return the number of classes that a run's generator draws in turn; None for one without labels."""

@@ -41,7 +41,7 @@ class Picture:
     remark: str = ""
 
 
-def samples(records: Sequence[RunRecord], small: bool = False) -> list[Picture | None]:
+def samples(records: Sequence[RunRecord], small: bool = False, epoch: float | None = None) -> list[Picture | None]:
     """Draw each run's samples, all from one z; None for a run that has no samples.
 
     A run without a final generator, or whose architecture cannot be imported here, shows the samples that it drew
@@ -50,12 +50,13 @@ def samples(records: Sequence[RunRecord], small: bool = False) -> list[Picture |
     Args:
         records: The runs.
         small: Whether pictures are as small as those of a page of very many runs must be.
+        epoch: Show what runs drew after this epoch, all from one z, and not what their last generators draw.
     """
-    generators = Generators(records, _POINTS)
-    return [_picture(record, generators, small) for record in records]
+    generators = Generators(records if epoch is None else (), _POINTS)
+    return [_picture(record, generators, small, epoch) for record in records]
 
 
-def _picture(record: RunRecord, generators: Generators, small: bool) -> Picture | None:
+def _picture(record: RunRecord, generators: Generators, small: bool, epoch: float | None) -> Picture | None:
     if record.is_image is None:
         return None
     most = (_FEW_IMAGES if small else _IMAGES) if record.is_image else _POINTS
@@ -66,9 +67,10 @@ def _picture(record: RunRecord, generators: Generators, small: bool) -> Picture 
         return Picture(_render(record, generators.draw(record, count), columns, small))
     if not record.drawn:
         return None
-    epoch, file = record.drawn[-1]
+    drawn, file = next((each for each in record.drawn if each[0] == epoch), record.drawn[-1])
     array = np.load(record.directory.samples / file)[:most]
-    return Picture(_render(record, array, None, small), f"drawn while it trained, epoch {epoch:g}")
+    remark = f"drawn while it trained, epoch {drawn:g}" if epoch is None else f"epoch {drawn:g}"
+    return Picture(_render(record, array, None, small), "" if drawn == epoch else remark)
 
 
 def _render(record: RunRecord, array: np.ndarray, columns: int | None, small: bool) -> str:

@@ -13,7 +13,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from gan_experiments.evaluation.warning_light import meanings
-from gan_experiments.reports import charts, images, loss_charts, pruning_chart, tables
+from gan_experiments.reports import charts, images, loss_charts, pruning_chart, slot_use, tables
 from gan_experiments.reports.comparison import Comparison
 from gan_experiments.reports.group import Group
 from gan_experiments.reports.ranking import RankedSetting
@@ -60,6 +60,7 @@ def render(comparison: Comparison, runs: Sequence[Mapping[str, Any]]) -> str:
         value=comparison.value,
         long=_LONG,
         pruning=pruning,
+        work=comparison.at_work,
         rungs=None if pruning is None else pruning_chart.draw(pruning),
         meanings={name: meanings().get(name, "") for name in comparison.lit},
     )
@@ -67,8 +68,9 @@ def render(comparison: Comparison, runs: Sequence[Mapping[str, Any]]) -> str:
 
 def _groups(comparison: Comparison, many: bool) -> list[dict[str, Any]]:
     """Return what the page shows of each group; ids of all but the first have a number."""
-    order = comparison.in_order
-    pictures = {id(run): picture for run, picture in zip(order, images.samples(order, small=many), strict=True)}
+    order, work = comparison.in_order, comparison.at_work
+    drawn = images.samples(order, small=many, epoch=None if work is None else work.samples_epoch)
+    pictures = {id(run): picture for run, picture in zip(order, drawn, strict=True)}
     best_settings, best_runs = (_BEST_SETTINGS, _BEST_RUNS) if many else (None, None)
     return [
         {
@@ -119,7 +121,7 @@ def _facts(comparison: Comparison) -> list[tuple[str, str]]:
     if comparison.pruning is not None:
         facts.append(("pruned by", f"{comparison.pruning.name}: {comparison.pruning.saving}"))
     if comparison.slots is not None:
-        facts.append(("slots", _slots(comparison.slots)))
+        facts.append(("slots", slot_use.in_words(comparison.slots)))
     facts.append(("training time", _duration(sum(record.device_seconds for record in comparison.records))))
     machines = dict.fromkeys(
         f"{run.tags.get('device')} on {run.tags.get('host')}" for run in comparison.records if run.tags
@@ -141,24 +143,6 @@ def _seeds(ranked: Sequence[RankedSetting]) -> str:
     counts = sorted({len(place.values) for place in ranked}) or [0]
     span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     return f"{span} {'seed' if counts == [1] else 'seeds'} each"
-
-
-def _slots(slots: Mapping[str, int]) -> str:
-    """Return how slots were used, as the launcher counted it."""
-    runs, programs = (
-        f"{slots[key]} {name}{'' if slots[key] == 1 else 's'}"
-        for key, name in (("runs", "run"), ("programs_built", "program"))
-    )
-    through = f"{runs} through {slots['slots']} slots of {programs}"
-    in_all = _share(slots["slot_steps_used_in_all"], slots["slot_steps_in_all"])
-    if not slots["slot_steps"]:
-        return f"{through}; none had to wait, and {in_all} of their steps were spent on runs"
-    while_waiting = _share(slots["slot_steps_used_while_waiting"], slots["slot_steps"])
-    return f"{through}; {while_waiting} of their steps were spent on runs while any waited, {in_all} in all"
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{100 * part / max(whole, 1):.1f} %"
 
 
 def _number(value: float | None) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from gan_experiments.configuration.override import read as read_overrides
-from gan_experiments.evaluation.protocol import SCORES, TRAINING
+from gan_experiments.evaluation.protocol import SCORES
+from gan_experiments.reports.training_time import TrainingTime, is_of_training
 from gan_experiments.tracking.journal import PRUNED, STOPPED, WARNING, Line, read
 from gan_experiments.tracking.naming import run_name
 from gan_experiments.tracking.run_directory import read_json
@@ -18,8 +19,6 @@ from gan_experiments.tracking.run_outcome import BOUNDS, Outcome, outcome_after
 from gan_experiments.tracking.sweep_directory import JobDirectory
 
 _POWER = "_power_usage_watts"
-_IN_TRAINING = ("step", "epoch", TRAINING)
-"""Keys of metrics that a run records while it trains; scores that `evaluate` measures have others."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,7 @@ class RunRecord:
         run_id: MLflow's id of it, or None where MLflow does not have it.
         is_image: Whether its samples are images; None if it failed before that was known.
         drawn: Epoch and file of the samples that it drew while it trained, the latest last.
+        pace: Milliseconds since 1970 and steps, where its last process began and after every epoch of it.
         steps: Steps that it trained.
         epochs: Epochs that it trained; a fraction if it ended within one.
         total_steps: Steps of its whole length; None if it failed before that was known.
@@ -84,10 +84,20 @@ class RunRecord:
     run_id: str | None = None
     is_image: bool | None = None
     drawn: list[tuple[float, str]] = field(default_factory=list)
+    pace: list[tuple[int, int]] = field(default_factory=list)
     steps: int = 0
     epochs: float = 0.0
     total_steps: int | None = None
     pruned: int | None = None
+
+    @property
+    def speed(self) -> float | None:
+        """Steps a second in its last process, with all that came between; None before the second epoch's end."""
+        if len(self.pace) < 3:
+            return None
+        # Until the end of the first epoch programs are compiled, captured and cached.
+        (began, first), (ended, last) = self.pace[1], self.pace[-1]
+        return 1000 * (last - first) / max(ended - began, 1)
 
     @property
     def watt_hours(self) -> float | None:
@@ -148,20 +158,24 @@ def _read_journal(record: RunRecord) -> Line | None:
     bound: Line | None = None
     metrics: dict[str, dict[int, tuple[float, float]]] = defaultdict(dict)
     watts: list[float] = []
-    clock = _Clock()
+    clock = TrainingTime()
     for line, _ in read(record.directory.journal):
         clock.follow(line)
         record.pruned = _pruned(line, record.pruned)
-        if _is_of_training(line) and line["kind"] != "system":  # whose steps count measurements
+        if is_of_training(line) and line["kind"] != "system":  # whose steps count measurements
             record.steps, record.epochs = max(record.steps, line["step"]), max(record.epochs, line["epoch"])
         kind, values = line["kind"], line.get("values", {})
         if kind in BOUNDS:
             bound = line
+            if kind == "session":
+                record.pace = [(line["time"], line["step"])]
         elif kind == "dataset":
             record.data = line["name"], line["digest"]
         elif kind == "metrics" and line["key"] != "step":
             for metric, value in values.items():
                 metrics[metric][line["step"]] = (line["epoch"], value)
+            if line["key"] == "epoch":
+                record.pace.append((line["time"], line["step"]))
         elif kind == "histograms":
             record.histograms.append(_histogram(line))
         elif kind == "samples":
@@ -178,46 +192,6 @@ def _read_journal(record: RunRecord) -> Line | None:
     record.metrics = {name: [points[step] for step in sorted(points)] for name, points in metrics.items()}
     record.watts = float(np.mean(watts)) if watts else None
     return bound
-
-
-class _Clock:
-    """Adds up the time in which a run trained.
-
-    A process's time runs from its line ``session`` to the last line that training wrote, which is ``status`` unless
-    it was killed. What a resume writes before its session, and what ``evaluate`` writes afterwards, is none of it.
-    """
-
-    def __init__(self) -> None:
-        self._seconds = self._device_seconds = 0.0
-        self._began = self._last = 0
-        self._members, self._running = 1, True  # the first journals have no line for their one process
-
-    def follow(self, line: Line) -> None:
-        """Take the next line of the journal into account."""
-        if line["kind"] == "session":
-            self._add()
-            self._began = self._last = line["time"]
-            self._members, self._running = line.get("members", 1), True
-        elif self._running and _is_of_training(line):
-            self._began = self._began or line["time"]
-            self._last = max(self._last, line["time"])
-            self._running = line["kind"] != "status"
-
-    def read(self) -> tuple[float, float]:
-        """Return the seconds, and the run's share of them."""
-        self._add()
-        return self._seconds, self._device_seconds
-
-    def _add(self) -> None:
-        seconds = max(0, self._last - self._began) / 1000
-        self._seconds += seconds
-        self._device_seconds += seconds / self._members
-        self._began = self._last
-
-
-def _is_of_training(line: Line) -> bool:
-    kinds = ("histograms", "samples", "probabilities", "system", "status")
-    return line["kind"] in kinds or (line["kind"] == "metrics" and line["key"] in _IN_TRAINING)
 
 
 def _pruned(line: Line, rung: int | None) -> int | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from gan_experiments.reports.at_work import AtWork
 from gan_experiments.reports.comparison import Comparison
 from gan_experiments.reports.group import Group
 from gan_experiments.reports.pruning import Pruning
@@ -102,6 +103,7 @@ def content(comparison: Comparison) -> dict[str, Any]:
         "title": comparison.title,
         "time": time.time_ns() // 1_000_000,
         "headline": comparison.headline,
+        **({} if comparison.at_work is None else {"at_work": _at_work(comparison.at_work)}),
         "states": dict(Counter(record.outcome.state for record in comparison.records)),
         **first,
         "others": others,
@@ -116,6 +118,16 @@ def content(comparison: Comparison) -> dict[str, Any]:
             for light in run.lights
         ],
         "runs": runs(comparison),
+    }
+
+
+def _at_work(work: AtWork) -> dict[str, Any]:
+    return {
+        "steps": work.steps,
+        "total_steps": work.total_steps,
+        "steps_per_second": work.speed,
+        "seconds_left": work.left,
+        "standings": None if work.standings is None else asdict(work.standings),
     }
 
 

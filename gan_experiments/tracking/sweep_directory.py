@@ -24,6 +24,7 @@ class SweepDirectory:
             find their sweep by it.
         begun: The configuration with which the sweep began, as Hydra composed it, whatever resumed it since.
         report: The folder of the report and its tables.
+        so_far: The folder of a report that was asked for while runs trained; the report replaces it.
         search_results: Results of a search; absent where the sweep is not one.
         slots: How the slots were used in which runs were trained together; absent where there were none.
         log: Messages of the tracker; absent unless something went wrong.
@@ -35,6 +36,7 @@ class SweepDirectory:
         self.sweep = self.path / "sweep.json"
         self.begun = self.path / "begun.yaml"
         self.report = self.path / "report"
+        self.so_far = self.path / "so_far"
         self.search_results = self.path / "optimization_results.yaml"
         self.slots = self.path / "slots.json"
         self.log = self.path / "tracking.log"
@@ -79,6 +81,16 @@ class SweepDirectory:
     def end(self, status: str, reason: str) -> None:
         """Write down how the sweep ended: one of MLflow's statuses, and the reason in one line."""
         self.remember(status=status, reason=reason, ended=time.time_ns() // 1_000_000)
+
+    def is_at_work(self) -> bool:
+        """Tell whether a process has begun the sweep and not ended it."""
+        if not self.sweep.is_file() or self.content().get("status") != "RUNNING":
+            return False
+        try:
+            with filelock.FileLock(self.lock, timeout=0):
+                return False
+        except filelock.Timeout:
+            return True
 
     def end_abandoned(self) -> None:
         """Write down that the sweep was killed, if its process ended without recording an end."""

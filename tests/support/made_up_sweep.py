@@ -56,6 +56,7 @@ def make_up_sweep(path: Path, runs: int, seeds: int, *, failed: int | None = Non
             "jobs": [[f"train.lr={rate}", f"seed={seed}"] for rate, seed in settings],
             "overrides": {"hydra": [], "task": []},
             "search": None,
+            "started": lines[0]["time"],
             "status": "FINISHED",
             "reason": "",
             "directory": str(path),
