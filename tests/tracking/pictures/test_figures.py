@@ -174,4 +174,4 @@ def test_a_thumbnail_is_a_square_with_the_picture_at_its_top(size: tuple[int, in
     for image in (Image.new("L", size, 0), images.flat(Image.new("RGB", size, "black"))):
         with Image.open(io.BytesIO(images.thumbnail(image))) as thumbnail:
             assert thumbnail.width == thumbnail.height
-            assert thumbnail.convert("L").getpixel((5, 5)) < 30
+            assert np.asarray(thumbnail.convert("L"))[5, 5] < 30
