@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -76,7 +76,7 @@ def measure(plan: Plan) -> list[Row]:
     return rows
 
 
-def _rows(name: str, measured: dict[int, Sequence[Spent]]) -> list[Row]:
+def _rows(name: str, measured: Mapping[int, Sequence[Spent]]) -> list[Row]:
     """Return the rows of sweeps of several sizes, and what each run more costs from one size to the next."""
     rows = []
     for size, spent in measured.items():
