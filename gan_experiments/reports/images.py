@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from gan_experiments.models.conditioning import columns_of, whole_rows
-from gan_experiments.reports.generators import Generators
+from gan_experiments.reports.generators import Generators, one_thread
 from gan_experiments.reports.record import Histogram, RunRecord
 from gan_experiments.tracking.pictures import figures, images
 
@@ -53,7 +54,8 @@ def samples(records: Sequence[RunRecord], small: bool = False, epoch: float | No
         epoch: Show what runs drew after this epoch, all from one z, and not what their last generators draw.
     """
     generators = Generators(records if epoch is None else (), _POINTS)
-    return [_picture(record, generators, small, epoch) for record in records]
+    with one_thread() if small else nullcontext():
+        return [_picture(record, generators, small, epoch) for record in records]
 
 
 def _picture(record: RunRecord, generators: Generators, small: bool, epoch: float | None) -> Picture | None:
