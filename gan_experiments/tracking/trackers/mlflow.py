@@ -191,7 +191,7 @@ class MLflow(Tracker):
         names = [name for line in batch.lines for name in self._files_of(line)]
         names += self._gallery.latest() if batch.of("samples") else []
         names += self._gallery.scored() if batch.has_scores else []
-        self._send_files(names)
+        self._send_files(dict.fromkeys(names))  # at the end, the latest pictures are among both
         if batch.status is not None:
             self._send_status(batch.status)
 
