@@ -123,7 +123,10 @@ def spend(plan: Plan, folder: Path, command: list[str], said: str) -> Spent:
                 memory = max(memory, _resident(known))
             seconds = time.perf_counter() - began
         psutil.wait_procs([child for child in psutil.Process().children() if child.pid not in known], TIMEOUT)
-        return Spent(_of_children() - before, seconds, memory / 1e6)
+        spent = Spent(_of_children() - before, seconds, memory / 1e6)
+    took = f"{spent.cpu:.1f} CPU s, {spent.seconds:.1f} s, {spent.memory:.0f} MB"
+    print(f"took:      {took}", file=sys.stderr, flush=True)  # a part is written when all of it is measured
+    return spent
 
 
 @contextlib.contextmanager
