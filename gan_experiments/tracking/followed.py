@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable
 
@@ -10,6 +11,9 @@ import filelock
 from gan_experiments.tracking.destination import tracker_of
 from gan_experiments.tracking.pictures.gallery import Gallery
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
+
+_PAUSE_OF_MANY = 30.0
+"""Seconds between deliveries of a run that is one of many: each asks MLflow for as much as a whole run would."""
 
 
 class Followed:
@@ -42,6 +46,8 @@ class Followed:
         self.tracker = tracker_of(self.uri)(directory, run, self.uri, self._gallery, say) if self.uri else None
         self.refused = False
         self._delivered = -1
+        self._pause = 0.0 if run.get("pictures", "all") == "all" else _PAUSE_OF_MANY
+        self._next = time.monotonic() + self._pause
         self.go_on()
 
     def go_on(self) -> None:
@@ -56,8 +62,9 @@ class Followed:
 
     @property
     def has_news(self) -> bool:
-        """Whether something is rendered that is not delivered, as far as this process knows."""
-        return self.tracker is not None and self._delivered != self._gallery.position
+        """Whether something is to be delivered: at once, or of a run that is one of many at times and at its end."""
+        is_due = self.has_ended or time.monotonic() >= self._next
+        return self.tracker is not None and self._delivered != self._gallery.position and is_due
 
     def advance(self, *, over: bool = False) -> None:
         """Render what is new; ``over`` says that nothing more will come."""
@@ -70,6 +77,7 @@ class Followed:
         while self.tracker is not None and not self.refused and self.tracker.send():
             pass
         self._delivered = self._gallery.position
+        self._next = time.monotonic() + self._pause
 
     def end_abandoned(self) -> None:
         """Mark a run as killed if its process died without a word and it is not already training again."""

@@ -174,5 +174,5 @@ class LoggedRun:
 
 
 def _content(folder: Path, place: str) -> set[str]:
-    """Return the names of everything in the folder ``place`` below ``folder``."""
-    return {f"{place}/{entry.name}" for entry in (folder / place).iterdir()}
+    """Return the names of everything in the folder ``place`` below ``folder``, if that is there."""
+    return {f"{place}/{entry.name}" for entry in (folder / place).glob("*")}

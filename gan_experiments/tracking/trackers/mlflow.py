@@ -37,7 +37,7 @@ class MLflow(Tracker):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._said = set[str]()
-        self._is_new = False  # nobody but this process has sent anything to the run
+        self._is_new = False  # this process made the run, which has no model yet, and nothing has failed since
 
     @classmethod
     def check(cls, uri: str) -> str:
@@ -175,7 +175,6 @@ class MLflow(Tracker):
             connection.forget(self._uri)
             self._logged.refusals.judge(error)
             raise RefusedError(words(error)) from error
-        self._is_new = False
 
     def _send_batch(self, batch: Batch) -> None:
         tags = batch.tags()
@@ -195,15 +194,21 @@ class MLflow(Tracker):
         if batch.status is not None:
             self._send_status(batch.status)
 
+    @property
+    def _is_empty(self) -> bool:
+        """Whether nobody can have changed a thing in the run, which has just been made."""
+        return self._is_new and not self._state["position"]
+
     def _send_status(self, line: Line) -> None:
         """Say how a run is doing, according to a line that begins or ends a process of it."""
         if is_end(line):
             if self._has_model(line):
                 self._send_model(line["step"])
+                self._is_new = False
             self._client.set_terminated(self._run_id, line["status"], line["time"])
         elif line["kind"] == "status":
             self._client.update_run(self._run_id, status="SCHEDULED")  # it may go on later
-        elif not self._is_new:
+        elif not self._is_empty:
             self._client.update_run(self._run_id, status="RUNNING")  # it may have ended before it was resumed
         self._note_answer()
 
@@ -238,7 +243,7 @@ class MLflow(Tracker):
 
     def _description(self, tags: Mapping[str, str]) -> dict[str, str]:
         """Return the tag that describes the run on its page, unless the user has described it already."""
-        if NOTE not in tags and not self._is_new:
+        if NOTE not in tags and not self._is_empty:
             tags = self._client.get_run(self._run_id).data.tags
         if not is_ours(tags.get(NOTE, "")):
             return {}
