@@ -121,7 +121,7 @@ def _save(generator: Path, path: Path, model: Model) -> None:
 def _copy_of(first: Path, saved: Model, generator: Path, path: Path, model: Model) -> bool:
     """Fill a folder with a copy of another model but for its weights, and return whether that was still there."""
     try:
-        shutil.copytree(first, path, ignore=shutil.ignore_patterns(_WEIGHTS))
+        shutil.copytree(first, path, ignore=lambda folder, _: [_WEIGHTS] if Path(folder) == first else [])
         before = _size(first / _WEIGHTS)
     except OSError:
         shutil.rmtree(path, ignore_errors=True)
