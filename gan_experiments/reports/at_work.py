@@ -102,13 +102,14 @@ class AtWork:
         return f"{done}, {self.speed:,.0f} a second; {duration(self.left)} to go"
 
 
-def look(sweep: Mapping[str, Any], records: Sequence[RunRecord], groups: Sequence[Group]) -> AtWork:
+def look(sweep: Mapping[str, Any], records: Sequence[RunRecord], groups: Sequence[Group], slots: int = 0) -> AtWork:
     """Return how far a sweep is.
 
     Args:
         sweep: The content of its sweep.json.
         records: Its runs, those that wait included.
         groups: The same, as they may be compared.
+        slots: How many of them train at once, as far as it is known.
     """
     usual = round(median([run.total_steps for run in records if run.total_steps] or [0]))
     missing = {id(run): _missing(run, usual) for run in records}
@@ -118,7 +119,8 @@ def look(sweep: Mapping[str, Any], records: Sequence[RunRecord], groups: Sequenc
     speed = left = None
     if known and at_work:
         each = fmean(known)
-        speed = len(at_work) * each
+        to_come = sum(run.outcome.state in ("running", "waiting", "paused") for run in records)
+        speed = max(len(at_work), min(slots, to_come)) * each  # a slot that is free is about to be taken
         left = max(sum(missing.values()) / speed, *(missing[id(run)] / (run.speed or each) for run in at_work))
     steps = sum(run.steps for run in records)
     drawn = [{epoch for epoch, _ in run.drawn} for run in records if run.drawn]

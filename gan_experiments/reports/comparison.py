@@ -143,4 +143,6 @@ def compare(
     goals = list(goals_of(sweep).values())
     groups = [group_of(each, list(sweep.get("varied", ()))) for each in divide(records, metric, goals)]
     title = sweep.get("name") or ", ".join(place.name for place in places)
-    return Comparison(folder, title, sweep, records, groups, look(sweep, records, groups) if at_work else None)
+    slots = read_json(directory.slots)["slots"] if at_work and directory.slots.is_file() else 0
+    work = look(sweep, records, groups, slots) if at_work else None
+    return Comparison(folder, title, sweep, records, groups, work)
