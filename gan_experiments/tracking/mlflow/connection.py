@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,33 +18,48 @@ import filelock
 
 from gan_experiments.tracking.mlflow.artifact_places import beside_database
 from gan_experiments.tracking.mlflow.private_formats import ARTIFACT_ROOT
-from gan_experiments.tracking.mlflow.uri import database_file, database_folder
+from gan_experiments.tracking.mlflow.uri import database_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _BESIDE_THE_DATABASE = "./mlruns"
 """Folder of the files of a database's runs, from the folder in which MLflow's client is made."""
-_kept: dict[str, tuple[MlflowClient, tuple[int, int] | None]] = {}
-"""Clients by destination, and which file each was made for."""
+
+
+@dataclass(frozen=True)
+class _Connection:
+    """A client, the file that it was made for, and how the database's open connections are closed."""
+
+    client: MlflowClient
+    file: tuple[int, int] | None
+    close: Callable[[], None]
+
+
+_kept: dict[str, _Connection] = {}
+"""By destination."""
 
 
 def connect(uri: str) -> MlflowClient:
     """Return a client for a destination whose database has its tables, also if another took its place meanwhile."""
-    client, file = _kept.get(uri, (None, None))
-    if client is None or file != _identity(uri):
-        client = _connect(uri)
-        _kept[uri] = client, _identity(uri)
-    return client
+    if uri not in _kept or _kept[uri].file != database_now(uri):
+        forget(uri)
+        client, close = _connect(uri)
+        _kept[uri] = _Connection(client, database_now(uri), close)
+    return _kept[uri].client
 
 
 def forget(uri: str) -> None:
     """Have the next ``connect`` look at the destination again, after it has failed."""
-    _kept.pop(uri, None)
+    if uri in _kept:
+        _kept.pop(uri).close()
 
 
-def _identity(uri: str) -> tuple[int, int] | None:
-    """Return what tells a database's file from one that takes its place; None where there is no such file."""
+def database_now(uri: str) -> tuple[int, int] | None:
+    """Return what tells a database's file from one that takes its place; None where there is no such file.
+
+    Connections that are kept lead to the file that was there, though it was deleted, and nobody will ever read it.
+    """
     file = database_file(uri)
     if file is None or not file.exists():
         return None
@@ -51,23 +67,26 @@ def _identity(uri: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino if found.st_size else 0  # SQLite begins a missing file as an empty one
 
 
-def _connect(uri: str) -> MlflowClient:
-    """Make the tables of a database that has none, and return a client for it."""
+def _connect(uri: str) -> tuple[MlflowClient, Callable[[], None]]:
+    """Make the tables of a database that has none; return a client for it, and what closes its connections."""
     load(uri)
     from mlflow import MlflowClient
 
-    if database_folder(uri) is not None:
-        # A connection that is kept goes on with a file that was deleted, which no one will ever read.
-        os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
+    close = _nothing
     with _alone(uri), beside_database(uri) as address:
         if not uri.startswith("http"):
             from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
             # Makes the tables; the client would do so once a process.
-            SqlAlchemyStore(address, os.environ.get(ARTIFACT_ROOT, _BESIDE_THE_DATABASE))
+            store = SqlAlchemyStore(address, os.environ.get(ARTIFACT_ROOT, _BESIDE_THE_DATABASE))
+            close = store.engine.dispose
         client = MlflowClient(address, registry_uri=address)
         client.search_experiments(max_results=1)
-    return client
+    return client, close
+
+
+def _nothing() -> None:
+    """Close nothing: a server's connections are its own."""
 
 
 def load(uri: str) -> None:

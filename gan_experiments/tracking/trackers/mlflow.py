@@ -80,6 +80,7 @@ class MLflow(Tracker):
         self._is_new = False
         try:
             self._client = connection.connect(self._uri)
+            self._database = connection.database_now(self._uri)
             if "run_id" in self._state:
                 self._find_again(self._state["run_id"])
             if "run_id" not in self._state:
@@ -172,9 +173,13 @@ class MLflow(Tracker):
         except (GoneError, RefusedError):
             raise
         except Exception as error:
+            if connection.database_now(self._uri) != self._database:
+                raise GoneError from error
             connection.forget(self._uri)
             self._logged.refusals.judge(error)
             raise RefusedError(words(error)) from error
+        if connection.database_now(self._uri) != self._database:
+            raise GoneError  # it was deleted while this was sent
 
     def _send_batch(self, batch: Batch) -> None:
         tags = batch.tags()
@@ -251,7 +256,7 @@ class MLflow(Tracker):
 
     def _send_files(self, names: Iterable[str]) -> None:
         whole = self.is_local(self._uri)  # of a server, every file's answer counts
-        for _ in self._logged.log_files(self._directory.artifacts, dict.fromkeys(names), whole):
+        for _ in self._logged.log_files(self._directory.artifacts, names, whole):
             self._note_answer()
 
     def _end_abandoned(self) -> None:
