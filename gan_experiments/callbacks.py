@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from typing import Any
 
@@ -46,6 +47,7 @@ class Preflight(Callback):
         """Check every run of a sweep; for a search, runs that show all values it may choose."""
         with not_swallowed(), user_errors():
             compose_jobs_at_once()
+            gc.freeze()  # what is imported by now stays: to look through it for each of many jobs takes a while
             check_output(config)
             availability.check(config.hydra)
             here = availability.trains_here(config.hydra)

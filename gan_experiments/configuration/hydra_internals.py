@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import pickle
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import hydra.version
@@ -156,12 +159,28 @@ def shown(config: DictConfig) -> Iterator[None]:
 
 
 def job_files(config: DictConfig) -> dict[str, str]:
-    """Return the files that Hydra stores of a job, as text by name: its part, the task's part, the overrides."""
+    """Return the files that Hydra stores of a job, as text by name: the task's part, its own, the overrides."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=False, enum_to_str=True)  # type: ignore[assignment]
     hydra = plain.pop("hydra")
-    files = {"config.yaml": plain, "hydra.yaml": {"hydra": hydra}, "overrides.yaml": hydra["overrides"]["task"]}
-    style: dict[str, Any] = {"default_flow_style": False, "allow_unicode": True, "sort_keys": False}
-    return {name: yaml.dump(content, Dumper=_Dumper, **style) for name, content in files.items()}
+    return {
+        "config.yaml": _in_sections(plain),
+        "hydra.yaml": f"hydra:\n{indent(_in_sections(hydra), '  ')}",
+        "overrides.yaml": _to_yaml(hydra["overrides"]["task"]),
+    }
+
+
+def _in_sections(content: dict[str, Any]) -> str:
+    """Write a mapping; most of its parts are those of the job before, and are written once."""
+    return "".join(_section(key, pickle.dumps(part)) for key, part in content.items())
+
+
+@lru_cache(512)
+def _section(key: str, part: bytes) -> str:
+    return _to_yaml({key: pickle.loads(part)})
+
+
+def _to_yaml(content: Any) -> str:
+    return yaml.dump(content, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=_Dumper)
 
 
 class _Dumper(getattr(yaml, "CDumper", yaml.Dumper)):  # type: ignore[misc]

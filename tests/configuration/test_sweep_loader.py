@@ -13,7 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.configuration import store
-from gan_experiments.configuration.hydra_internals import _search_path, own_globals
+from gan_experiments.configuration.hydra_internals import _search_path, job_files, own_globals
 from gan_experiments.configuration.sweep_loader import SweepLoader
 
 TYPED = ["data=ring", "hydra/launcher=fused", "train.betas=[0.5,0.9]", "train.lr=1e-4,1e-3", "seed=range(4)"]
@@ -89,3 +89,15 @@ def _nodes(node: Any, path: str = "") -> Iterator[tuple[Any, ...]]:
     if isinstance(node, DictConfig) and not (node._is_none() or node._is_missing() or node._is_interpolation()):
         for key in node:
             yield from _nodes(node._get_node(key), f"{path}.{key}")
+
+
+def test_the_files_of_a_job_are_those_that_hydra_writes(
+    loaders: tuple[DictConfig, ConfigLoaderImpl, SweepLoader],
+) -> None:
+    sweep, theirs, _ = loaders
+    job = ["tracking.run_name='1e-3 ü: x'", "+tracking.tags={a: 'on', b: '007', c: \"two\\nlines\"}", "seed=1"]
+    config = theirs.load_sweep_config(sweep, job)
+    task, own = (OmegaConf.masked_copy(config, keys) for keys in ([key for key in config if key != "hydra"], "hydra"))
+    expected = (task, own, config.hydra.overrides.task)
+    assert list(job_files(config).values()) == [OmegaConf.to_yaml(part) for part in expected]
+    assert list(job_files(config)) == ["config.yaml", "hydra.yaml", "overrides.yaml"]
