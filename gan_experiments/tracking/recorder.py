@@ -33,6 +33,8 @@ from gan_experiments.training.events import (
 )
 
 _REAL_POINTS = 2000
+_GLANCE = 2.0
+"""Seconds for which a command that only looks whether a process trains in a folder may hold its lock."""
 _Dumper: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 """Of libyaml where PyYAML has it: ten times as fast."""
 
@@ -56,7 +58,7 @@ class Recorder:
         self.draws_all = run.tracking.pictures != "last"  # auto is settled for a sweep, if at all
         self._session = uuid.uuid4().hex
         self._step, self._epoch = resumed_from, 0.0
-        self._folder_lock = filelock.FileLock(directory.lock, timeout=0)
+        self._folder_lock = filelock.FileLock(directory.lock, timeout=_GLANCE)
         # Measurements of the machine come from a thread of their own.
         self._lock, self._closed = threading.Lock(), False
 
