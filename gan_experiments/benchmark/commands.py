@@ -101,20 +101,20 @@ def started(plan: Plan, folder: str, command: list[str]) -> Iterator[subprocess.
 def _time(plan: Plan, folder: str, command: list[str], said: str = "") -> float:
     if said:
         print(f"measuring: {said}", file=sys.stderr, flush=True)
-    started = time.perf_counter()
+    began = time.perf_counter()
     with started(plan, folder, command) as process:
         process.wait(TIMEOUT)
-        return time.perf_counter() - started
+        return time.perf_counter() - began
 
 
 def _until_recorded(plan: Plan, folder: str, command: list[str]) -> float:
     outputs = Path(folder) / "outputs"
     before = _recorded(outputs)
-    started = time.perf_counter()
+    began = time.perf_counter()
     with started(plan, folder, command) as process:
         while _recorded(outputs) <= before and process.poll() is None:
             time.sleep(_POLL)
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - began
         process.terminate()  # SIGTERM: the run ends after a checkpoint
         process.wait(TIMEOUT)
     return seconds

@@ -144,7 +144,7 @@ def make_run_folder(config: DictConfig) -> JobReturn:
 def show(config: DictConfig) -> None:
     """Make Hydra's configuration that of one job, without the copy that Hydra makes of it."""
     OmegaConf.set_readonly(config.hydra, True)
-    HydraConfig.instance().cfg = config
+    HydraConfig.instance().cfg = config  # type: ignore[assignment]
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def load_data(node: DictConfig) -> Dataset:
 @lru_cache(maxsize=1)
 def _load(node: str, folder: Path) -> Dataset:
     """Load a data set; ``folder`` is the working directory, in which relative paths lie."""
-    config = OmegaConf.create(json.loads(node))
+    config: DictConfig = OmegaConf.create(json.loads(node))  # type: ignore[assignment]
     apart = set_apart("data", config)
     dataset = build(config)
     if not isinstance(dataset, Dataset):

@@ -132,7 +132,7 @@ class Summary:
         directory = self._directory
         sweep = directory.content()
         self._bring_back_runs(sweep)
-        tags = dict(_tags(directory, sweep)) | metadata.commit()
+        tags = {**dict(_tags(directory, sweep)), **metadata.commit()}
         if (directory.report / "report.json").is_file():
             tags |= self._results(sweep, read_json(directory.report / "report.json"))
         ended = sweep["status"] != "RUNNING"

@@ -86,7 +86,7 @@ def _plain(value: Any) -> str:
 def origin(overrides: Sequence[str], device: str, run_directory: Path) -> dict[str, str]:
     """Return tags that say what was run, where, and with which versions."""
     own = {"overrides": " ".join(overrides), "device": device, "run_directory": str(run_directory)}
-    return own | _of_this_process() | commit()
+    return {**own, **_of_this_process(), **commit()}
 
 
 @cache

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
@@ -50,8 +50,7 @@ class ComposedJob:
 
     def open(self) -> DictConfig:
         """Return its configuration, which is kept from now on until ``close``."""
-        if self.config is None:
-            self.config = pickle.loads(self.composed)
+        self.config = self.config or cast(DictConfig, pickle.loads(self.composed))
         return self.config
 
     def close(self) -> None:
@@ -98,7 +97,7 @@ def for_the_task(job: ComposedJob) -> DictConfig:
     """Return the task's part of a job's configuration, without interpolations: some ask for the current job."""
     config: DictConfig = pickle.loads(job.composed)
     with shown(config), open_dict(config), read_write(config):
-        for key in [key for key in config if key != "hydra"]:
+        for key in [str(key) for key in config if key != "hydra"]:
             if OmegaConf.is_interpolation(config, key):
                 config[key] = config[key]
             elif "${" in str(_plain(config[key], resolve=False)):  # to look costs a tenth of resolving
