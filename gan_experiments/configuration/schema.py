@@ -150,7 +150,7 @@ class TrackingConfig:
     samples: int = setting(64, "samples in a grid, from one z that stays the same", at_least(1))
     pictures: str = setting(
         "auto",
-        "all at their times, or the last at the end; auto: all, last in a large sweep",
+        "all, or the last ones; auto: all, of more than 16 runs the last",
         one_of("auto", "all", "last"),
     )
     system_metrics: bool = setting(True, "whether processor, memory and GPU use are recorded")
