@@ -200,7 +200,7 @@ def pictures(directory: RunDirectory, key: str) -> dict[int, np.ndarray]:
     """The stepped images of a run under a key, by step."""
     found = {}
     for path in directory.artifacts.glob(f"images/{key}+step+*.png"):
-        found[int(path.name.split("+")[2])] = np.asarray(Image.open(path))
+        found[int(path.name.split("+")[2])] = np.asarray(Image.open(path).convert("RGB"))
     return dict(sorted(found.items()))
 
 
