@@ -35,9 +35,10 @@ def view(sweep: dict[str, Any], report: dict[str, Any]) -> dict[str, str]:
 def note(directory: SweepDirectory, sweep: dict[str, Any], report: dict[str, Any]) -> str:
     """Return the description on the summary's page, in Markdown."""
     page = f"#/experiments/{sweep['experiment_id']}/runs"
-    view = f"workflowType=machine_learning&viewStateShareKey={sweep['run_id']}"
+    kind = "workflowType=machine_learning"  # otherwise MLflow shows its menus for language models
+    view = f"{kind}&viewStateShareKey={sweep['run_id']}"
     links = [f"[all runs of this sweep]({page}?{view})", f"[side by side]({page}?{view}&compareRunsMode=CHART)"]
-    links.append(f"[report]({page}/{sweep['run_id']}/artifacts/report/report.html)")
+    links.append(f"[report]({page}/{sweep['run_id']}/artifacts/report/report.html?{kind})")
     best = report["best"]
     if best is not None and best["run_id"] is not None:
         links.insert(0, f"[best run: {best['name']}]({page}/{best['run_id']})")
