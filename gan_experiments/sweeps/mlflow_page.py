@@ -41,7 +41,7 @@ def note(directory: SweepDirectory, sweep: dict[str, Any], report: dict[str, Any
     links.append(f"[report]({page}/{sweep['run_id']}/artifacts/report/report.html?{kind})")
     best = report["best"]
     if best is not None and best["run_id"] is not None:
-        links.insert(0, f"[best run: {best['name']}]({page}/{best['run_id']})")
+        links.insert(0, f"[best run: {best['name']}]({page}/{best['run_id']}?{kind})")
     lines = [" · ".join(links), "", report["headline"], "", *_ranking(sweep, report)]
     if "pruning" in report:
         pruning = report["pruning"]
