@@ -29,6 +29,7 @@ from gan_experiments.tracking.run_events import Consumer, Ended, Joined, RunEven
 from gan_experiments.tracking.run_log import RunLogs
 from gan_experiments.tracking.stack_recorder import StackRecorder
 from gan_experiments.tracking.terminal import busy
+from gan_experiments.training.events import EpochFinished
 from gan_experiments.training.member import Member
 from gan_experiments.training.run_length import RunLength
 from gan_experiments.training.slots import Entry
@@ -112,9 +113,10 @@ def train_runs(queue: RunQueue) -> None:
         def publish(k: int, event: RunEvent) -> None:
             for consumer in consumers:
                 consumer.on(k, event)
+            if isinstance(event, EpochFinished | Ended):
+                queue.note(use)
             if isinstance(event, Ended):
                 del runs[k]
-                queue.note(use)
                 queue.ended(k, event, endings.take_result(k))
 
         # 6. A run joins: its folder is claimed, and what happens to it is recorded, drawn and delivered from now on.
