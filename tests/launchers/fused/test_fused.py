@@ -188,7 +188,7 @@ def test_runs_of_different_structure_form_groups(command: Command) -> None:
 def test_no_more_train_at_once_than_asked_for(command: Command, key: str) -> None:
     answer = command(*SHORT, "seed=range(5)", f"fused.{key}=2")
     assert answer.status == 0, answer.err
-    assert groups(answer.out) == ["#0, #1, #2, #3, #4"]
+    assert groups(answer.out) == ["#0 to #4"]
     assert "as one, in 2 slots" in answer.out
     assert all(f"sweep/{n}/checkpoint.pt" in answer.files for n in range(5))
 
@@ -257,7 +257,7 @@ def test_a_job_with_a_defect_fails_by_itself(command: Command, tmp_path: Path) -
     answer = command(*SHORT, "seed=range(3)")
     assert answer.status == 1
     assert "this is not a checkpoint, or it is truncated" in answer.err
-    assert groups(answer.out) == ["#0, #1, #2"]
+    assert groups(answer.out) == ["#0 to #2"]
     assert "sweep/1/journal.jsonl" not in answer.files
     assert {"sweep/0/generator/generator.pt", "sweep/2/generator/generator.pt"} <= set(answer.files)
 
