@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_experiments.configuration import store
 from gan_experiments.configuration.hydra_internals import _search_path, job_files, own_globals
-from gan_experiments.configuration.sweep_loader import SweepLoader
+from gan_experiments.configuration.sweep_loader import SweepLoader, copier
 
 TYPED = ["data=ring", "hydra/launcher=fused", "train.betas=[0.5,0.9]", "train.lr=1e-4,1e-3", "seed=range(4)"]
 
@@ -101,3 +103,25 @@ def test_the_files_of_a_job_are_those_that_hydra_writes(
     expected = (task, own, config.hydra.overrides.task)
     assert list(job_files(config).values()) == [OmegaConf.to_yaml(part) for part in expected]
     assert list(job_files(config)) == ["config.yaml", "hydra.yaml", "overrides.yaml"]
+
+
+def test_the_loader_travels_without_what_it_has_composed(
+    loaders: tuple[DictConfig, ConfigLoaderImpl, SweepLoader],
+) -> None:
+    sweep, _, ours = loaders
+    job = ["data=ring", "train.lr=0.1", "seed=0"]
+    expected = ours.load_sweep_config(sweep, job)
+    there = pickle.loads(pickle.dumps(ours))
+    assert len(pickle.dumps(ours)) < len(pickle.dumps(expected))
+    assert OmegaConf.to_yaml(there.load_sweep_config(sweep, job)) == OmegaConf.to_yaml(expected)
+
+
+def test_copies_of_what_cannot_be_pickled_are_made_too() -> None:
+    @dataclass
+    class Local:
+        widths: list[int] = field(default_factory=lambda: [8])
+
+    config = OmegaConf.create({"model": Local()})
+    copies = copier(config)
+    copies().model.widths.append(9)
+    assert copies().model.widths == [8]

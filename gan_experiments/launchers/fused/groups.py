@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from gan_experiments.configuration.hydra_internals import shown
+from gan_experiments.configuration.sweep_loader import copier
 from gan_experiments.configuration.validation import validate
 from gan_experiments.launchers.fused.partition import chunks, structure
 from gan_experiments.sweeps.task import TrainRun
@@ -30,7 +30,7 @@ class ComposedJob:
         number: Its number in the sweep.
         directory: Its output folder.
         overrides: Of the task.
-        composed: Its configuration, Hydra's part included, pickled: a thousand of them are a gigabyte otherwise.
+        compose: Returns its configuration, Hydra's part included: to keep a thousand of them would take a gigabyte.
         plain: The task's part as plain values; None where it does not resolve.
         structure: What it shares with the jobs that may train as one program with it.
         config: Its configuration, while the job is at work.
@@ -41,7 +41,7 @@ class ComposedJob:
     number: int
     directory: Path
     overrides: list[str]
-    composed: bytes
+    compose: Callable[[], DictConfig]
     plain: dict[str, Any] | None
     structure: str
     config: DictConfig | None = None
@@ -50,7 +50,7 @@ class ComposedJob:
 
     def open(self) -> DictConfig:
         """Return its configuration, which is kept from now on until ``close``."""
-        self.config = self.config or cast(DictConfig, pickle.loads(self.composed))
+        self.config = self.config or self.compose()
         return self.config
 
     def close(self) -> None:
@@ -82,20 +82,20 @@ def compose(
     with shown(config), read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
         folder = Path(config.hydra.sweep.dir, str(config.hydra.sweep.subdir)).absolute()
         config.hydra.runtime.output_dir = str(folder)
-    composed = pickle.dumps(config)
+    copies = copier(config)
     of_task: list[str] = OmegaConf.to_container(config.hydra.overrides.task)  # type: ignore[assignment]
     alone = f"job {number}"
     with shown(config):  # some interpolations ask for the current job
         try:
             plain = {str(key): _plain(config[key]) for key in config if key != "hydra"}
         except Exception:  # the job reports it when it runs
-            return ComposedJob(number, folder, of_task, composed, None, alone)
-        return ComposedJob(number, folder, of_task, composed, plain, _structure(config, plain, task) or alone)
+            return ComposedJob(number, folder, of_task, copies, None, alone)
+        return ComposedJob(number, folder, of_task, copies, plain, _structure(config, plain, task) or alone)
 
 
 def for_the_task(job: ComposedJob) -> DictConfig:
     """Return the task's part of a job's configuration, without interpolations: some ask for the current job."""
-    config: DictConfig = pickle.loads(job.composed)
+    config = job.compose()
     with shown(config), open_dict(config), read_write(config):
         for key in [str(key) for key in config if key != "hydra"]:
             if OmegaConf.is_interpolation(config, key):
