@@ -99,7 +99,9 @@ def test_the_files_of_a_job_are_those_that_hydra_writes(
     sweep, theirs, _ = loaders
     job = ["tracking.run_name='1e-3 ü: x'", "+tracking.tags={a: 'on', b: '007', c: \"two\\nlines\"}", "seed=1"]
     config = theirs.load_sweep_config(sweep, job)
-    task, own = (OmegaConf.masked_copy(config, keys) for keys in ([key for key in config if key != "hydra"], "hydra"))
+    task, own = (
+        OmegaConf.masked_copy(config, keys) for keys in ([str(key) for key in config if key != "hydra"], "hydra")
+    )
     expected = (task, own, config.hydra.overrides.task)
     assert list(job_files(config).values()) == [OmegaConf.to_yaml(part) for part in expected]
     assert list(job_files(config)) == ["config.yaml", "hydra.yaml", "overrides.yaml"]
