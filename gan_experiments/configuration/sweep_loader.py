@@ -67,7 +67,7 @@ class SweepLoader(ConfigLoaderImpl):
         config = self._templates[kept]()
         try:
             apply_to(config, varied)
-        except Exception:
+        except Exception:  # Hydra itself meets it again, and says it in its own words
             return super().load_sweep_config(master_config, sweep_overrides)
         self._describe(config, [override for override in parsed if not override.is_hydra_override()])
         OmegaConf.copy_cache(master_config, config)

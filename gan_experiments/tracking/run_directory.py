@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from gan_experiments.errors import UserError
 
 _OF_A_RUN = ("run.json", "journal.jsonl", "job.json")
@@ -138,6 +140,17 @@ def folders_below(folder: Path) -> Iterator[tuple[Path, set[str]]]:
 def epoch_of(generator: Path) -> int:
     """Return the epoch after which a generator was kept, from its file's name."""
     return int(generator.stem.removeprefix("epoch-"))
+
+
+def is_held(lock: Path) -> bool:
+    """Tell whether a process holds a folder's lock."""
+    if not lock.exists():
+        return False
+    try:
+        with filelock.FileLock(lock, timeout=0):
+            return False
+    except filelock.Timeout:
+        return True
 
 
 def read_json(path: Path) -> dict[str, Any]:

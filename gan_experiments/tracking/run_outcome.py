@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import filelock
-
 from gan_experiments.tracking.journal import Line, read
-from gan_experiments.tracking.run_directory import read_json
+from gan_experiments.tracking.run_directory import is_held, read_json
 from gan_experiments.tracking.sweep_directory import JobDirectory
 
 _STATES = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped", "PAUSED": "paused"}
@@ -42,7 +40,7 @@ def outcome(run: JobDirectory) -> Outcome:
         for line, _ in read(run.journal):
             if line["kind"] in BOUNDS:
                 last = line
-    return Outcome("running", "") if _is_held(run) else _recorded_outcome(run, last)
+    return Outcome("running", "") if is_held(run.lock) else _recorded_outcome(run, last)
 
 
 def outcome_after(run: JobDirectory, last: Line | None) -> Outcome:
@@ -56,7 +54,7 @@ def outcome_after(run: JobDirectory, last: Line | None) -> Outcome:
         last: The last line of one of the kinds ``BOUNDS``, or None where there is none.
     """
     is_open = (last is None or last["kind"] == "session") and run.journal.is_file()
-    return Outcome("running", "") if is_open and _is_held(run) else _recorded_outcome(run, last)
+    return Outcome("running", "") if is_open and is_held(run.lock) else _recorded_outcome(run, last)
 
 
 def _recorded_outcome(run: JobDirectory, last: Line | None) -> Outcome:
@@ -78,14 +76,3 @@ def result(run: JobDirectory) -> float:
     """Read what a finished run returned: G's mean loss over its last epoch, NaN if it was stopped in its first."""
     epochs = [line for line, _ in read(run.journal) if line["kind"] == "metrics" and line["key"] == "epoch"]
     return epochs[-1]["values"]["loss/generator"] if epochs else math.nan
-
-
-def _is_held(run: JobDirectory) -> bool:
-    """Tell whether a process is training in the folder."""
-    if not run.lock.exists():
-        return False
-    try:
-        with filelock.FileLock(run.lock, timeout=0):
-            return False
-    except filelock.Timeout:
-        return True

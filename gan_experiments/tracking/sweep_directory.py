@@ -9,7 +9,7 @@ from typing import Any
 
 import filelock
 
-from gan_experiments.tracking.run_directory import RunDirectory, folders_below, read_json, write_json
+from gan_experiments.tracking.run_directory import RunDirectory, folders_below, is_held, read_json, write_json
 
 
 class SweepDirectory:
@@ -84,13 +84,7 @@ class SweepDirectory:
 
     def is_at_work(self) -> bool:
         """Tell whether a process has begun the sweep and not ended it."""
-        if not self.sweep.is_file() or self.content().get("status") != "RUNNING":
-            return False
-        try:
-            with filelock.FileLock(self.lock, timeout=0):
-                return False
-        except filelock.Timeout:
-            return True
+        return self.sweep.is_file() and self.content().get("status") == "RUNNING" and is_held(self.lock)
 
     def end_abandoned(self) -> None:
         """Write down that the sweep was killed, if its process ended without recording an end."""
