@@ -7,6 +7,7 @@ import copy
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -125,6 +126,25 @@ def test_the_program_finds_everything_as_it_was(tmp_path: Path, monkeypatch: pyt
     assert ConfigStore.instance().load("schema.yaml").node == {"colour": "???"}
     assert len({run.directory for run in runs}) == 2
     assert not np.array_equal(runs[0].sample(4), runs[1].sample(4))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_each_run_of_a_program_names_its_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def commit() -> str:
+        for line in ("init", "-c user.name=a -c user.email=a@b.c commit --allow-empty --message one"):
+            subprocess.run(["git", *line.split()], check=True, capture_output=True)
+        asked = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+        return asked.stdout.strip()
+
+    def named(folder: str) -> str:
+        run = train(compose([*SHORT, "train.epochs=1", f"hydra.run.dir={folder}"]))
+        return lines(run.files, "tags")[0]["values"]["mlflow.source.git.commit"]
+
+    commits = [commit(), named("first"), commit(), named("second")]
+    assert commits[0] == commits[1] != commits[2] == commits[3]
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from gan_experiments.reports.pruning import Pruning, pruning_of
 from gan_experiments.reports.record import RunRecord
 from gan_experiments.tracking.complaints import Complaints
 from gan_experiments.tracking.run_directory import read_json
-from gan_experiments.tracking.sweep_directory import SweepDirectory
+from gan_experiments.tracking.sweep_directory import RUNS_WITH_SLOTS, SweepDirectory
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,9 @@ class Comparison:
     def slots(self) -> dict[str, Any] | None:
         """How the slots were used in which the sweep's runs were trained; None if there were none."""
         file = SweepDirectory(self.folder).slots
-        return read_json(file) if self.sweep and file.is_file() else None
+        if not self.sweep or not file.is_file():
+            return None
+        return {key: count for key, count in read_json(file).items() if key != RUNS_WITH_SLOTS}
 
     def place(self, record: RunRecord) -> str:
         """Return a run's folder relative to that of all."""

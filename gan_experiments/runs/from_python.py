@@ -29,6 +29,7 @@ from gan_experiments.runs.origin import Origin, origin_with_changes
 from gan_experiments.runs.run import Run
 from gan_experiments.runs.scoring import score_run, scoring_settings
 from gan_experiments.runs.train import train_run
+from gan_experiments.tracking import metadata
 from gan_experiments.tracking.destination import usual
 from gan_experiments.tracking.find_run import find_run
 from gan_experiments.tracking.run_directory import RunDirectory
@@ -75,6 +76,7 @@ def train(cfg: DictConfig) -> FinishedRun:
         KeyboardInterrupt: Ctrl-C (in a notebook: the stop button) ended the run, after a checkpoint.
     """
     with user_error(), _as_it_was():
+        metadata.ask_git_again()
         run = _prepare(origin_with_changes(cfg))
         try:
             train_run(run)

@@ -117,8 +117,16 @@ def user() -> str:
 
 
 def commit() -> Mapping[str, str]:
-    """Return the commit of the working directory's repository, or else of this package's own."""
+    """Return the commit of the working directory's repository, or else of this package's own.
+
+    A process asks git once, as one command has one state of the code, until ``ask_git_again``.
+    """
     return _commit(Path.cwd())
+
+
+def ask_git_again() -> None:
+    """Have git asked again for the next run: between the runs of a notebook, its user may commit."""
+    _commit.cache_clear()
 
 
 @cache

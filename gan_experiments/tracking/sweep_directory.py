@@ -11,6 +11,9 @@ import filelock
 
 from gan_experiments.tracking.run_directory import RunDirectory, folders_below, is_held, read_json, write_json
 
+RUNS_WITH_SLOTS = "run_numbers"
+"""Key in ``slots.json`` of the numbers of the runs that it counts."""
+
 
 class SweepDirectory:
     """A sweep's folder: the truth about the sweep, of which MLflow gets a summary.

@@ -17,12 +17,11 @@ from omegaconf import DictConfig, OmegaConf
 from gan_experiments import objectives
 from gan_experiments.configuration import store
 from gan_experiments.configuration.command_line import parse
-from gan_experiments.configuration.compose import compose
+from gan_experiments.configuration.compose import compose, without_hydra
 from gan_experiments.configuration.hydra_internals import load
 from gan_experiments.errors import UserError
 from gan_experiments.runs import resume
 from gan_experiments.runs.resume import state_to_resume, why_anew
-from gan_experiments.sweeps.plan import without_hydra
 from gan_experiments.tracking.metadata import flatten
 from gan_experiments.tracking.run_directory import write_json
 from gan_experiments.training import checkpoint

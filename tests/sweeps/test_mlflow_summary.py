@@ -13,6 +13,7 @@ from gan_experiments.reports.write import write
 from gan_experiments.sweeps.mlflow_summary import deliver
 from gan_experiments.sync import main as sync_command
 from gan_experiments.tracking.journal import PRUNED, Journal
+from gan_experiments.tracking.mlflow.connection import connect
 from gan_experiments.tracking.run_directory import read_json, write_json
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 from tests.support.hand_made import HandMadeRun
@@ -53,8 +54,8 @@ def sweep(tmp_path: Path, empty_database: Path) -> SweepDirectory:
 
 
 def _names(sweep: SweepDirectory) -> list[tuple[str, str]]:
-    """Name and summary of every run in MLflow."""
-    client = MlflowClient(sweep.content()["uri"])
+    """Name and summary of every run in MLflow, in the file that is there now: a client of MLflow's own keeps its."""
+    client = connect(sweep.content()["uri"])
     runs = client.search_runs([each.experiment_id for each in client.search_experiments()])
     return sorted((run.info.run_name, run.data.tags.get("summary_run", "none")) for run in runs)
 

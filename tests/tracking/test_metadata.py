@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gan_experiments.data.dataset import Dataset
-from gan_experiments.tracking.metadata import describe, flatten, origin
+from gan_experiments.tracking.metadata import ask_git_again, describe, flatten, origin
 
 
 def test_every_value_has_its_dotted_key_and_is_written_as_in_yaml() -> None:
@@ -50,6 +50,8 @@ def test_the_commit_is_that_of_the_working_directory_and_changes_are_told() -> N
     assert clean["mlflow.source.git.commit"] == _git("rev-parse", "HEAD")
     assert clean["git.dirty"] == "false"
     Path("file").write_text("2")
+    assert origin([], "cpu", Path()) == clean, "one command has one state of the code"
+    ask_git_again()
     assert origin([], "cpu", Path())["git.dirty"] == "true"
 
 

@@ -97,7 +97,7 @@ class StackQueue:
                 self._record.begin(self.slots)
                 self._is_begun = True
             if not job.run.directory.journal.exists():
-                self._record.took()
+                self._record.took(stint.number)
             self._at_work[stint.number] = job
             return stint.number, job.run
         return None

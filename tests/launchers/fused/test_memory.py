@@ -28,7 +28,7 @@ def run(folder: Path, *overrides: str) -> Run:
 def fit(monkeypatch: pytest.MonkeyPatch, free: int, *runs: Run) -> int:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
     dataset = runs[0].dataset
-    return members_that_fit(outlook([each.cfg for each in runs], dataset), dataset, runs[0].device)
+    return members_that_fit(outlook([each.config for each in runs], dataset), dataset, runs[0].device)
 
 
 def test_as_many_fit_as_the_memory_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gan_experiments.tracking.run_directory import RunDirectory, read_json
+from gan_experiments.tracking.sweep_directory import RUNS_WITH_SLOTS
 from tests.support.real_runs import OFF, TINY, call, lines, start, succeed
 from tests.support.results import losses, members
 from tests.support.waiting import until
@@ -46,6 +47,7 @@ def test_runs_of_all_lengths_through_two_slots(alone: Path, tmp_path: Path) -> N
     use = read_json(tmp_path / "sweep" / "slots.json")
     assert (use["slots"], use["programs_built"], use["runs"]) == (2, 1, 6)
     assert use["slot_steps_used_while_waiting"] >= 0.95 * use["slot_steps"] > 0
+    assert use.pop(RUNS_WITH_SLOTS) == list(range(6))
     assert read_json(tmp_path / "sweep" / "report" / "slots.json") == use
     assert all(len(lines(run, "session")) == 1 for run in members(tmp_path / "sweep"))
 
