@@ -15,9 +15,9 @@ from torch import Tensor
 from gan_experiments.benchmark.recipe import Recipe
 from gan_experiments.benchmark.timing import StepsTaken
 from gan_experiments.configuration.schema import TrainConfig
+from gan_experiments.training.arithmetic import arithmetic
 from gan_experiments.training.optimizers.adam import Adam
 from gan_experiments.training.optimizers.optimizer import rates_of
-from gan_experiments.training.trainer import arithmetic
 
 ADAM_WORDS = 7
 """An update reads parameter, gradient and two moments, and writes parameter and moments; float32 each."""

@@ -16,8 +16,8 @@ from gan_experiments.evaluation.reference import Reference
 from gan_experiments.evaluation.score import Score
 from gan_experiments.evaluation.scores import Scores
 from gan_experiments.models.networks import apply
+from gan_experiments.training.arithmetic import arithmetic
 from gan_experiments.training.counter_rng import fixed_latents
-from gan_experiments.training.trainer import arithmetic
 
 _BATCH = 500
 

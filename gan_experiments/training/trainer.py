@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.models.conditioning import labels_in_turn, whole_rows
 from gan_experiments.models.networks import apply, logits_of
+from gan_experiments.training.arithmetic import arithmetic, threads_for
 from gan_experiments.training.counter_rng import fixed_latents, step_keys
 from gan_experiments.training.engine import make_engine
 from gan_experiments.training.events import (
@@ -90,6 +91,8 @@ class Trainer:
         ]
         self._step = AdversarialStep(rows, dataset, dataset.samples.to(device), later)
         self._engine = make_engine(self._train.engine, self._step, device)
+        networks = [member.networks for member in (*rows, *later)]
+        self._threads = threads_for(networks, len(rows) * self._train.batch_size, device)
         classes = first.networks.classes
         self._sample_labels = (
             None if classes is None else labels_in_turn(whole_rows(samples, classes), classes).to(device)
@@ -214,7 +217,7 @@ class Trainer:
         waits = self._queue is not None and self._queue.is_waiting()
         self.use.add(count, len(self._slots), len(training), waits)
         started = time.perf_counter()
-        with arithmetic(self._train.precision):
+        with arithmetic(self._train.precision, self._threads):
             self._unreported.append(packed(self._engine(*self._inputs(count)), len(self._slots)))
         for slot in (*training, *kept):
             slot.step += count
@@ -400,16 +403,3 @@ def _to_train(member: Member, device: torch.device) -> None:
 def _placeholder(member: Member) -> Member:
     """Return a member for a slot that no run has taken yet."""
     return replace(member, networks=copy.deepcopy(member.networks))
-
-
-@contextmanager
-def arithmetic(precision: str) -> Iterator[None]:
-    """Compute float32 products in TF32 where ``precision`` is ``tf32``, in full otherwise, inside this context."""
-    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before[0])
-        torch.backends.cudnn.allow_tf32 = before[1]

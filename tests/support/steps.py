@@ -14,11 +14,11 @@ from gan_experiments.models import dcgan, mlp
 from gan_experiments.models.networks import Networks
 from gan_experiments.objectives import NonSaturating, Objective
 from gan_experiments.penalties import Penalty
+from gan_experiments.training.arithmetic import arithmetic
 from gan_experiments.training.counter_rng import step_keys
 from gan_experiments.training.engine import REPLAYED, make_engine
 from gan_experiments.training.member import Member
 from gan_experiments.training.step import AdversarialStep
-from gan_experiments.training.trainer import arithmetic
 
 CPU = torch.device("cpu")
 SHAPE, BATCH = (1, 8, 8), 8
