@@ -34,11 +34,15 @@ class Comparable:
 
 
 def divide(
-    records: Sequence[RunRecord], asked: str | None = None, searched: Sequence[RankingMetric] = ()
+    records: Sequence[RunRecord],
+    asked: str | None = None,
+    searched: Sequence[RankingMetric] = (),
+    pruned_by: str | None = None,
 ) -> list[Comparable]:
     """Divide runs by data set and protocol, the largest group first; runs without a configuration are in none.
 
-    They are ranked by the metric asked for; else a search's first goal; else a score of theirs; else their balance.
+    They are ranked by the metric asked for; else a search's first goal; else the metric by which a sweep prunes; else
+    a score of theirs; else their balance.
 
     Raises:
         UserError: No run has the metric asked for.
@@ -46,6 +50,9 @@ def divide(
     names = sorted({name for record in records for name in record.metrics})
     if asked is not None and asked not in (*names, EQUILIBRIUM):
         raise UserError(f"--metric {asked}: no run has it; there are {', '.join([*names, EQUILIBRIUM])}")
+    why = "Asked for with --metric."
+    if asked is None and not searched and pruned_by in names:
+        asked, why = pruned_by, "The metric by which the sweep prunes."
     by_data: dict[tuple[str, ...], list[RunRecord]] = {}
     for record in records:
         if record.params:
@@ -54,7 +61,7 @@ def divide(
     groups: list[Comparable] = []
     for (name, *identity), runs in by_data.items():
         data = name if called[name] == 1 else f"{name} ({' '.join(identity)[:8]})"
-        groups += _by_protocol(data, runs, asked, searched)
+        groups += _by_protocol(data, runs, asked, why, searched)
     return sorted(groups, key=lambda group: -len(group.records))
 
 
@@ -67,21 +74,22 @@ def _data(record: RunRecord) -> tuple[str, ...]:
 
 
 def _by_protocol(
-    data: str, runs: list[RunRecord], asked: str | None, searched: Sequence[RankingMetric]
+    data: str, runs: list[RunRecord], asked: str | None, why: str, searched: Sequence[RankingMetric]
 ) -> Iterator[Comparable]:
     """Yield the runs on one data set, those measured by one protocol at a time."""
     if searched and asked is None:
         yield Comparable(data, runs, searched[0], None)
         return
     if asked is not None and not asked.startswith(SCORES):
-        yield Comparable(data, runs, ranking_metric(asked, "Asked for with --metric."), None)
+        yield Comparable(data, runs, ranking_metric(asked, why), None)
         return
     scored = {id(run): found for run in runs if (found := _measured(run, asked))}
     without = [run for run in runs if id(run) not in scored]
     if not scored:
-        metric = ranking_metric(EQUILIBRIUM) if asked is None else ranking_metric(asked, "Asked for with --metric.")
+        metric = ranking_metric(EQUILIBRIUM) if asked is None else ranking_metric(asked, why)
         yield Comparable(data, runs, metric, None)
-    why = "The first of the scores that these runs have." if asked is None else "Asked for with --metric."
+    if asked is None:
+        why = "The first of the scores that these runs have."
     while scored:
         name, protocol = _most(list(scored.values()))
         alike = [run for run in runs if (name, protocol) in scored.get(id(run), ())]

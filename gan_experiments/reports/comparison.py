@@ -143,7 +143,9 @@ def compare(
     sweep = directory.content() if len(places) == 1 and directory.sweep.is_file() else {}
     # 2. Divide them by data set and protocol, and rank the settings of each group.
     goals = list(goals_of(sweep).values())
-    groups = [group_of(each, list(sweep.get("varied", ()))) for each in divide(records, metric, goals)]
+    pruned_by = (sweep.get("pruning") or {}).get("metric")
+    alike = divide(records, metric, goals, pruned_by)
+    groups = [group_of(each, list(sweep.get("varied", ()))) for each in alike]
     title = sweep.get("name") or ", ".join(place.name for place in places)
     slots = read_json(directory.slots)["slots"] if at_work and directory.slots.is_file() else 0
     work = look(sweep, records, groups, slots) if at_work else None

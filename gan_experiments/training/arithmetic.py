@@ -14,8 +14,8 @@ from gan_experiments.models.networks import Networks
 SMALL = 10_000_000
 """Multiplications in a step's largest product of matrices up to which a second thread does not pay.
 
-The default run has 6 million. On two idle cores its step takes as long on one thread as on two; where the second core
-has something else to do, such as to draw and deliver, two threads wait for each other, and it takes five times as long.
+The default run has 6 million. Where both cores are idle, its step takes as long on one thread as on two; where a
+process draws and delivers beside it, it takes five times as long on two, for these wait for each other.
 """
 
 

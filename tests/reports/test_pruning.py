@@ -120,6 +120,17 @@ def test_only_what_reached_the_last_rung_is_ranked(sweep: Path) -> None:
     assert found.unfinished == []
 
 
+def test_the_metric_that_decides_who_is_pruned_ranks(sweep: Path, tmp_path: Path) -> None:
+    another = write_sweep(tmp_path / "another", metric="loss/generator")
+    (group,) = comparison_of([another]).groups
+    assert (group.metric.name, group.metric.meaning) == (
+        "loss/generator",
+        "The mean over the last tenth of the epochs. The metric by which the sweep prunes.",
+    )
+    assert comparison_of([another], "loss/generator").groups[0].metric.meaning.endswith("Asked for with --metric.")
+    assert comparison_of([sweep]).groups[0].metric.name == METRIC
+
+
 def test_what_was_saved_is_counted_in_steps_of_the_runs(sweep: Path) -> None:
     found = pruning(comparison_of([sweep]))
     trained = STEPS * (2 * 2 * 9 + 2 * 3 + 2 * 3 * 1)
