@@ -14,6 +14,9 @@ from gan_experiments.tracking.sweep_directory import SweepDirectory
 from gan_experiments.tracking.synchronise import synchronise
 from gan_experiments.tracking.terminal import busy, say
 
+_NAMED = 20
+"""Runs of a sweep that are named one by one at most."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command.
@@ -39,11 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with user_errors():
         for sweep, directories in [_find(path) for path in options.run_dirs]:
-            for directory in directories:
+            for number, directory in enumerate(directories, 1):
                 with busy(f"drawing and delivering {directory.path}"):
                     run_id = synchronise(directory, options.uri, options.experiment, options.pictures, say)
-                print(f"pictures  {clickable(directory.artifacts, sys.stdout)}")
-                print(f"run       {run_id or 'tracked nowhere; --uri says where to deliver it'}", flush=True)
+                if number <= _NAMED:
+                    print(f"pictures  {clickable(directory.artifacts, sys.stdout)}")
+                    print(f"run       {run_id or 'tracked nowhere; --uri says where to deliver it'}", flush=True)
+            if len(directories) > _NAMED:
+                print(f"run       … and {len(directories) - _NAMED} more", flush=True)
             if sweep is not None and options.uri is None:
                 _complete_summary(sweep, options.experiment)
 

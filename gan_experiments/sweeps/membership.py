@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +25,10 @@ from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirector
 from gan_experiments.tracking.terminal import busy, say
 
 SWEEP_TAG, SUMMARY_TAG, SETTING_TAG, ROLE_TAG = "sweep", "summary_run", "setting", "role"
+_FEW = 20
+"""Runs of which each is named when it is delivered."""
+_RUNS_A_PROCESS = 100
+"""A process takes some seconds to load MLflow, a run a tenth of a second."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,28 @@ def lost(run: JobDirectory, error: Exception) -> float:
 
 
 def deliver(runs: Sequence[JobDirectory]) -> None:
-    """Bring to MLflow what it lacks of runs that no process trains any more. Problems are printed, not raised."""
-    if runs:
-        command = [sys.executable, "-m", "gan_experiments.sync", *(str(run.path) for run in runs)]
-        subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, check=False)
+    """Bring to MLflow what it lacks of runs that no process trains any more. Problems are printed, not raised.
+
+    Many are shared out among the cores, and only their problems are told.
+    """
+    if not runs:
+        return
+    if len(runs) <= _FEW:
+        subprocess.run(_sync(runs), env=environment(), stdin=subprocess.DEVNULL, check=False)
+        return
+    count = min(os.cpu_count() or 1, math.ceil(len(runs) / _RUNS_A_PROCESS))
+    with busy(f"delivering {len(runs)} runs"), ThreadPoolExecutor(count) as pool:
+        answers = list(pool.map(_deliver_quietly, [runs[k::count] for k in range(count)]))
+    for answer in answers:
+        if answer.returncode:
+            say((answer.stderr.strip().splitlines() or [f"sync ended with status {answer.returncode}"])[-1])
+
+
+def _deliver_quietly(runs: Sequence[JobDirectory]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        _sync(runs), env=environment(), stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", check=False
+    )
+
+
+def _sync(runs: Sequence[JobDirectory]) -> list[str]:
+    return [sys.executable, "-m", "gan_experiments.sync", *(str(run.path) for run in runs)]

@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 
 from gan_experiments.reports.comparison import compare
 from gan_experiments.reports.write import write
+from gan_experiments.sweeps import membership
 from gan_experiments.sweeps.mlflow_summary import deliver
 from gan_experiments.sync import main as sync_command
 from gan_experiments.tracking.journal import PRUNED, Journal
@@ -69,6 +70,22 @@ def test_the_summary_and_the_runs_are_made_anew_where_mlflow_lost_them(sweep: Sw
     second = sweep.content()["run_id"]
     assert second != first
     assert _names(sweep) == [("a sweep", "none"), *[("lr=0.1", second)] * RUNS]
+
+
+def test_many_runs_are_delivered_by_all_cores_and_only_problems_are_told(
+    sweep: SweepDirectory, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(membership, "_FEW", 1)
+    monkeypatch.setattr(membership, "_RUNS_A_PROCESS", 1)
+    first, second = sweep.jobs()
+    uri = sweep.content()["uri"]
+    second.run.write_text(second.run.read_text().replace(uri, "sqlite:////no/such/folder/mlflow.db"))
+    membership.deliver([first, second])
+    assert first.is_delivered(uri)
+    said = capfd.readouterr()
+    assert said.out == ""
+    (line,) = said.err.splitlines()
+    assert "tracking.uri=sqlite:////no/such/folder/mlflow.db" in line
 
 
 def test_a_deleted_summary_is_restored_and_a_deleted_experiment_told(sweep: SweepDirectory) -> None:
