@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import RunFailedError
+from gan_experiments.tracking.complaints import Complaints
 from gan_experiments.tracking.hyperlink import clickable
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.tracking.sweep_directory import SweepDirectory
@@ -21,8 +22,11 @@ _NAMED = 20
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command.
 
+    A run that cannot be delivered is named in a line, and the others are.
+
     Raises:
-        SystemExit: After one line: status 2 for a mistake of the user, 1 if the destination stopped answering.
+        SystemExit: After one line for each problem: status 2 for a mistake of the user, 1 if the destination stopped
+            answering, which ends the command at once.
     """
     parser = argparse.ArgumentParser(
         prog="python -m gan_experiments.sync",
@@ -40,18 +44,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="draw all pictures of runs that have drawn only the last, and deliver them",
     )
     options = parser.parse_args(arguments)
+    complaints = Complaints()
     with user_errors():
         for sweep, directories in [_find(path) for path in options.run_dirs]:
             for number, directory in enumerate(directories, 1):
-                with busy(f"drawing and delivering {directory.path}"):
-                    run_id = synchronise(directory, options.uri, options.experiment, options.pictures, say)
-                if number <= _NAMED:
-                    print(f"pictures  {clickable(directory.artifacts, sys.stdout)}")
-                    print(f"run       {run_id or 'tracked nowhere; --uri says where to deliver it'}", flush=True)
+                with complaints.noted():
+                    with busy(f"drawing and delivering {directory.path}"):
+                        run_id = synchronise(directory, options.uri, options.experiment, options.pictures, say)
+                    if number <= _NAMED:
+                        print(f"pictures  {clickable(directory.artifacts, sys.stdout)}")
+                        print(f"run       {run_id or 'tracked nowhere; --uri says where to deliver it'}", flush=True)
+                if any(isinstance(error, RunFailedError) for error in complaints.errors):  # nothing answers there
+                    raise SystemExit(complaints.status)
             if len(directories) > _NAMED:
                 print(f"run       … and {len(directories) - _NAMED} more", flush=True)
             if sweep is not None and options.uri is None:
                 _complete_summary(sweep, options.experiment)
+    if complaints.errors:
+        raise SystemExit(complaints.status)
 
 
 def _find(path: str) -> tuple[SweepDirectory | None, Sequence[RunDirectory]]:

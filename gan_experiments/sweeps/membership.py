@@ -135,8 +135,9 @@ def deliver(runs: Sequence[JobDirectory]) -> None:
     with busy(f"delivering {len(runs)} runs"), ThreadPoolExecutor(count) as pool:
         answers = list(pool.map(_deliver_quietly, [runs[k::count] for k in range(count)]))
     for answer in answers:
-        if answer.returncode:
-            say((answer.stderr.strip().splitlines() or [f"sync ended with status {answer.returncode}"])[-1])
+        lines = [line for line in answer.stderr.splitlines() if line.startswith("error: ")]
+        for line in lines or [f"error: sync ended with status {answer.returncode}"] * bool(answer.returncode):
+            say(line)
 
 
 def _deliver_quietly(runs: Sequence[JobDirectory]) -> subprocess.CompletedProcess[str]:

@@ -79,13 +79,29 @@ def test_many_runs_are_delivered_by_all_cores_and_only_problems_are_told(
     monkeypatch.setattr(membership, "_RUNS_A_PROCESS", 1)
     first, second = sweep.jobs()
     uri = sweep.content()["uri"]
-    second.run.write_text(second.run.read_text().replace(uri, "sqlite:////no/such/folder/mlflow.db"))
+    first.run.write_text(first.run.read_text().replace(uri, "sqlite:////no/such/folder/mlflow.db"))
     membership.deliver([first, second])
-    assert first.is_delivered(uri)
+    assert second.is_delivered(uri)
     said = capfd.readouterr()
     assert said.out == ""
     (line,) = said.err.splitlines()
     assert "tracking.uri=sqlite:////no/such/folder/mlflow.db" in line
+
+
+def test_a_run_that_cannot_be_delivered_is_named_and_the_others_and_the_summary_are_delivered(
+    sweep: SweepDirectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = sweep.jobs()
+    uri = sweep.content()["uri"]
+    first.run.write_text(first.run.read_text().replace(uri, "sqlite:////no/such/folder/mlflow.db"))
+    with pytest.raises(SystemExit) as end:
+        sync_command([str(sweep.path)])
+    assert end.value.code == 2
+    assert second.is_delivered(uri)
+    said = capsys.readouterr()
+    (line,) = said.err.splitlines()
+    assert line.startswith("error: tracking.uri=sqlite:////no/such/folder/mlflow.db")
+    assert f"summary   {sweep.content()['run_id']}" in said.out
 
 
 def test_a_deleted_summary_is_restored_and_a_deleted_experiment_told(sweep: SweepDirectory) -> None:
