@@ -7,8 +7,9 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,18 +133,30 @@ def deliver(runs: Sequence[JobDirectory]) -> None:
         subprocess.run(_sync(runs), env=environment(), stdin=subprocess.DEVNULL, check=False)
         return
     count = min(os.cpu_count() or 1, math.ceil(len(runs) / _RUNS_A_PROCESS))
-    with busy(f"delivering {len(runs)} runs"), ThreadPoolExecutor(count) as pool:
-        answers = list(pool.map(_deliver_quietly, [runs[k::count] for k in range(count)]))
-    for answer in answers:
-        lines = [line for line in answer.stderr.splitlines() if line.startswith("error: ")]
-        for line in lines or [f"error: sync ended with status {answer.returncode}"] * bool(answer.returncode):
-            say(line)
+    with busy(f"delivering {len(runs)} runs"):
+        problems = _deliver_quietly([runs[k::count] for k in range(count)])
+    for line in problems:
+        say(line)
 
 
-def _deliver_quietly(runs: Sequence[JobDirectory]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        _sync(runs), env=environment(), stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", check=False
-    )
+def _deliver_quietly(parts: Sequence[Sequence[JobDirectory]]) -> list[str]:
+    """Deliver runs by a process for each part; return a line for each problem."""
+    problems = []
+    with ExitStack() as stack:
+        processes = []
+        for part in parts:
+            said = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))
+            process = subprocess.Popen(
+                _sync(part), env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said
+            )
+            stack.callback(process.kill)  # where this process is interrupted; one that has ended does not mind
+            processes.append((process, said))
+        for process, said in processes:
+            status = process.wait()
+            said.seek(0)
+            lines = [line.rstrip() for line in said if line.startswith("error: ")]
+            problems += lines or [f"error: sync ended with status {status}"] * bool(status)
+    return problems
 
 
 def _sync(runs: Sequence[JobDirectory]) -> list[str]:
