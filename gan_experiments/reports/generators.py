@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from hydra.errors import InstantiationException
 
 from gan_experiments.models.conditioning import labels_in_turn
@@ -17,17 +15,6 @@ from gan_experiments.tracking.mlflow.served_generator import ServedGenerator, bu
 
 _SEED = 0
 """Seed of the z that all runs share."""
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute in one thread: with a thousand small networks in turn, threads mostly wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class Generators:

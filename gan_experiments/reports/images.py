@@ -5,16 +5,16 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from gan_experiments.models.conditioning import columns_of, whole_rows
-from gan_experiments.reports.generators import Generators, one_thread
+from gan_experiments.reports.generators import Generators
 from gan_experiments.reports.record import Histogram, RunRecord
 from gan_experiments.tracking.pictures import figures, images
+from gan_experiments.training.arithmetic import on_threads
 
 _IMAGES, _POINTS = 36, 500
 """Samples shown of each run."""
@@ -54,7 +54,7 @@ def samples(records: Sequence[RunRecord], small: bool = False, epoch: float | No
         epoch: Show what runs drew after this epoch, all from one z, and not what their last generators draw.
     """
     generators = Generators(records if epoch is None else (), _POINTS)
-    with one_thread() if small else nullcontext():
+    with on_threads(1 if small else None):  # of a thousand small networks in turn, threads mostly wait for each other
         return [_picture(record, generators, small, epoch) for record in records]
 
 

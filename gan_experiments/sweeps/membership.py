@@ -146,8 +146,9 @@ def _deliver_quietly(parts: Sequence[Sequence[JobDirectory]]) -> list[str]:
         processes = []
         for part in parts:
             said = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))
-            process = subprocess.Popen(
-                _sync(part), env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said
+            command, nothing = _sync(part), subprocess.DEVNULL
+            process = stack.enter_context(
+                subprocess.Popen(command, env=environment(), stdin=nothing, stdout=nothing, stderr=said)
             )
             stack.callback(process.kill)  # where this process is interrupted; one that has ended does not mind
             processes.append((process, said))

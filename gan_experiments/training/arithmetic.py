@@ -12,7 +12,7 @@ from gan_experiments.models.dense import DenseParameter
 from gan_experiments.models.networks import Networks
 
 SMALL = 10_000_000
-"""Multiplications in a step's largest product of matrices up to which a second thread does not pay.
+"""Samples in a step's batches times weights of its largest layer, up to which a second thread does not pay.
 
 The default run has 6 million. Where both cores are idle, its step takes as long on one thread as on two; where a
 process draws and delivers beside it, it takes five times as long on two, for these wait for each other.
@@ -55,15 +55,26 @@ def arithmetic(precision: str, threads: int | None = None) -> Iterator[None]:
         precision: Float32 products are computed in TF32 where it is ``tf32``, in full otherwise.
         threads: Threads of a processor; None for as many as before.
     """
-    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32, torch.get_num_threads()
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    if threads is not None:
-        torch.set_num_threads(threads)
     try:
-        yield
+        with on_threads(threads):
+            yield
     finally:
         torch.set_float32_matmul_precision(before[0])
         torch.backends.cudnn.allow_tf32 = before[1]
-        if threads is not None:
-            torch.set_num_threads(before[2])
+
+
+@contextmanager
+def on_threads(threads: int | None) -> Iterator[None]:
+    """Compute on so many threads of a processor inside this context; None for as many as before."""
+    if threads is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

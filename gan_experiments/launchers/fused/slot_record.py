@@ -33,7 +33,6 @@ class SlotRecord:
         self._path = SweepDirectory(sweep).slots
         self._lock = filelock.FileLock(sweep / ".slots.lock")
         self._known, self._slots, self._counts, self._written = Use(), 0, Counter[str](), 0.0
-        self._runs: set[int] = set()
 
     def begin(self, slots: int) -> None:
         """Note that a program was built, with so many slots."""
@@ -44,8 +43,7 @@ class SlotRecord:
 
     def took(self, number: int) -> None:
         """Note that a run took a slot. It counts once, though a process was killed before the run had begun there."""
-        self._runs.add(number)
-        self.write()
+        self.write(number)
 
     def note(self, use: Use) -> None:
         """Bring up to date what the slots of the latest program were used for."""
@@ -63,18 +61,17 @@ class SlotRecord:
         if time.monotonic() - self._written > _PAUSE:
             self.write()
 
-    def write(self) -> None:
-        """Add to the file what was noted since it was last written, if anything was."""
-        if not self._counts and not self._runs:
+    def write(self, *took: int) -> None:
+        """Add to the file runs that took a slot, and what was noted since it was last written, if anything was."""
+        if not self._counts and not took:
             return
         with self._lock:
             found = read_json(self._path) if self._path.is_file() else {}
             known = found.get(RUNS_WITH_SLOTS, [])
-            new = sorted(self._runs.difference(known))
+            new = [number for number in took if number not in known]
             self._counts["runs"] = len(new)
             content = {"slots": max(found.get("slots", 0), self._slots)}
             content |= {name: found.get(name, 0) + self._counts[name] for name in _COUNTS}
             write_json(self._path, content | {RUNS_WITH_SLOTS: known + new})
         self._counts.clear()
-        self._runs.clear()
         self._written = time.monotonic()
