@@ -15,7 +15,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from gan_experiments.configuration.fields import at_least, below, each, one_of, setting
+from gan_experiments.configuration.fields import above, at_least, below, each, one_of, setting
 from gan_experiments.models.conditioning import classes_for, head_output, head_width, labels_beside
 from gan_experiments.models.dense import dense_layer, dense_stack
 from gan_experiments.models.dropout import Dropout
@@ -40,6 +40,9 @@ class MLPConfig:
     dropout: float = setting(
         0.3, "probability that a hidden unit of D is dropped in training", at_least(0) & below(1), shared="nothing"
     )
+    generator_gain: float = setting(
+        1.0, "factor of G's first weights, which torch draws small; 2 lets G learn sooner", above(0), shared="nothing"
+    )
     spectral_norm: bool = setting(False, "whether D's weights are divided by their largest singular value")
     condition: str = setting(
         "none", "way of the data's labels into the networks", one_of("none", "concat", "projection", "auxiliary")
@@ -58,6 +61,8 @@ class Generator(nn.Module):
         sample_shape: Shape of one sample.
         negative_slope: LeakyReLU's slope.
         classes: Number of classes whose labels it takes beside z; None for no labels.
+        gain: Factor of the first weights. ``nn.Linear`` draws them from U(-1/sqrt(in), 1/sqrt(in)), with which LeakyReLU's
+            units keep less than half of their size from layer to layer; 2.4 keeps it (He et al., 2015).
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class Generator(nn.Module):
         sample_shape: Sequence[int],
         negative_slope: float,
         classes: int | None = None,
+        gain: float = 1.0,
     ) -> None:
         super().__init__()
         self.sample_shape = tuple(sample_shape)
@@ -74,6 +80,9 @@ class Generator(nn.Module):
         self.classes = classes
         sizes = ((classes or 0) + latent_dim, *widths, math.prod(sample_shape))
         self.layers = nn.ModuleList(dense_layer(a, b) for a, b in pairwise(sizes))
+        with torch.no_grad():
+            for weight in _parameters(self.layers)[0]:
+                weight.mul_(gain)
 
     def forward(self, z: Tensor, y: Tensor | None = None, constant_rows: int = 0) -> Tensor:
         """``[B, latent_dim]``, and labels ``[B]`` -> samples ``[B, *sample_shape]`` in (-1, 1).
@@ -143,12 +152,13 @@ def build(
     discriminator_widths: Sequence[int],
     negative_slope: float,
     dropout: float,
+    generator_gain: float = 1.0,
     spectral_norm: bool = False,
     condition: str = "none",
     auxiliary_weight: float = 1.0,
     classes: int | None = None,
 ) -> Networks:
-    """Build both perceptrons, initialised as ``nn.Linear`` is, from torch's global generator.
+    """Build both perceptrons, initialised as ``nn.Linear`` is but for G's gain, from torch's global generator.
 
     Args:
         sample_shape: Shape of one sample of the data.
@@ -158,6 +168,7 @@ def build(
         discriminator_widths: Hidden widths of the discriminator.
         negative_slope: LeakyReLU's slope, in both.
         dropout: Dropout after every hidden layer of the discriminator.
+        generator_gain: Factor of the generator's first weights.
         spectral_norm: Whether the discriminator has spectral normalisation.
         condition: The way of labels into the networks.
         auxiliary_weight: Factor of the classification loss of ``auxiliary``.
@@ -168,7 +179,7 @@ def build(
     """
     known = classes_for(condition, classes)
     return Networks(
-        generator=Generator(latent_dim, generator_widths, sample_shape, negative_slope, known),
+        generator=Generator(latent_dim, generator_widths, sample_shape, negative_slope, known, generator_gain),
         discriminator=Discriminator(
             sample_shape, discriminator_widths, negative_slope, dropout, spectral_norm, condition, known
         ),

@@ -16,6 +16,7 @@ ARTICLE_MODEL = {
     "discriminator_widths": [1024, 512, 256],
     "negative_slope": 0.2,
     "dropout": 0.3,
+    "generator_gain": 1.0,
     "spectral_norm": False,
     "condition": "none",
     "auxiliary_weight": 1.0,

@@ -56,3 +56,16 @@ def test_any_sample_shape():
     networks = build((2,), "mlp", 3, [8], [8], 0.2, 0.0)
     assert networks.generator(torch.zeros(4, 3)).shape == (4, 2)
     assert networks.discriminator(torch.zeros(4, 2)).shape == (4,)
+
+
+def test_gain_scales_the_generator_s_first_weights_and_nothing_else():
+    def built(**gain):
+        torch.manual_seed(0)
+        return build((2,), "mlp", 3, [8], [8], 0.2, 0.0, **gain)
+
+    once, twice = built(), built(generator_gain=2.0)
+    for ours, theirs in zip(twice.generator.layers, once.generator.layers, strict=True):
+        assert torch.equal(ours.weight, 2 * theirs.weight)
+        assert torch.equal(ours.bias, theirs.bias)
+    for ours, theirs in zip(twice.discriminator.parameters(), once.discriminator.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
