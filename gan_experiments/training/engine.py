@@ -8,7 +8,7 @@ networks first, which fuses what lies between the matrix products but takes tens
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -73,28 +73,33 @@ class Recorded:
     """
 
     def __init__(self, step: AdversarialStep) -> None:
-        self._step, self._eager = step, Eager(step)
+        self._step = step
         self._recording: Recording | None = None
 
     def __call__(self, indices: Tensor, keys: Tensor) -> StepStatistics:
         """Take the steps, as ``Engine`` describes."""
-        if self._recording is not None and self._recording.problem is not None:
-            return self._eager(indices, keys)
-        taken = 0
-        if self._recording is None:
-            self._indices, self._keys = indices[0].clone(), keys[0].clone()
-            self._recording = Recording(lambda: self._step(self._indices, self._keys))
-            taken = 1
-        now = self._recording.results
-        all_steps = StepStatistics(*(value.new_empty(len(indices), *value.shape) for value in now))
-        for i in range(len(indices)):
-            if i >= taken:
-                self._indices.copy_(indices[i])
-                self._keys.copy_(keys[i])
-                self._recording()
-            for values, value in zip(all_steps, now, strict=True):
+        taken: StepStatistics | None = None
+        for i, inputs in enumerate(zip(indices, keys, strict=True)):
+            results = self._take(*inputs)
+            if taken is None:
+                taken = StepStatistics(*(value.new_empty(len(indices), *value.shape) for value in results))
+            for values, value in zip(taken, results, strict=True):
                 values[i] = value
-        return all_steps
+        assert taken is not None  # nobody asks for no steps
+        return taken
+
+    def _take(self, indices: Tensor, keys: Tensor) -> Sequence[Tensor]:
+        """Take one step, and return its statistics, which the next one may write over."""
+        if self._recording is None:
+            self._indices, self._keys = indices.clone(), keys.clone()
+            self._recording = Recording(lambda: self._step(self._indices, self._keys))
+        elif self._recording.problem is not None:
+            return self._step(indices, keys)
+        else:
+            self._indices.copy_(indices)
+            self._keys.copy_(keys)
+            self._recording()
+        return self._recording.results
 
 
 class Replayed:

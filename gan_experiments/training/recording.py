@@ -22,7 +22,13 @@ _UNFILLED = {
     aten.empty.memory_format, aten.empty_like.default, aten.empty_strided.default, aten.new_empty.default,
     aten.new_empty_strided.default,
 }  # fmt: skip
-_CONSTANT = {aten.ones_like.default, aten.zeros_like.default, aten.zeros.default, aten.ones.default, aten.full.default}
+_CONSTANT = {
+    aten.ones_like.default,
+    aten.zeros_like.default,
+    aten.zeros.default,
+    aten.ones.default,
+    aten.full.default,
+}
 
 
 @dataclass
@@ -78,11 +84,19 @@ class _Recorder(TorchDispatchMode):
         super().__init__()
         self.calls: list[_Call] = []
         self.problem: str | None = None
+        self._looks_away = False
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Answer torch that nothing here is for its compiler, whose import would take longer than a thousand steps."""
+        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Do what the operation does, and note it."""
         keywords = kwargs or {}
         out = func(*args, **keywords)
+        if self._looks_away:
+            return out
         results = dict(enumerate(_tensors_in(out)))
         # A number that Python reads, or a shape that values decide, may be another one in the next step.
         tags = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape, torch.Tag.inplace_view}
@@ -93,9 +107,11 @@ class _Recorder(TorchDispatchMode):
 
     def call_on_host(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         """Call a function unseen, and note the call."""
-        with torch.utils._python_dispatch._disable_current_modes():
-            function(*arguments)
-            self.calls.append(_Call(function, _detached(arguments), {}, {}))
+        self._looks_away = True
+        function(*arguments)
+        own = _detached(arguments)
+        self._looks_away = False
+        self.calls.append(_Call(function, own, {}, {}))
 
 
 class Recording:
@@ -133,7 +149,7 @@ class Recording:
 
 
 def _needed(calls: list[_Call]) -> Iterator[_Call]:
-    """Yield the calls that compute something or make room for it; not views, nor constants, which stay as they are."""
+    """Yield the calls that compute something or make room for it: not views, nor constants, which stay."""
     seen: set[int] = set()
     written = {_address(tensor) for call in calls if call.changes for tensor in call.tensors()}
     for call in calls:

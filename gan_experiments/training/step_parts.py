@@ -125,7 +125,8 @@ class StepParts:
     @property
     def is_dense(self) -> bool:
         """Whether both networks are the project's own perceptrons, which are functions of their tensors alone."""
-        return all(isinstance(player.network, mlp.Generator | mlp.Discriminator) for player in (self.generator, self.discriminator))
+        players = (self.generator, self.discriminator)
+        return {type(player.network) for player in players} == {mlp.Generator, mlp.Discriminator}
 
     def sampler(self, k: int) -> nn.Module:
         """Return the generator that member ``k``'s samples and scores use: the averaged one where there is one."""
