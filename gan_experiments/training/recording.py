@@ -88,7 +88,7 @@ class _Recorder(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Answer torch that nothing here is for its compiler, whose import would take longer than a thousand steps."""
+        """Answer torch that nothing here is for its compiler, whose import takes longer than a thousand steps."""
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -1,5 +1,8 @@
 """A recording repeats what a function did to tensors, with their present values."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import Tensor
@@ -107,3 +110,16 @@ def test_nothing_is_recorded_after_an_error():
     x = torch.zeros(1)
     on_host(x.add_, 1.0)
     assert x.item() == 1.0
+
+
+def test_recording_needs_no_compiler():
+    """Torch imports its compiler for such a mode unless it is told not to: 900 modules, and more than a second."""
+    program = (
+        "import sys, torch\n"
+        "from gan_experiments.training.recording import Recording, on_host\n"
+        "x = torch.ones(2)\n"
+        "Recording(lambda: [on_host(x.add_, 1), x * 2][1:])()\n"
+        "print(sorted({'torch._dynamo', 'sympy'} & set(sys.modules)))"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert answer.stdout.strip() == "[]"
