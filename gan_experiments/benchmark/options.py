@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-STEP_PARTS = ("article", "hand", "lightning", "eager", "graph", "compile", "tf32", "bf16", "floor")
-"""Parts that train one run, or bound it."""
+STEP_PARTS = ("article", "hand", "lightning", "eager", "graph", "compile", "tf32", "bf16", "floor", "smaller")
+"""Parts that train one run, or bound it; the last trains other networks than the article's."""
 NAMED_PARTS = ("exchanges", "tracking", "startup", "host")
 """Runs that come and go, and whole commands; measured only if named."""
 PARTS = (*STEP_PARTS, "sweep", *NAMED_PARTS)

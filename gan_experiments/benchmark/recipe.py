@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
 from typing import Any
@@ -46,6 +46,27 @@ class Recipe:
         load = digits.load if data == "digits" else idx.load
         dataset = load(name=data, root=root, image_size=IMAGE_SIZE, download=True)
         return cls(dataset, device, MLPConfig(), TrainConfig())
+
+    def smaller(self) -> dict[str, Recipe]:
+        """Return recipes of smaller networks by name: with the article's settings, and with a default run's."""
+        small = replace(self.model, generator_widths=[64, 128, 256], discriminator_widths=[256, 128, 64])
+        medium = replace(
+            self.model, latent_dim=20, generator_widths=[128, 256, 512], discriminator_widths=[512, 256, 128]
+        )
+        minute = replace(
+            self.train,
+            batch_size=16,
+            lr=5e-4,
+            betas=[0.5, 0.999],
+            ema=0.999,
+            instance_noise=0.2,
+            instance_noise_epochs=70,
+        )
+        return {
+            "mlp_small": replace(self, model=small),
+            "mlp_small, train=minute": replace(self, model=small, train=minute),
+            "the default run (mlp_medium, train=minute)": replace(self, model=medium, train=minute),
+        }
 
     @property
     def generator_sizes(self) -> list[int]:

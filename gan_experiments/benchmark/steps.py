@@ -39,12 +39,12 @@ def measure(plan: Plan, recipe: Recipe) -> list[Row]:
     count = StepCount.of_recipe(recipe)
     rounds: dict[str, Round] = {}
     missing: dict[str, str] = {}
-    names: list[str] = []
+    names: dict[str, str] = {}
     for part, name, build in _contenders(recipe, count):
         if part not in plan.parts:
             continue
         print(f"warming up: {name}", file=sys.stderr, flush=True)
-        names.append(name)
+        names[name] = part
         try:
             rounds[name] = warmed_up(build(), plan.seconds)
         except (UserError, TorchDynamoException, torch.OutOfMemoryError) as error:
@@ -56,8 +56,11 @@ def measure(plan: Plan, recipe: Recipe) -> list[Row]:
     spreads = alternate(plan.rounds, rounds)
     rows = []
     floors = {p: _floor(count, p, spreads) for p in precisions} if with_floor else {}
-    for name in names:
+    for name, part in names.items():
         spread = spreads.get(name)
+        if part == "smaller":  # neither the article's loop nor its floor is theirs
+            rows.append(_row(name, spread, None, None, missing.get(name, "")))
+            continue
         own = next((p for p in precisions if _of_precision(name, p)), "fp32")
         rows.append(_row(name, spread, spreads.get(_ARTICLE), floors.get(own), missing.get(name, "")))
     for precision, floor in floors.items():
@@ -88,6 +91,8 @@ def _contenders(recipe: Recipe, count: StepCount) -> Iterator[tuple[str, str, Ca
         yield engine, f"this project, {engine}", partial(pace, partial(single, engine, "fp32"))
     for precision in _PRECISIONS:
         yield precision, f"this project, {precision}", partial(pace, partial(single, "auto", precision))
+    for name, smaller in recipe.smaller().items():
+        yield "smaller", f"this project, {name}", partial(pace, partial(ours, smaller, range(1), "auto", "fp32"))
     yield "floor", _BARE, lambda: pace(lambda: bare_step(count, recipe.device, "fp32"))
 
 

@@ -77,7 +77,7 @@ class TrainConfig:
     )
     engine: str = setting(
         "auto",
-        "how steps are repeated; auto is graph on CUDA, else eager; compile takes tens of seconds to start",
+        "how steps are repeated; auto is graph on CUDA and for perceptrons, else eager; compile starts slowly",
         one_of("auto", "eager", "graph", "compile"),
     )
     ema: float | None = setting(

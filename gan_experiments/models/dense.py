@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+_HAS_TILES = torch.cpu._is_amx_tile_supported()
 _leaky_relu_backward = torch.ops.aten.leaky_relu_backward.grad_input
 
 
@@ -194,8 +195,9 @@ def _back(gradient: Tensor, sign: Tensor, slope: Any) -> Tensor:
 
 
 def _transposed(gradient: Tensor) -> Tensor:
-    # The CPU's products in bfloat16 take twice as long where the left factor lies transposed in memory.
-    is_slow = gradient.dtype == torch.bfloat16 and gradient.device.type == "cpu"
+    # A CPU's products of tiles (AMX, bfloat16) take twice as long where the left factor lies transposed in memory. On
+    # others the copy costs more than it saves.
+    is_slow = gradient.dtype == torch.bfloat16 and gradient.device.type == "cpu" and _HAS_TILES
     return gradient.mT.contiguous() if is_slow else gradient.mT
 
 

@@ -1,19 +1,21 @@
 """Ways to repeat the step; all give the same results.
 
-``eager`` calls it. ``graph`` captures it as a CUDA graph and replays that: a step of the article's size is some
-150 small kernels, and launching them one by one takes far longer than running them. ``compile`` lets torch compile
-both networks first, which fuses what lies between the matrix products but takes tens of seconds to start.
+``eager`` calls it. ``graph`` captures it once and replays that. On CUDA it is a CUDA graph: a step of the article's
+size is some 150 small kernels, and launching them one by one takes far longer than running them. On a CPU it is a
+``Recording``, for there small networks, too, wait for Python most of the time. ``compile`` lets torch compile both
+networks first, which fuses what lies between the matrix products but takes tens of seconds to start.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gan_experiments.errors import UserError
+from gan_experiments.training.recording import Recording
 from gan_experiments.training.step import AdversarialStep, StepStatistics
 
 Engine = Callable[[Tensor, Tensor], StepStatistics]
@@ -26,18 +28,20 @@ REPLAYED = 10
 def make_engine(name: str, step: AdversarialStep, device: torch.device) -> Engine:
     """Return the engine that ``train.engine=name`` means on a device.
 
-    ``auto`` is ``graph`` on CUDA, where capturing costs less than a second, else ``eager``: compiling takes longer
-    than it saves in a run of the article's length.
+    ``auto`` is ``graph`` on CUDA, where capturing costs less than a second, and on a CPU for the project's dense
+    networks; else ``eager``, because a user's networks may do more there than their tensors show. Compiling takes
+    longer than it saves in a run of the article's length.
 
     Raises:
         UserError: The device cannot do it.
     """
     if name == "auto":
-        name = "graph" if device.type == "cuda" else "eager"
+        captures = device.type == "cuda" or (device.type == "cpu" and step.is_dense)
+        name = "graph" if captures else "eager"
     if name == "graph":
-        if device.type != "cuda":
-            raise UserError(f"train.engine=graph: needs CUDA, and this run is on {device}; auto chooses what works")
-        return Replayed(step, device)
+        if device.type not in ("cuda", "cpu"):
+            raise UserError(f"train.engine=graph: needs CUDA or a CPU, and this run is on {device}")
+        return Replayed(step, device) if device.type == "cuda" else Recorded(step)
     if name == "compile":
         step.compile()
     return Eager(step)
@@ -57,6 +61,45 @@ class Eager:
         """Take the steps, as ``Engine`` describes."""
         taken = [self._step(index, key) for index, key in zip(indices, keys, strict=True)]
         return StepStatistics(*(torch.stack(values) for values in zip(*taken, strict=True)))
+
+
+class Recorded:
+    """Records the first step that it takes, and repeats that recording.
+
+    A step with an operation that cannot be recorded is called again and again, as by ``Eager``.
+
+    Args:
+        step: The step to repeat; all its state is in tensors that it updates in place, on a CPU.
+    """
+
+    def __init__(self, step: AdversarialStep) -> None:
+        self._step = step
+        self._recording: Recording | None = None
+
+    def __call__(self, indices: Tensor, keys: Tensor) -> StepStatistics:
+        """Take the steps, as ``Engine`` describes."""
+        taken: StepStatistics | None = None
+        for i, inputs in enumerate(zip(indices, keys, strict=True)):
+            results = self._take(*inputs)
+            if taken is None:
+                taken = StepStatistics(*(value.new_empty(len(indices), *value.shape) for value in results))
+            for values, value in zip(taken, results, strict=True):
+                values[i] = value
+        assert taken is not None  # nobody asks for no steps
+        return taken
+
+    def _take(self, indices: Tensor, keys: Tensor) -> Sequence[Tensor]:
+        """Take one step, and return its statistics, which the next one may write over."""
+        if self._recording is None:
+            self._indices, self._keys = indices.clone(), keys.clone()
+            self._recording = Recording(lambda: self._step(self._indices, self._keys))
+        elif self._recording.problem is not None:
+            return self._step(indices, keys)
+        else:
+            self._indices.copy_(indices)
+            self._keys.copy_(keys)
+            self._recording()
+        return self._recording.results
 
 
 class Replayed:

@@ -15,6 +15,7 @@ from gan_experiments.models.networks import logits_of
 from gan_experiments.training.instance_noise import instance_noise
 from gan_experiments.training.player import Player
 from gan_experiments.training.random_numbers import Masks
+from gan_experiments.training.recording import on_host
 from gan_experiments.training.step_parts import StepParts
 
 
@@ -98,7 +99,7 @@ class AdversarialStep(StepParts):
         Their labels come with them if the networks take labels.
         """
         samples = self._samples.index_select(0, indices.flatten())
-        labels = None if self._labels is None else self._labels[indices]
+        labels = None if self._labels is None else self._labels.index_select(0, indices.flatten()).view(indices.shape)
         return Batch(self._dataset.normalise(samples.unflatten(0, indices.shape)), labels)
 
     def _generate(self, latents: Tensor, labels: list[Tensor | None], masks: Masks) -> list[Batch]:
@@ -172,7 +173,7 @@ class AdversarialStep(StepParts):
     def _descend(self, player: Player, loss: Tensor, clip: Tensor | None = None) -> None:
         parameters = player.parameters
         parameters.differentiate(loss.sum() if self._stacked else loss)
-        self._optimizers[player].update(parameters.gradient)
+        on_host(self._optimizers[player].update, parameters.gradient)
         if clip is not None:
             parameters.flat.clamp_(-clip, clip)
         parameters.refresh()

@@ -12,6 +12,7 @@ from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.data.batch import Batch
 from gan_experiments.data.dataset import Dataset
 from gan_experiments.errors import UserError
+from gan_experiments.models import mlp
 from gan_experiments.models.networks import Networks
 from gan_experiments.models.stacking import UnstackableError, Vmapped
 from gan_experiments.training.augmentation_term import augmentation_term
@@ -120,6 +121,12 @@ class StepParts:
             dtype=torch.bfloat16 if self._autocast else torch.float32,
             device=device,
         )
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether both networks are the project's own perceptrons, which are functions of their tensors alone."""
+        players = (self.generator, self.discriminator)
+        return {type(player.network) for player in players} == {mlp.Generator, mlp.Discriminator}
 
     def sampler(self, k: int) -> nn.Module:
         """Return the generator that member ``k``'s samples and scores use: the averaged one where there is one."""

@@ -12,6 +12,7 @@ from gan_experiments.benchmark.ours import ours
 from gan_experiments.benchmark.recipe import Pictures, Recipe
 from gan_experiments.benchmark.timing import Block
 from gan_experiments.errors import UserError
+from tests.support.configurations import plain
 
 
 def kinds(network):
@@ -97,3 +98,16 @@ def test_a_stack_trains_each_seed_as_it_would_alone(recipe):
 def test_an_engine_that_the_device_lacks_is_refused(recipe):
     with pytest.raises(UserError, match="needs CUDA"):
         next(ours(recipe, range(1), "graph", "fp32"))
+
+
+def test_smaller_recipes_are_those_that_a_person_composes():
+    """Their values are written down beside the article's; ``conf/`` has the same ones."""
+    recipes = Recipe.on("digits", "data", torch.device("cpu")).smaller()
+    composed = [("model=mlp_small", "train=article"), ("model=mlp_small", "train=minute"), ()]
+    for recipe, overrides in zip(recipes.values(), composed, strict=True):
+        values = plain(*overrides)
+        model, train = vars(recipe.model), vars(recipe.train)
+        differing = {key for key in model if model[key] != values["model"][key]}
+        assert differing <= {"name"}
+        how_long = {"epochs", "checkpoint_every", "keep_checkpoints", "engine", "precision"}
+        assert {key for key in train if train[key] != values["train"][key]} <= how_long

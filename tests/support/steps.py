@@ -27,7 +27,7 @@ STEPS = 2 * REPLAYED + 13
 SAMPLES = torch.randint(0, 256, (60, *SHAPE), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 CUDA = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 DEVICES = ["cpu", pytest.param("cuda", marks=CUDA)]
-"""Where a test runs: on a CPU, where eager steps stand for graphs, and on a GPU where there is one."""
+"""Where a test runs: on a CPU, where a recording is the graph, and on a GPU where there is one."""
 
 
 class Noisy(nn.Module):
@@ -77,9 +77,8 @@ class Result:
 
 
 def steps(engine: str, device: str | torch.device, members: list[Member], count: int = STEPS) -> Result:
-    """Take steps in two windows; on a CPU, ``graph`` is ``eager``."""
+    """Take steps in two windows."""
     device = torch.device(device)
-    engine = "eager" if device == CPU and engine == "graph" else engine
     for one in members:
         one.networks.generator.to(device)
         one.networks.discriminator.to(device)

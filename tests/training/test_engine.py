@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gan_experiments.data.dataset import Dataset
-from gan_experiments.errors import UserError
+from gan_experiments.models.mlp import Generator
 from gan_experiments.objectives import (
     Hinge,
     LeastSquares,
@@ -19,19 +19,50 @@ from gan_experiments.objectives import (
 )
 from gan_experiments.penalties import R1, R1R2, R2, Dragan, Gradient
 from gan_experiments.training.counter_rng import FieldNoise, MaskSpec, StepNoise, step_keys
+from gan_experiments.training.engine import Eager, Recorded
 from gan_experiments.training.events import CheckpointDue
 from gan_experiments.training.trainer import Trainer
 from tests.support.steps import CPU, CUDA, DEVICES, SAMPLES, assert_alike, member, steps
 
 
-def test_auto_is_eager_on_the_cpu():
-    auto, eager = (steps(engine, CPU, [member()]) for engine in ("auto", "eager"))
-    assert torch.equal(auto.losses, eager.losses)
+class OfUsers(Generator):
+    """A network of a user's, which may do more than its tensors show."""
 
 
-def test_a_graph_needs_cuda():
-    with pytest.raises(UserError, match=r"train\.engine=graph: needs CUDA.*cpu"):
-        list(Trainer([member(engine="graph")], Dataset("d", SAMPLES), device=CPU).events())
+def engine_of(one):
+    return Trainer([one], Dataset("d", SAMPLES), device=CPU)._engine
+
+
+def test_auto_records_dense_networks_on_the_cpu_and_calls_others():
+    assert isinstance(engine_of(member()), Recorded)
+    assert isinstance(engine_of(member("dcgan")), Eager)
+    theirs = member()
+    theirs.networks.generator.__class__ = OfUsers
+    assert isinstance(engine_of(theirs), Eager)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("members", [1, 3])
+def test_a_recording_is_the_eager_run_bit_for_bit(members, precision):
+    settings = {"ema": 0.9, "instance_noise": 0.1, "schedule": "cosine", "precision": precision}
+    recorded, eager = (
+        steps(engine, CPU, [member(k=k, **settings) for k in range(members)]) for engine in ("graph", "eager")
+    )
+    assert torch.equal(recorded.losses, eager.losses)
+    assert torch.equal(recorded.weights, eager.weights)
+
+
+class ReadsItsLoss(NonSaturating):
+    """An objective that looks at a value, as a recording cannot."""
+
+    def generator_loss(self, real, fake):
+        loss = super().generator_loss(real, fake)
+        return loss * (2 if loss.item() > 0.8 else 1)
+
+
+def test_a_step_that_reads_a_value_is_not_recorded():
+    recorded, eager = (steps(engine, CPU, [member(objective=ReadsItsLoss("r"))]) for engine in ("graph", "eager"))
+    assert torch.equal(recorded.losses, eager.losses)
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is missing; torch.compile needs it on the CPU")

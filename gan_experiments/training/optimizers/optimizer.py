@@ -41,6 +41,10 @@ def rates_of(train: TrainConfig, lr: float | None = None) -> Rates[float]:
     return Rates(train.lr if lr is None else lr, beta1, beta2, train.weight_decay, train.momentum)
 
 
+_Alike = tuple[list[Tensor], list[Tensor], dict[str, list[Tensor]], list[Tensor], Rates[float]]
+"""What ``Optimizer.update_members`` takes."""
+
+
 class Optimizer(ABC):
     """Updates the parameters of all members in place.
 
@@ -85,6 +89,8 @@ class Optimizer(ABC):
         self._on_cpu = device.type == "cpu"
         self._parameters, self._steps = [*parameters], [*self.step]
         self._state = {name: [*tensor] for name, tensor in self.state.items()}
+        self._alike: list[_Alike] = []
+        self._alike_by: tuple[list[list[float]], Tensor] | None = None
 
     @staticmethod
     @abstractmethod
@@ -124,18 +130,30 @@ class Optimizer(ABC):
     def update(self, gradient: Tensor) -> None:
         """Update every member once, by a gradient of the parameters' shape."""
         if self._on_cpu:
-            alike: dict[tuple[float, ...], list[int]] = {}
-            for k, rates in enumerate(self.rates.tolist()):
-                alike.setdefault(tuple(rates), []).append(k)
-            parts = [*gradient]
-            for rates, members in alike.items():
-                state = {name: [of_each[k] for k in members] for name, of_each in self._state.items()}
-                mine = ([of_each[k] for k in members] for of_each in (self._parameters, parts, self._steps))
-                parameters, gradients, steps = mine
-                self.update_members(parameters, gradients, state, steps, Rates(*rates))
+            for parameters, gradients, state, steps, rates in self._groups(gradient):
+                self.update_members(parameters, gradients, state, steps, rates)
         else:
             self.step.add_(1)
             self.update_all(gradient, self.step[:, None], Rates(*self.rates.split(1, -1)))
+
+    def _groups(self, gradient: Tensor) -> list[_Alike]:
+        """Return the members by their settings; the same lists while neither these nor the gradient change place."""
+        rates = self.rates.tolist()
+        if self._alike_by is not None and self._alike_by[0] == rates and self._alike_by[1] is gradient:
+            return self._alike
+        alike: dict[tuple[float, ...], list[int]] = {}
+        for k, own in enumerate(rates):
+            alike.setdefault(tuple(own), []).append(k)
+        parts = [*gradient]
+        self._alike = []
+        for own, members in alike.items():
+            state = {name: [of_each[k] for k in members] for name, of_each in self._state.items()}
+            parameters, gradients, steps = (
+                [of_each[k] for k in members] for of_each in (self._parameters, parts, self._steps)
+            )
+            self._alike.append((parameters, gradients, state, steps, Rates(*own)))
+        self._alike_by = rates, gradient
+        return self._alike
 
     def check(self, rates: Rates[float]) -> None:
         """Make sure that a member with these settings can take another's place.
