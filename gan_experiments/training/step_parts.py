@@ -24,6 +24,8 @@ from gan_experiments.training.random_numbers import StepDraws
 from gan_experiments.training.schedules import Schedules
 from gan_experiments.training.stacked_terms import Terms
 
+_PROJECT = __name__.partition(".")[0]
+
 
 class StepParts:
     """The parts of a step, each for all members, and what there is of one member in them.
@@ -55,6 +57,7 @@ class StepParts:
         self._batch, self._updates = train.batch_size, train.discriminator_steps
         self._autocast = train.precision == "bf16"
         self._stacked = len(members) > 1
+        self._chosen = (members[0].objective, members[0].penalty, members[0].augmentation)  # a stack's share classes
         # 2. Objectives: losses, and what they ask of the step.
         objectives = [member.objective for member in everyone]
         self._objective = Terms("objectives", objectives[: len(members)], device, objectives[len(members) :])
@@ -123,10 +126,14 @@ class StepParts:
         )
 
     @property
-    def is_dense(self) -> bool:
-        """Whether both networks are the project's own perceptrons, which are functions of their tensors alone."""
+    def is_well_known(self) -> bool:
+        """Whether networks, objective, penalty and augmentation are the project's own, and the networks perceptrons.
+
+        Such parts are functions of their tensors alone.
+        """
         players = (self.generator, self.discriminator)
-        return {type(player.network) for player in players} == {mlp.Generator, mlp.Discriminator}
+        are_dense = {type(player.network) for player in players} == {mlp.Generator, mlp.Discriminator}
+        return are_dense and all(type(part).__module__.startswith(f"{_PROJECT}.") for part in self._chosen if part)
 
     def sampler(self, k: int) -> nn.Module:
         """Return the generator that member ``k``'s samples and scores use: the averaged one where there is one."""

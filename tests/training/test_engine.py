@@ -33,7 +33,7 @@ def engine_of(one):
     return Trainer([one], Dataset("d", SAMPLES), device=CPU)._engine
 
 
-def test_auto_records_dense_networks_on_the_cpu_and_calls_others():
+def test_auto_records_the_project_s_perceptrons_on_the_cpu_and_calls_others():
     assert isinstance(engine_of(member()), Recorded)
     assert isinstance(engine_of(member("dcgan")), Eager)
     theirs = member()
@@ -50,6 +50,14 @@ def test_a_recording_is_the_eager_run_bit_for_bit(members, precision):
     )
     assert torch.equal(recorded.losses, eager.losses)
     assert torch.equal(recorded.weights, eager.weights)
+
+
+class Counts(NonSaturating):
+    """A user's objective with a state that no tensor shows."""
+
+
+def test_auto_calls_a_user_s_objective_at_every_step():
+    assert isinstance(engine_of(member(objective=Counts("c"))), Eager)
 
 
 class ReadsItsLoss(NonSaturating):
