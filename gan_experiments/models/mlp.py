@@ -61,8 +61,8 @@ class Generator(nn.Module):
         sample_shape: Shape of one sample.
         negative_slope: LeakyReLU's slope.
         classes: Number of classes whose labels it takes beside z; None for no labels.
-        gain: Factor of the first weights. ``nn.Linear`` draws them from U(-1/sqrt(in), 1/sqrt(in)), with which LeakyReLU's
-            units keep less than half of their size from layer to layer; 2.4 keeps it (He et al., 2015).
+        gain: Factor of the first weights. ``nn.Linear`` draws them from U(-1/sqrt(in), 1/sqrt(in)), with which units
+            keep less than half of their size from layer to layer; 2.4 keeps it (He et al., 2015).
     """
 
     def __init__(

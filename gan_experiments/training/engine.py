@@ -28,9 +28,9 @@ REPLAYED = 10
 def make_engine(name: str, step: AdversarialStep, device: torch.device) -> Engine:
     """Return the engine that ``train.engine=name`` means on a device.
 
-    ``auto`` is ``graph`` on CUDA, where capturing costs less than a second, and on a CPU for the project's perceptrons,
-    objectives, penalties and augmentations; else ``eager``, because a user's parts may do more there than their tensors
-    show. Compiling takes longer than it saves in a run of the article's length.
+    ``auto`` is ``graph`` on CUDA, where capturing costs less than a second, and on a CPU for the project's
+    perceptrons, objectives, penalties and augmentations; else ``eager``, because a user's parts may do more there
+    than their tensors show. Compiling takes longer than it saves in a run of the article's length.
 
     Raises:
         UserError: The device cannot do it.
