@@ -108,7 +108,7 @@ def test_the_picture_has_a_line_a_contender_and_the_target() -> None:
     assert list(lines["the article's loop (extrapolated)"].get_xdata()) == [25, 50]
     assert list(lines["experiment=article, 1 seed"].get_xdata()) == [10, 20]
     assert list(lines["experiment=speedrun, 3 seeds"].get_ydata()) == [pytest.approx(25)]
-    assert set(lines["target, 26.4"].get_ydata()) == {26.4}
+    assert set(lines["target, 26.4 (ring: met)"].get_ydata()) == {26.4}
 
 
 def test_scored_at_a_few_points_and_always_at_the_end() -> None:

@@ -43,7 +43,7 @@ def draw(entries: Sequence[Entry], target: Target | None, caption: str) -> Figur
             ring = {"markerfacecolor": "none", "markeredgecolor": color, "markeredgewidth": 1.8}
             axes.plot(seconds[i : i + 1], distances[i : i + 1], marker="o", markersize=13, **ring)
     if target is not None:
-        label = f"target, {target.distance:g}"
+        label = f"target, {target.distance:g} (ring: met)"
         axes.axhline(target.distance, color=_TARGET, linestyle=":", linewidth=1.5, label=label)
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -59,7 +59,7 @@ def draw(entries: Sequence[Entry], target: Target | None, caption: str) -> Figur
     axes.grid(color=_FAINT, alpha=0.5)
     axes.set_xlabel("seconds of training, start-up and scores apart", color=_INK)
     axes.set_ylabel("Fréchet classifier distance, 10,000 samples", color=_INK)
-    axes.legend(frameon=False, labelcolor=_INK)
+    figure.legend(loc="outside upper center", ncols=3, frameon=False, labelcolor=_INK)
     figure.supxlabel(caption, fontsize=8, color="#718096")
     return figure
 
