@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--contenders",
         type=lambda text: tuple(text.split(",")),
-        default=(),
+        default=argparse.SUPPRESS,
         metavar="NAME,…",
         help="quality: article, improved, speedrun, or some of them; without it, all",
     )

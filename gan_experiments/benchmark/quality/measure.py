@@ -98,7 +98,6 @@ class _Runs:
     ) -> None:
         self._plan, self._records, self._referees = plan, records, referees
         self._recipes, self._points = recipes, points
-        self._startups = dict[str, float]()
 
     def complete(self, name: str, seeds: Sequence[int]) -> list[list[Point]]:
         """Return the points of those runs of a contender of which all are known."""
@@ -126,10 +125,7 @@ class _Runs:
         if self.complete(name, [seed]):
             return
         overrides = overrides_of(name, self._plan, seed)
-        if name not in self._startups:
-            command = [sys.executable, "-m", "gan_experiments.benchmark.quality.start", *overrides]
-            with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-                self._startups[name] = timed(self._plan, folder, command, f"{name}: its start")
+        startup = self._startup(name, overrides)
         run = Run(configuration(overrides), self._plan.out, overrides)
         begun, last = self._records.begun(name, self._recipes[name], seed), self._points[name][-1]
         for reached in train(run, self._points[name], begun):
@@ -144,7 +140,7 @@ class _Runs:
                     reached.epoch,
                     reached.step,
                     reached.seconds,
-                    self._startups[name],
+                    startup,
                     *verdict,
                     measured=_now(),
                 ),
@@ -157,6 +153,15 @@ class _Runs:
                 file=sys.stderr,
                 flush=True,
             )
+
+    def _startup(self, name: str, overrides: Sequence[str]) -> float:
+        """Return the seconds until a contender's first step, measured with the first of its runs."""
+        for seed in seeds_of(name, self._plan):
+            for point in self._records.run(name, self._recipes[name], seed):
+                return point.startup
+        command = [sys.executable, "-m", "gan_experiments.benchmark.quality.start", *overrides]
+        with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+            return timed(self._plan, folder, command, f"the start of {name}")
 
 
 def _entries(plan: Plan, names: Sequence[str], runs: _Runs) -> list[Entry]:

@@ -82,7 +82,6 @@ def table(entries: Sequence[Entry]) -> str:
 
 def _line(one: Entry) -> list[str]:
     points, met, p = one.standing.points, one.standing.met, one.standing.p
-    startups = [point.startup for point in points]
     return [
         one.name,
         str(len(one.runs)),
@@ -93,7 +92,7 @@ def _line(one: Entry) -> list[str]:
         _spread([point.referee_distance for point in points], 1),
         _spread([point.precision for point in points], 3),
         _spread([point.recall for point in points], 3),
-        "" if one.is_extrapolated else _spread(startups, 1),
+        "" if one.is_extrapolated else _spread([points[0].startup], 1),
         one.note,
     ]
 
