@@ -16,7 +16,7 @@ from gan_experiments.configuration.command_line import not_swallowed, user_error
 from gan_experiments.configuration.sweep_loader import compose_jobs_at_once
 from gan_experiments.errors import UserError
 from gan_experiments.launchers import availability
-from gan_experiments.runs.checks import check, check_folder, check_output, check_single
+from gan_experiments.runs.checks import check, check_output, check_single
 from gan_experiments.runs.same_data import check_same_data_in_sweep
 from gan_experiments.sweeps import lifecycle, plan
 from gan_experiments.sweeps.search.plan import first_jobs, is_optuna, is_pruned_grid
@@ -24,6 +24,7 @@ from gan_experiments.sweeps.task import TrainRun
 from gan_experiments.tracking.run_directory import write_json
 from gan_experiments.tracking.sweep_directory import JobDirectory, SweepDirectory
 from gan_experiments.tracking.terminal import busy
+from gan_experiments.tracking.writable_folder import check_folder
 
 
 class Preflight(Callback):

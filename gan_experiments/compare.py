@@ -9,7 +9,6 @@ from pathlib import Path
 
 from gan_experiments.configuration.command_line import user_errors
 from gan_experiments.errors import RunFailedError, UserError
-from gan_experiments.runs.checks import check_folder
 from gan_experiments.sweeps.mlflow_summary import deliver
 from gan_experiments.tracking.complaints import Complaints
 from gan_experiments.tracking.destination import usual
@@ -17,6 +16,7 @@ from gan_experiments.tracking.find_run import find_run
 from gan_experiments.tracking.hyperlink import clickable
 from gan_experiments.tracking.sweep_directory import SweepDirectory
 from gan_experiments.tracking.terminal import busy
+from gan_experiments.tracking.writable_folder import check_folder
 
 _SEVERAL = "comparison"
 """Folder of the report on several folders, below the one in which the command is given."""

@@ -23,6 +23,8 @@ from pathlib import Path
 
 import pytest
 
+from gan_experiments.data import idx
+from gan_experiments.data.dataset import Dataset
 from gan_experiments.tracking import terminal
 from tests.support import postgresql as postgresql_server
 
@@ -74,6 +76,15 @@ def workplace(empty_database: Path, tmp_path: Path) -> Path:
     folder.mkdir()
     shutil.copy(empty_database, folder / "mlflow.db")
     return folder
+
+
+@pytest.fixture(scope="session")
+def mnist() -> Dataset:
+    """Real MNIST, where this machine has it."""
+    root = os.environ.get("GAN_EXPERIMENTS_MNIST", "")
+    if not Path(root, "MNIST/raw").is_dir():
+        pytest.skip("GAN_EXPERIMENTS_MNIST names no folder that holds MNIST/raw")
+    return idx.load("mnist", root=root, image_size=28, download=False)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ OPTIONS = sorted(str(file.relative_to(CHECKOUT)) for file in (CHECKOUT / "conf")
 
 SHIPPED = {
     *(f"gan_experiments/evaluation/{name}.safetensors" for name in ("mnist", "fashion_mnist")),
+    *(f"gan_experiments/benchmark/quality/referee_{name}.safetensors" for name in ("mnist", "fashion_mnist")),
     *(f"gan_experiments/data/{name}" for name in ("emoji.png", "emoji.txt", "emoji_license.txt")),
 }
 """Files that are no code and that runs read, and the licence of what they show."""

@@ -67,6 +67,20 @@ def _parser() -> argparse.ArgumentParser:
         help="longest time that one way of training a sweep may take at one size",
     )
     parser.add_argument("--epochs", type=int, default=20, help="length of the runs that show the cost of tracking")
+    parser.add_argument("--seeds", type=int, default=Plan.seeds, help="quality: runs of each contender")
+    parser.add_argument(
+        "--article-seeds",
+        type=int,
+        default=Plan.article_seeds,
+        help="quality: runs with the article's recipe, which are long, at most",
+    )
+    parser.add_argument(
+        "--contenders",
+        type=lambda text: tuple(text.split(",")),
+        default=argparse.SUPPRESS,
+        metavar="NAME,…",
+        help="quality: article, improved, speedrun, or some of them; without it, all",
+    )
     parser.add_argument("--out", type=Path, default=Path("benchmark"), help="folder of the results")
     named = ", ".join(NAMED_PARTS)
     parser.add_argument("--only", help=f"some of {','.join(PARTS)}; without it, all but {named}")
@@ -74,9 +88,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(options: argparse.Namespace, cores: int) -> None:
-    for name, lowest in (("rounds", 1), ("members", 1), ("slots", 2), ("epochs", 1)):
+    counts = ("rounds", "members", "slots", "epochs", "seeds", "article_seeds")
+    for name, lowest in (dict.fromkeys(counts, 1) | {"slots": 2}).items():
         if getattr(options, name) < lowest:
-            raise UserError(f"--{name} {getattr(options, name)}: must be at least {lowest}")
+            raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)}: must be at least {lowest}")
     for name in ("seconds", "max_seconds"):
         if not 0 < getattr(options, name) < math.inf:
             raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)}: must be a number above 0")
@@ -117,7 +132,12 @@ def _measure(plan: Plan) -> None:
         report.write_csv(plan.out / "benchmark.csv", rows)
         if part in ("step", "sweep"):
             picture.draw(rows, f"{facts[0]} · {facts[1]}").savefig(plan.out / "benchmark.png")
-    print(f"\n{plan.out}/benchmark.txt, .csv and .png" if (plan.out / "benchmark.png").exists() else "")
+    if rows:
+        print(f"\n{plan.out}/benchmark.txt, .csv and .png" if (plan.out / "benchmark.png").exists() else "")
+    if "quality" in plan.parts:
+        from gan_experiments.benchmark.quality.measure import measure as measure_quality
+
+        measure_quality(plan, recipe, facts)
 
 
 if __name__ == "__main__":

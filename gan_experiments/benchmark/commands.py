@@ -29,13 +29,13 @@ def tracking(plan: Plan) -> list[Row]:
     """
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         command = [*_command(plan), f"train.epochs={plan.epochs}"]
-        _time(plan, folder, [*_command(plan), "train.epochs=1"], "tracking: the first run")
+        timed(plan, folder, [*_command(plan), "train.epochs=1"], "tracking: the first run")
         on, off, ratios = [], [], []
         for i in range(plan.rounds):
             seconds: dict[str, float] = {}
             for option in ("local", "off") if i % 2 else ("off", "local"):
                 said = f"tracking={option}, pair {i + 1} of {plan.rounds}"
-                seconds[option] = _time(plan, folder, [*command, f"tracking={option}"], said)
+                seconds[option] = timed(plan, folder, [*command, f"tracking={option}"], said)
             on.append(seconds["local"])
             off.append(seconds["off"])
             ratios.append(seconds["local"] / seconds["off"])
@@ -53,8 +53,8 @@ def startup(plan: Plan) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         command = _command(plan)
         waits: dict[str, Callable[[], float]] = {
-            "--help": lambda: _time(plan, folder, [*command[:3], "--help"]),
-            "--cfg job": lambda: _time(plan, folder, [*command, "--cfg", "job"]),
+            "--help": lambda: timed(plan, folder, [*command[:3], "--help"]),
+            "--cfg job": lambda: timed(plan, folder, [*command, "--cfg", "job"]),
             "first steps on record": lambda: _until_recorded(plan, folder, command),
         }
         for name, wait in waits.items():
@@ -98,7 +98,12 @@ def started(plan: Plan, folder: str, command: list[str]) -> Iterator[subprocess.
             raise RunFailedError(f"{' '.join(command[1:])} ended with status {process.returncode}: {said}")
 
 
-def _time(plan: Plan, folder: str, command: list[str], said: str = "") -> float:
+def timed(plan: Plan, folder: str, command: list[str], said: str = "") -> float:
+    """Return the seconds that a command takes in a folder, from its start to its end.
+
+    Raises:
+        RunFailedError: It failed.
+    """
     if said:
         print(f"measuring: {said}", file=sys.stderr, flush=True)
     began = time.perf_counter()

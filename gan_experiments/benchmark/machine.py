@@ -57,6 +57,14 @@ def facts(recipe: Recipe, threads: int) -> list[str]:
     ]
 
 
+def conditions(device: torch.device, threads: int) -> str:
+    """Return what must be equal for measurements of two days to stand in one table: machine, threads and versions."""
+    gpu = f"; {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
+    versions = [text for text in _versions() if text.startswith(("gan-experiments ", "torch "))]
+    place = f"{_processor()}, {threads} of {os.cpu_count()} cores{gpu}"
+    return f"{place}; Python {platform.python_version()}, {', '.join(versions)}"
+
+
 def lacks(device: torch.device, precision: str) -> str | None:
     """Return why a precision is not measured on a device, or None where it is native."""
     if precision == "tf32":

@@ -7,10 +7,10 @@ from pathlib import Path
 
 STEP_PARTS = ("article", "hand", "lightning", "eager", "graph", "compile", "tf32", "bf16", "floor", "smaller")
 """Parts that train one run, or bound it; the last trains other networks than the article's."""
-NAMED_PARTS = ("exchanges", "tracking", "startup", "host")
-"""Runs that come and go, and whole commands; measured only if named."""
+NAMED_PARTS = ("exchanges", "tracking", "startup", "host", "quality")
+"""Runs that come and go, whole commands, and trainings to a target; measured only if named."""
 PARTS = (*STEP_PARTS, "sweep", *NAMED_PARTS)
-DATA = ("digits", "mnist")
+DATA = ("digits", "mnist", "fashion_mnist")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class Plan:
         max_seconds: Longest time of all measurements of one way of training a sweep, at one size.
         epochs: Length of the runs that show the cost of tracking.
         out: Folder of the results.
+        seeds: Runs of each contender that trains to the target.
+        article_seeds: Runs of the one with the article's recipe among them, which is long.
+        contenders: Names of those that train to the target; all, if there are none.
     """
 
     parts: tuple[str, ...]
@@ -46,6 +49,9 @@ class Plan:
     max_seconds: float
     epochs: int
     out: Path
+    seeds: int = 10
+    article_seeds: int = 1
+    contenders: tuple[str, ...] = ()
 
     @property
     def sweep_sizes(self) -> list[int]:

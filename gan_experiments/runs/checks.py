@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +19,7 @@ from gan_experiments.errors import UserError
 from gan_experiments.runs.resume import state_to_resume, why_anew
 from gan_experiments.tracking.destination import unused
 from gan_experiments.tracking.terminal import busy
+from gan_experiments.tracking.writable_folder import check_folder, why_unwritable
 
 
 def check_single(config: DictConfig) -> dict[str, Any] | None:
@@ -129,7 +129,7 @@ def check_file(key: str, file: Path) -> None:
     elif file.exists():
         problem = None if os.access(file, os.W_OK) else "is protected"
     else:
-        problem = _why_unwritable(file.absolute().parent)
+        problem = why_unwritable(file.absolute().parent)
     if problem is not None:
         raise UserError(f"{key} {file}: cannot be written ({problem})")
 
@@ -143,26 +143,3 @@ def check_output(config: DictConfig) -> None:
     if config.hydra.output_subdir != ".hydra":
         given = "null" if config.hydra.output_subdir is None else config.hydra.output_subdir
         raise UserError(f"hydra.output_subdir={given}: must be .hydra; a run is resumed from what lies there")
-
-
-def check_folder(key: str, folder: str) -> None:
-    """Make sure that a folder can be made, or written where it exists, without making it.
-
-    Raises:
-        UserError: It cannot.
-    """
-    path = Path(folder).absolute()
-    existing = next(parent for parent in (path, *path.parents) if parent.exists())
-    problem = _why_unwritable(existing)
-    if problem is not None:
-        raise UserError(f"{key}={folder}: cannot be written ({problem})")
-
-
-def _why_unwritable(folder: Path) -> str | None:
-    """Return why no file can be made in a folder; None where one can."""
-    try:
-        # Permissions are not enough: read-only mounts, full disks and special files refuse as well.
-        with tempfile.TemporaryFile(dir=folder):
-            return None
-    except OSError as error:
-        return f"{error.strerror}: {folder}"

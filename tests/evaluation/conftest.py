@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 import torch
 
-from gan_experiments.data import digits, idx
+from gan_experiments.data import digits
 from gan_experiments.data.dataset import Dataset
 
 
 @pytest.fixture(scope="session")
 def bundled() -> Dataset:
     return digits.load("digits", root="", image_size=28, download=False)
-
-
-@pytest.fixture(scope="session")
-def mnist() -> Dataset:
-    """Real MNIST, where this machine has it."""
-    root = os.environ.get("GAN_EXPERIMENTS_MNIST", "")
-    if not Path(root, "MNIST/raw").is_dir():
-        pytest.skip("GAN_EXPERIMENTS_MNIST names no folder that holds MNIST/raw")
-    return idx.load("mnist", root=root, image_size=28, download=False)
 
 
 @pytest.fixture
