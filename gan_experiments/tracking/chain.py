@@ -217,6 +217,8 @@ class Chain:
     def writing(self, step: int, files: Sequence[Path]) -> Iterator[None]:
         """Write or remove files inside this context: a line before says which, and one after it what they are."""
         names = {self._directory.name_of(file): file for file in files}
-        self.add(WRITING, step, False, settled=True, files=sorted(names))
+        # After a power cut, a new file without its line is taken in when the run goes on; of an old one the line must
+        # say that its digest may be another.
+        self.add(WRITING, step, False, settled=any(map(Path.exists, files)), files=sorted(names))
         yield
         self.add(FILES, step, False, files={name: digest_of(file) for name, file in names.items()})

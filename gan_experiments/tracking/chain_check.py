@@ -34,7 +34,7 @@ class CheckedChain:
         standing: What they say together.
         there: Names of the files of weights that are in the folder, and as they were written.
         missing: Names of those that are not there any more.
-        unsettled: Names of those that a process was writing when it was killed: they are the old ones or the new.
+        unsettled: Names of those that a process may have been writing when it was killed.
     """
 
     lines: list[Link]
@@ -137,11 +137,10 @@ def _check_files(directory: RunDirectory, standing: Standing) -> tuple[list[str]
             raise _changed(name, expected, found)
         elif name in weights:
             there.append(name)
-    unsettled = [name for name in weights if name in standing.pending]
     unknown = [name for name in weights if name not in standing.files and name not in standing.pending]
-    if unknown:
+    if unknown and standing.is_ended:
         raise not_this_run(f"{unknown[0]} is a file that the run did not write")
-    return there, missing, unsettled
+    return there, missing, [*(name for name in weights if name in standing.pending), *unknown]
 
 
 def _changed(what: str, expected: str, found: str) -> RunFailedError:
