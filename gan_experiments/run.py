@@ -22,10 +22,6 @@ from gan_experiments.sweeps.search.command import expanded
 from gan_experiments.sweeps.task import TrainRun
 from gan_experiments.tracking.terminal import busy
 
-_SPIN = {"GOMP_SPINCOUNT": "10000"}
-"""The time for which torch's OpenMP threads wait actively for each other: about 0.3 ms. By default they use whole
-time slices, and two processes on the same cores then slow each other 30-fold; alone, a step is as fast as before."""
-
 
 def main() -> None:
     """Run the command line in ``sys.argv``.
@@ -34,7 +30,7 @@ def main() -> None:
         SystemExit: Status 2 for what the user can fix, after one line on stderr.
     """
     # 1. Prepare the process.
-    os.environ |= _SPIN | os.environ  # OpenMP reads it when torch is first imported
+    command_line.let_threads_rest()
     _importable(Path.cwd())  # `python -m` does this by itself, the console command does not
     store.register()
 

@@ -145,6 +145,11 @@ class Dataset:
         algorithm.update(self.samples.detach().cpu().numpy().reshape(-1).data)
         return algorithm.hexdigest()
 
+    @cached_property
+    def labels_digest(self) -> str | None:
+        """SHA-256 of the labels' bytes, in hexadecimal; None without labels."""
+        return None if self.labels is None else hashlib.sha256(self.labels.cpu().numpy().data).hexdigest()
+
     def __len__(self) -> int:
         return self.samples.shape[0]
 

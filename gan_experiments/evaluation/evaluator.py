@@ -64,6 +64,11 @@ class Evaluator:
         return self._reference.modes
 
     @property
+    def features(self) -> str | None:
+        """Version of the features that samples are judged by, or None where no metric needs any."""
+        return None if self._reference.extractor is None else self._reference.extractor.version
+
+    @property
     def names(self) -> list[str]:
         """Names of the scores that it gives."""
         return list(dict.fromkeys(name for metric in self._metrics for name in metric.names))
@@ -135,5 +140,4 @@ class Evaluator:
                     floors |= metric.floor(stand_ins, others)
                 self._floors[count] = floors, len(stand_ins.samples)
         floors, floor_samples = self._floors[count]
-        features = None if reference.extractor is None else reference.extractor.version
-        return Scores(values, floors, floor_samples, count, reference.description, features, **details)
+        return Scores(values, floors, floor_samples, count, reference.description, self.features, **details)

@@ -22,6 +22,7 @@ from gan_experiments.evaluation.protocol import group_of
 from gan_experiments.evaluation.scores import Scores
 from gan_experiments.runs.same_data import check_same_data
 from gan_experiments.runs.saved_networks import load_networks, load_state
+from gan_experiments.tracking.chain import SCORED, Chain
 from gan_experiments.tracking.journal import Journal, read
 from gan_experiments.tracking.moved import command_folder
 from gan_experiments.tracking.run_directory import RunDirectory, read_json, write_json
@@ -85,6 +86,9 @@ def score_run(directory: RunDirectory, cfg: DictConfig) -> Scores:
             if scores.neighbours is not None:
                 keep_neighbours(journal, directory, step, epoch, scores.neighbours)
             journal.close()
+            chain = Chain.of_a_run(directory)
+            if chain is not None:
+                chain.add(SCORED, step, features=scores.features)
     except filelock.Timeout as error:
         raise UserError(f"{directory.path}: this run is training; wait for its end") from error
     # 3. Bring them to MLflow, where the run has one.

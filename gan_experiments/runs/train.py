@@ -19,6 +19,7 @@ from gan_experiments.evaluation.features import missing
 from gan_experiments.runs.checkpoints import Checkpoints
 from gan_experiments.runs.endings import Endings, is_of_the_disk
 from gan_experiments.runs.monitor import RunMonitor
+from gan_experiments.runs.proofs import Proofs
 from gan_experiments.runs.run import Run
 from gan_experiments.runs.run_queue import RunQueue, TheseRuns
 from gan_experiments.runs.signals import exit_after_signal, stop_on_signals
@@ -107,7 +108,8 @@ def train_runs(queue: RunQueue) -> None:
     failure: BaseException | None = None
     with stop_on_signals(trainer) as signals:
         # 5. Every event goes to all consumers in this order: recorded first, and saved last, because on resume
-        #    everything before a checkpoint counts as recorded. Consumers publish events too: scores, warnings, ends.
+        #    everything before a checkpoint counts as recorded. What was written is then proved by its digests.
+        #    Consumers publish events too: scores, warnings, ends.
         use = trainer.use
 
         def publish(k: int, event: RunEvent) -> None:
@@ -116,6 +118,7 @@ def train_runs(queue: RunQueue) -> None:
             if isinstance(event, EpochFinished | Ended):
                 queue.note(use)
             if isinstance(event, Ended):
+                records.leave()
                 del runs[k]
                 queue.ended(k, event, endings.take_result(k))
 
@@ -134,9 +137,11 @@ def train_runs(queue: RunQueue) -> None:
 
         records, progress = StackRecorder(queue.slots), progress_of(queue.slots, queue.tally)
         monitor = RunMonitor(runs, trainer, evaluator, publish, records.history, queue.reached)
-        checkpoints, last_lines = Checkpoints(runs, trainer), LastLines(queue.slots)
+        proofs, last_lines = Proofs(runs, trainer, evaluator), LastLines(queue.slots)
+        checkpoints = Checkpoints(runs, trainer, proofs.writing)
         endings, requests = Endings(publish, queue.leaving), StopRequests(runs, trainer, publish)
-        consumers: list[Consumer] = [records, logs, progress, last_lines, monitor, checkpoints, requests, endings]
+        consumers: list[Consumer] = [records, logs, progress, last_lines, monitor, checkpoints, proofs]
+        consumers += [requests, endings]
         slots.open(join, endings)
         try:
             for number, run in list(runs.items()):

@@ -96,16 +96,22 @@ def _of_this_process() -> Mapping[str, str]:
 
     tags = {
         "host": socket.gethostname(),
-        "version.python": platform.python_version(),
         "version.cuda": torch.version.cuda or "none",
         USER: user(),
         SOURCE_TYPE: "LOCAL",
         SOURCE_NAME: "gan_experiments.run",
     }
+    return MappingProxyType(tags | {f"version.{package}": number for package, number in versions().items()})
+
+
+@cache
+def versions() -> Mapping[str, str]:
+    """Return the versions of Python and of the packages that matter, by name."""
+    found = {"python": platform.python_version()}
     for package in _PACKAGES:
         with suppress(PackageNotFoundError):  # a source tree on the path
-            tags[f"version.{package}"] = version(package)
-    return MappingProxyType(tags)
+            found[package] = version(package)
+    return MappingProxyType(found)
 
 
 def user() -> str:
@@ -132,21 +138,22 @@ def ask_git_again() -> None:
 @cache
 def _commit(working_directory: Path) -> Mapping[str, str]:
     for folder in (working_directory, Path(__file__).parent):
-        commit = _git(folder, "rev-parse", "HEAD")
+        commit = git(folder, "rev-parse", "HEAD")
         if commit:
-            changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+            changes = git(folder, "status", "--porcelain", "--untracked-files=no")
             dirty = "unknown" if changes is None else str(bool(changes)).lower()
             return MappingProxyType({COMMIT: commit, "git.dirty": dirty})
     return MappingProxyType({})
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
+def git(folder: Path, *arguments: str) -> str | None:
     """Return git's answer, or None where git is not installed, takes too long, or fails for this folder."""
     command = ["git", "-C", str(folder), *arguments]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=2, check=True).stdout.strip()
+        answer = subprocess.run(command, capture_output=True, timeout=2, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return None
+    return answer.decode(errors="surrogateescape").strip()
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:

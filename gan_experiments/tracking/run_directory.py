@@ -14,7 +14,7 @@ from gan_experiments.errors import UserError
 
 _OF_A_RUN = ("run.json", "journal.jsonl", "job.json")
 """A folder with any of these files is a run's."""
-_INSIDE = (".hydra", "artifacts", "generator", "generators", "samples")
+_INSIDE = (".hydra", "artifacts", "generator", "generators", "proof", "samples")
 """Folders in a run's folder that hold no other run."""
 
 
@@ -28,7 +28,9 @@ class RunDirectory:
         path: The folder, absolute.
         journal: Everything that happened, one JSON object a line.
         losses: Loss of D and of G at every step: float32 pairs, step ``s`` at byte ``8 * (s - 1)``.
+        chain: Digests of all that was trained and written, one JSON object a line.
         checkpoint: The state from which training continues.
+        proof: States like the checkpoint's from which a part of the training can be repeated.
         generators: Weights of the generator over time, one file a checkpoint at an epoch's end.
         best_generator: Weights of the generator with the best score, with ``train.keep_best``.
         samples: Drawn samples as arrays, one ``.npy`` for each time.
@@ -49,7 +51,9 @@ class RunDirectory:
         self.path = Path(path).absolute()
         self.journal = self.path / "journal.jsonl"
         self.losses = self.path / "losses.f32"
+        self.chain = self.path / "chain.jsonl"
         self.checkpoint = self.path / "checkpoint.pt"
+        self.proof = self.path / "proof"
         self.generators = self.path / "generators"
         self.best_generator = self.generators / "best.pt"
         self.samples = self.path / "samples"
@@ -85,6 +89,28 @@ class RunDirectory:
     def kept_generators(self) -> list[Path]:
         """Return the files of the generators that were kept after epochs, in the order of these."""
         return sorted(self.generators.glob("epoch-*.pt"), key=epoch_of)
+
+    def state_after(self, step: int) -> Path:
+        """Return the file of the whole state after a step, whether or not it was kept."""
+        return self.proof / f"state-{step:08d}.pt"
+
+    def kept_states(self) -> list[Path]:
+        """Return the files of the states that were kept, in the order of their steps."""
+        return sorted(self.proof.glob("state-*.pt"), key=step_of)
+
+    def weights(self) -> list[Path]:
+        """Return all files with weights that are there, and what says how to build the served generator."""
+        folders = (self.generators, self.proof)
+        inside = (file for folder in folders for file in sorted(folder.glob("*.pt")))
+        return [*filter(Path.is_file, (self.checkpoint, *self.served_generator())), *inside]
+
+    def served_generator(self) -> tuple[Path, Path]:
+        """Return the files of the final generator: its weights, and what builds it."""
+        return self.generator / "generator.pt", self.generator / "generator.json"
+
+    def name_of(self, file: Path) -> str:
+        """Return a file's name as it stands in the chain: its path in the folder, with slashes."""
+        return file.relative_to(self.path).as_posix()
 
     def run_id(self) -> str | None:
         """Return MLflow's id of the run at its own destination, or None where it has none yet."""
@@ -140,6 +166,11 @@ def folders_below(folder: Path) -> Iterator[tuple[Path, set[str]]]:
 def epoch_of(generator: Path) -> int:
     """Return the epoch after which a generator was kept, from its file's name."""
     return int(generator.stem.removeprefix("epoch-"))
+
+
+def step_of(state: Path) -> int:
+    """Return the step after which a state was kept, from its file's name."""
+    return int(state.stem.removeprefix("state-"))
 
 
 def is_held(lock: Path) -> bool:

@@ -66,17 +66,22 @@ class StackRecorder:
             self._system.start()
 
     def _end(self, k: int, event: Ended) -> None:
-        """Close a run's record. Its folder stays claimed until it is delivered if it trains by itself."""
+        """Close a run's record. Its folder stays claimed: others have something to write there at its end, too."""
         recorder = self._recorders[k]
         if self._system is not None:
             with suppress(OSError):
                 recorder.record_system_metrics(self._system.measure())
         recorder.on(event)
         del self._recorders[k]
-        if self._slots == 1:
-            self._claimed = recorder
-        else:
-            recorder.release()
+        self._claimed = recorder
+
+    def leave(self) -> None:
+        """Leave the folder of the run that ended last to others, when nothing more is written there.
+
+        That of a run that trains by itself stays claimed until it is delivered.
+        """
+        if self._slots > 1:
+            self._release()
 
     def _release(self) -> None:
         if self._claimed is not None:

@@ -62,6 +62,7 @@ class Trainer:
 
     Attributes:
         use: What the slots were used for.
+        threads: Threads of a processor that compute steps; None for torch's own number.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Trainer:
         self._step = AdversarialStep(rows, dataset, dataset.samples.to(device), later)
         self._engine = make_engine(self._train.engine, self._step, device)
         networks = [member.networks for member in (*rows, *later)]
-        self._threads = threads_for(networks, len(rows) * self._train.batch_size, device)
+        self.threads = threads_for(networks, len(rows) * self._train.batch_size, device)
         classes = first.networks.classes
         self._sample_labels = (
             None if classes is None else labels_in_turn(whole_rows(samples, classes), classes).to(device)
@@ -141,16 +142,19 @@ class Trainer:
         """Complete run ``k`` after the present window, with the step that it is at then; the others continue."""
         self.slot(k).ends_here = True
 
-    def events(self) -> Iterator[tuple[int, Event]]:
+    def events(self, until: int | None = None) -> Iterator[tuple[int, Event]]:
         """Train to the end; each event comes with its run's number.
 
         The state in a ``CheckpointDue`` is valid until the next event is asked for.
+
+        Args:
+            until: Stop when the first slot's run has done so many steps, as ``request_stop`` does; None for its end.
         """
         for slot in self._training():
             yield from self._begin(slot)
         while True:
             yield from self._end_here([slot for slot in self._training() if slot.ends_here])
-            if self._stop:
+            if self._stop or self.step == until:
                 yield from self._report_rest(self._training())
                 for slot in self._training():
                     yield from self._leave(slot, Stopped(slot.step, slot.epoch))
@@ -158,7 +162,7 @@ class Trainer:
             yield from self._fill()
             if not self._training():
                 return
-            yield from self._train_window()
+            yield from self._train_window(None if until is None else until - self.step)
 
     def _training(self) -> list[Slot]:
         """Return the slots with runs, in the order of the runs' numbers."""
@@ -209,15 +213,16 @@ class Trainer:
 
     # Steps.
 
-    def _train_window(self) -> Iterator[tuple[int, Event]]:
-        """Take steps up to the next end of some run's epoch, or until it is time to report to all runs."""
+    def _train_window(self, most: int | None) -> Iterator[tuple[int, Event]]:
+        """Take steps, at most so many, up to the next end of some run's epoch, or the next report to all runs."""
         training, kept = self._training(), [slot for slot in self._slots if slot.is_kept]
         done = sum(map(len, self._unreported))
         count = min(WINDOW - done, *(slot.left_in_epoch for slot in (*training, *kept)))
+        count = count if most is None else min(count, most)
         waits = self._queue is not None and self._queue.is_waiting()
         self.use.add(count, len(self._slots), len(training), waits)
         started = time.perf_counter()
-        with arithmetic(self._train.precision, self._threads):
+        with arithmetic(self._train.precision, self.threads):
             self._unreported.append(packed(self._engine(*self._inputs(count)), len(self._slots)))
         for slot in (*training, *kept):
             slot.step += count

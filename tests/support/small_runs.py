@@ -13,8 +13,6 @@ from gan_experiments.runs.run import Run
 SMALL = (
     "train=article",
     "device=cpu",
-    "data=ring",
-    "data.samples=500",
     "model=mlp_small",
     "tracking=off",
     "tracking.system_metrics=false",
@@ -23,9 +21,13 @@ SMALL = (
 )
 
 
+RING = ("data=ring", "data.samples=500")
+
+
 def run(folder: Path, *overrides: str) -> Run:
-    """A run that has not been trained yet."""
+    """A run that has not been trained yet; of the ring, unless ``overrides`` begin with other data."""
     store.register()
-    cfg = compose([*SMALL, *overrides])
+    data = () if overrides and overrides[0].startswith("data=") else RING
+    cfg = compose([*SMALL, *data, *overrides])
     OmegaConf.resolve(cfg)
     return Run(cfg, folder, list(overrides))
