@@ -27,7 +27,7 @@ _CONFIGURATION = (".hydra/config.yaml", ".hydra/overrides.yaml")
 class Proofs:
     """Writes ``chain.jsonl``: a line when a run joins, for each epoch, for weights that are written, and at its end.
 
-    This consumer comes after all that write into the folder.
+    This consumer comes after all that write into the folder; it is told of an end while that is still claimed.
 
     Args:
         runs: The runs that train now, by number.
@@ -49,10 +49,17 @@ class Proofs:
                 self._steps[k] = event.step
             case EpochFinished():
                 self._chains[k].add(EPOCH, event.step)
-            case Ended() if k in self._chains:
-                with suppress(OSError) if event.status == "FAILED" else nullcontext():  # it may be for a full disk
-                    self._chains[k].add(END, self._steps[k])
-                del self._chains[k], self._steps[k]
+
+    def close(self, k: int, end: Ended) -> None:
+        """Add the last line of run ``k``, whose end has been recorded; its folder must still be claimed.
+
+        Raises:
+            OSError: It could not be written. A run that has failed ends without: it may be for a full disk.
+        """
+        if k in self._chains:  # else the run ends because its chain could not be begun
+            with suppress(OSError) if end.status == "FAILED" else nullcontext():
+                self._chains[k].add(END, self._steps[k])
+            del self._chains[k], self._steps[k]
 
     @contextmanager
     def writing(self, k: int, *files: Path) -> Iterator[None]:

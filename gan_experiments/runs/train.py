@@ -118,7 +118,6 @@ def train_runs(queue: RunQueue) -> None:
             if isinstance(event, EpochFinished | Ended):
                 queue.note(use)
             if isinstance(event, Ended):
-                records.leave()
                 del runs[k]
                 queue.ended(k, event, endings.take_result(k))
 
@@ -135,7 +134,8 @@ def train_runs(queue: RunQueue) -> None:
             run.forget_state()  # training has taken it over
             return state
 
-        records, progress = StackRecorder(queue.slots), progress_of(queue.slots, queue.tally)
+        records = StackRecorder(queue.slots, lambda k, end: proofs.close(k, end))
+        progress = progress_of(queue.slots, queue.tally)
         monitor = RunMonitor(runs, trainer, evaluator, publish, records.history, queue.reached)
         proofs, last_lines = Proofs(runs, trainer, evaluator), LastLines(queue.slots)
         checkpoints = Checkpoints(runs, trainer, proofs.writing)

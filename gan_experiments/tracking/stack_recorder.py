@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 from gan_experiments.tracking.background import Background
@@ -17,10 +18,11 @@ class StackRecorder:
 
     Args:
         slots: How many runs can train together. They agree in their destination.
+        closing: Called with the end of each run when it has been recorded, while its folder is still claimed.
     """
 
-    def __init__(self, slots: int) -> None:
-        self._slots = slots
+    def __init__(self, slots: int, closing: Callable[[int, Ended], None] = lambda k, end: None) -> None:
+        self._slots, self._closing = slots, closing
         self._recorders: dict[int, Recorder] = {}
         self._logs = RunLogs(slots)
         self._background: Background | None = None
@@ -66,22 +68,18 @@ class StackRecorder:
             self._system.start()
 
     def _end(self, k: int, event: Ended) -> None:
-        """Close a run's record. Its folder stays claimed: others have something to write there at its end, too."""
+        """Close a run's record. Its folder stays claimed until it is delivered if it trains by itself."""
         recorder = self._recorders[k]
         if self._system is not None:
             with suppress(OSError):
                 recorder.record_system_metrics(self._system.measure())
         recorder.on(event)
+        self._closing(k, event)
         del self._recorders[k]
-        self._claimed = recorder
-
-    def leave(self) -> None:
-        """Leave the folder of the run that ended last to others, when nothing more is written there.
-
-        That of a run that trains by itself stays claimed until it is delivered.
-        """
-        if self._slots > 1:
-            self._release()
+        if self._slots == 1:
+            self._claimed = recorder
+        else:
+            recorder.release()
 
     def _release(self) -> None:
         if self._claimed is not None:

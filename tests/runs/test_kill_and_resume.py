@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gan_experiments.runs.verification import verify_run
 from gan_experiments.tracking.mlflow.shown import metric_name
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import checkpoint
@@ -167,3 +168,9 @@ def test_in_mlflow_it_is_one_run_like_any_other(whole: RunDirectory, killed: Run
     assert len(found.inputs.dataset_inputs) == len(expected.inputs.dataset_inputs) == 1
     assert len(found.outputs.model_outputs) == len(expected.outputs.model_outputs) == 1
     assert len(mlflow.search_logged_models([found.info.experiment_id])) == 2
+
+
+def test_it_verifies_from_the_first_step_to_the_last(killed: RunDirectory) -> None:
+    said: list[str] = []
+    verify_run(killed, said.append, everything=True, overrides={})
+    assert said[-1].startswith("same bits steps 1 to ")
