@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from gan_experiments import evaluate, verify
+from gan_experiments.data.dataset import Dataset
+from gan_experiments.tracking.chain_check import check_chain
 from gan_experiments.tracking.run_directory import RunDirectory
 from tests.support.commands import Command
 from tests.support.forged import change_text, flip_bit, forging_the_chain
@@ -17,6 +20,8 @@ from tests.support.real_runs import OFF, TINY, succeed
 pytestmark = pytest.mark.slow
 
 Call = Callable[..., tuple[int, str, str]]
+KEPT = Path(__file__).parents[1] / "multirun" / "speedrun"
+"""The run that the results page names, without its weights."""
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +127,17 @@ def test_a_forged_record_is_found_by_training(workplace: Path, call: Call) -> No
     status, _, err = call("forged")
     assert status == 1
     assert "forged: not this run: losses part at step 1: recorded " in err
+
+
+def test_the_kept_proof_is_as_it_was_written() -> None:
+    chain = check_chain(RunDirectory(KEPT))
+    assert chain.standing.is_ended
+    assert chain.standing.steps == 18 * 469
+    assert "checkpoint.pt" in chain.missing
+
+
+def test_the_kept_proof_s_first_steps_are_those_of_its_training(mnist: Dataset, call: Call) -> None:
+    root = os.environ["GAN_EXPERIMENTS_MNIST"]
+    status, out, err = call(str(KEPT), "--steps", "20", f"data.root={Path(root).absolute()}")
+    assert status == 0, err
+    assert "steps 1 to 20 of 8,442, from step 0" in out
