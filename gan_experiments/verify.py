@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=_STEPS, help="steps to train again (default: %(default)s)")
     parser.add_argument("--seed", type=int, help="chooses the state to train from (default: a new one each time)")
     parser.add_argument("--uri", default=usual(), help="where an id is looked up (default: %(default)s)")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     let_threads_rest()
     complaints = Complaints()
     with user_errors():
