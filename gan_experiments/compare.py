@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"of one at work; of several: {_SEVERAL}/ here)",
     )
     parser.add_argument("--uri", default=usual(), help="where an id is looked up (default: %(default)s)")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     with user_errors():
         complaints = Complaints()
         places = _find(options.what, options.uri, complaints)

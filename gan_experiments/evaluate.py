@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--features", help="classifier, random, inception, or a classifier's file")
     parser.add_argument("--device", help="auto, cpu, cuda, …")
     parser.add_argument("--uri", default=usual(), help="where an id is looked up (default: %(default)s)")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     with user_errors():
         overrides = [argument for argument in options.what if "=" in argument and not Path(argument).exists()]
         with busy("starting"):

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("runs", metavar="RUN", nargs="+", help="a run's folder, or its id in MLflow")
     parser.add_argument("--uri", default=usual(), help="where an id is looked up (default: %(default)s)")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     with user_errors():
         complaints, asked = Complaints(), list[JobDirectory]()
         for reference in options.runs:

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         action="store_true",
         help="draw all pictures of runs that have drawn only the last, and deliver them",
     )
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     complaints = Complaints()
     with user_errors():
         for sweep, directories in [_find(path) for path in options.run_dirs]:

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="the file to write (default NAME.safetensors)")
     parser.add_argument("--epochs", type=int, default=8, help="passes over the data (default 8)")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     with user_errors():
         if options.epochs < 1:
             raise UserError(f"--epochs {options.epochs}: must be at least 1")
