@@ -25,7 +25,7 @@ from gan_experiments.training.events import EpochFinished
 from gan_experiments.training.member import Member
 from gan_experiments.training.step import AdversarialStep
 from gan_experiments.training.trainer import Trainer
-from tests.support.steps import BATCH, CPU, SAMPLES, SHAPE, assert_alike, member, steps
+from tests.support.steps import BATCH, CPU, DEVICES, SAMPLES, SHAPE, assert_alike, member, steps
 
 COLOUR = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
 
@@ -213,16 +213,15 @@ def test_every_member_equals_its_solo_run(name: str) -> None:
         torch.testing.assert_close(together.losses[:, k], alone.losses, rtol=2e-4, atol=2e-4)
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_a_captured_step_is_an_eager_one() -> None:
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("name", STACKS)
+def test_a_captured_step_is_an_eager_one(name: str, members: int, device: str) -> None:
     def make() -> list[Member]:
-        return [
-            replace(member("mlp", k), augmentation=ada(target=0.5 * k), penalty=LeCam("l", 0.3, 0.9, 5))
-            for k in (0, 1)
-        ]
+        parts = STACKS[name][:members]
+        return [replace(member("mlp", k), augmentation=own, penalty=term) for k, (own, term) in enumerate(parts)]
 
-    assert_alike(steps("graph", "cuda", make()), steps("eager", "cuda", make()))
+    assert_alike(steps("graph", device, make()), steps("eager", device, make()))
 
 
 def followed(augmentation: Ada, logits: list[float], batch: int = 10) -> list[float]:

@@ -68,6 +68,16 @@ def losses(events: list[Any]) -> np.ndarray:
     return np.concatenate([np.stack((w.discriminator_loss, w.generator_loss)) for w in windows], 1)
 
 
+@pytest.mark.parametrize("members", [1, 2])
+@pytest.mark.parametrize("condition", ["concat", "projection", "auxiliary"])
+def test_recorded_steps_take_labels_along(dataset: Dataset, condition: str, members: int) -> None:
+    recorded, called = (
+        trained(dataset, *(member("mlp", condition, k, engine=engine) for k in range(members)))[1][0]
+        for engine in ("graph", "eager")
+    )
+    np.testing.assert_array_equal(losses(recorded), losses(called))
+
+
 @pytest.mark.parametrize("kind", ["mlp", "dcgan"])
 @pytest.mark.parametrize("condition", ["concat", "projection", "auxiliary"])
 def test_every_member_equals_its_solo_run(dataset: Dataset, kind: str, condition: str) -> None:
