@@ -347,7 +347,7 @@ def test_a_run_that_diverges_has_failed_and_says_why(workplace: Path) -> None:
 
 def test_a_run_that_is_stopped_is_resumed_by_what_it_prints(workplace: Path) -> None:
     """By its terminal's end at first, then by Ctrl-C; then it is asked for fewer epochs, and finishes."""
-    process = start(workplace, *TINY, "train.batch_size=52", "train.epochs=400", "train.checkpoint_every=1000")
+    process = start(workplace, *TINY, "train.batch_size=52", "train.epochs=2000", "train.checkpoint_every=9000")
     directory = until_epoch(workplace, 3)
     for number, status in ((signal.SIGHUP, 129), (signal.SIGINT, 130)):
         os.killpg(process.pid, number)  # as a terminal does with Ctrl-C
@@ -360,20 +360,21 @@ def test_a_run_that_is_stopped_is_resumed_by_what_it_prints(workplace: Path) -> 
         assert 3 * IMAGES <= epoch * IMAGES <= step * BATCH
         stopped = client(database(workplace)).get_run(run_id(directory))
         assert stopped.info.status == "KILLED"
-        assert stopped.data.tags["status_reason"] == f"stopped by {number.name} after step {step} of 13824"
+        assert stopped.data.tags["status_reason"] == f"stopped by {number.name} after step {step} of 69116"
         command = printed(ended, "resume")
         if number is signal.SIGHUP:
             process = start(workplace, *command)
             until_epoch(workplace, int(epoch) + 3)
 
-    succeed(workplace, *command, "train.epochs=30")
-    last = -(-30 * IMAGES // BATCH)
+    fewer = int(epoch) + 10
+    succeed(workplace, *command, f"train.epochs={fewer}")
+    last = -(-fewer * IMAGES // BATCH)
     assert checkpoint.load(directory.checkpoint)["step"] == last
     assert len(directory.losses.read_bytes()) == 8 * last
     finished = client(database(workplace)).get_run(run_id(directory))
     assert finished.info.status == "FINISHED"
     points = history(database(workplace), run_id(directory), "training/epoch")
-    assert [value for _, value in points] == list(range(1, 31))
+    assert [value for _, value in points] == list(range(1, fewer + 1))
     assert only_run(workplace).path == directory.path
 
 

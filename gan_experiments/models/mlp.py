@@ -152,11 +152,11 @@ def build(
     discriminator_widths: Sequence[int],
     negative_slope: float,
     dropout: float,
-    generator_gain: float = 1.0,
     spectral_norm: bool = False,
     condition: str = "none",
     auxiliary_weight: float = 1.0,
     classes: int | None = None,
+    generator_gain: float = 1.0,
 ) -> Networks:
     """Build both perceptrons, initialised as ``nn.Linear`` is but for G's gain, from torch's global generator.
 
@@ -168,11 +168,11 @@ def build(
         discriminator_widths: Hidden widths of the discriminator.
         negative_slope: LeakyReLU's slope, in both.
         dropout: Dropout after every hidden layer of the discriminator.
-        generator_gain: Factor of the generator's first weights.
         spectral_norm: Whether the discriminator has spectral normalisation.
         condition: The way of labels into the networks.
         auxiliary_weight: Factor of the classification loss of ``auxiliary``.
         classes: Number of classes of the data, which conditional networks need.
+        generator_gain: Factor of the generator's first weights.
 
     Raises:
         UserError: They need labels, and the data have none.

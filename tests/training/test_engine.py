@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from gan_experiments.data.dataset import Dataset
+from gan_experiments.errors import UserError
 from gan_experiments.models.mlp import Generator
 from gan_experiments.objectives import (
     Hinge,
@@ -19,7 +20,7 @@ from gan_experiments.objectives import (
 )
 from gan_experiments.penalties import R1, R1R2, R2, Dragan, Gradient
 from gan_experiments.training.counter_rng import FieldNoise, MaskSpec, StepNoise, step_keys
-from gan_experiments.training.engine import Eager, Recorded
+from gan_experiments.training.engine import Eager, Recorded, make_engine
 from gan_experiments.training.events import CheckpointDue
 from gan_experiments.training.trainer import Trainer
 from tests.support.steps import CPU, CUDA, DEVICES, SAMPLES, assert_alike, member, steps
@@ -58,6 +59,11 @@ class Counts(NonSaturating):
 
 def test_auto_calls_a_user_s_objective_at_every_step():
     assert isinstance(engine_of(member(objective=Counts("c"))), Eager)
+
+
+def test_a_device_that_cannot_capture_is_told():
+    with pytest.raises(UserError, match="needs CUDA or a CPU, and this run is on mps"):
+        make_engine("graph", None, torch.device("mps"))
 
 
 class ReadsItsLoss(NonSaturating):

@@ -203,10 +203,10 @@ def test_too_many_for_the_memory_go_on_in_half_the_slots(command: Command, monke
     class Small(trainer.Trainer):
         """A trainer on a device that has room for two members in its second window; no real one can be provoked."""
 
-        def _train_window(self) -> Any:
+        def _train_window(self, most: int | None) -> Any:
             if self.step and len(self._slots) > 2:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-            return super()._train_window()
+            return super()._train_window(most)
 
     monkeypatch.setattr("gan_experiments.runs.train.Trainer", Small)
     answer = command(*SHORT, "train.epochs=3", "train.checkpoint_every=1", "seed=range(5)")
