@@ -28,6 +28,7 @@ from gan_experiments.tracking.metadata import versions
 from gan_experiments.tracking.run_directory import RunDirectory
 from gan_experiments.training import checkpoint
 from gan_experiments.training.arithmetic import on_threads
+from gan_experiments.training.device import resolve_device
 from gan_experiments.training.events import EpochFinished, StepsFinished
 from gan_experiments.training.trainer import Trainer
 
@@ -208,10 +209,10 @@ def _configuration(directory: RunDirectory, overrides: Mapping[str, Any], device
     cfg.tracking.uri = cfg.train.resume = None
     on_gpu = device.startswith("cuda") and torch.cuda.is_available()
     cfg.device = "cuda" if on_gpu else "cpu"
-    if not on_gpu and cfg.train.engine == "graph":
-        cfg.train.engine = "auto"  # gives the same
     for key, value in overrides.items():
         OmegaConf.update(cfg, key, value)
+    if cfg.train.engine == "graph" and resolve_device(cfg.device).type != torch.device(device).type:
+        cfg.train.engine = "auto"  # not every device can capture a step; the bits are others there anyway
     return cfg
 
 

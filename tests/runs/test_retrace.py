@@ -79,6 +79,24 @@ def test_whatever_a_run_is_made_of(tmp_path: Path, overrides: Sequence[str]) -> 
     assert verified(directory, everything=True)[-1].startswith("same bits")
 
 
+class Counting(NonSaturating):
+    """An objective with a state that no tensor shows, and that a captured step keeps as it was."""
+
+    calls = 0
+
+    def generator_loss(self, real_logits: torch.Tensor, fake_logits: torch.Tensor) -> torch.Tensor:
+        type(self).calls += 1
+        return super().generator_loss(real_logits, fake_logits) * (1 + 0.1 * self.calls)
+
+
+def test_a_captured_step_is_captured_again(tmp_path: Path) -> None:
+    Counting.calls = 0
+    own = f"objective._target_={__name__}.{Counting.__name__}"
+    directory = trained(tmp_path / "run", own, "train.engine=graph", "train.epochs=2", "evaluate=off")
+    Counting.calls = 0
+    assert verified(directory, everything=True)[-1].startswith("same bits")
+
+
 def test_a_run_that_went_on_with_another_length(tmp_path: Path) -> None:
     more = ("train.resume=auto", "train.schedule=linear", "evaluate=off")
     for epochs in (1, 3):
