@@ -184,8 +184,5 @@ def _same(one: Any, other: Any) -> bool:
     if not isinstance(one, Tensor) or not isinstance(other, Tensor):
         return bool(one == other)
     one, other = (each.detach().cpu().contiguous() for each in (one, other))
-    return one.dtype == other.dtype and one.shape == other.shape and _bytes(one) == _bytes(other)
-
-
-def _bytes(tensor: Tensor) -> bytes:
-    return tensor.flatten().view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+    alike = one.dtype == other.dtype and one.shape == other.shape
+    return alike and torch.equal(*(each.flatten().view(torch.uint8) for each in (one, other)))
