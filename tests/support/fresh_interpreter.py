@@ -1,0 +1,11 @@
+"""A Python that has only just begun, in which nothing is loaded."""
+
+import subprocess
+import sys
+
+
+def loaded_by(program: str, *packages: str) -> list[str]:
+    """Run a program in a fresh interpreter, and return those of the packages that it loads there."""
+    question = f"{program}\nimport sys\nprint(*sorted({set(packages)} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", question], capture_output=True, text=True, check=True, timeout=300)
+    return answer.stdout.split()
