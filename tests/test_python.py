@@ -232,6 +232,27 @@ def test_the_package_itself_loads_nothing() -> None:
     assert loaded_by(program, "hydra", "mlflow", "torch", "omegaconf") == []
 
 
+def test_two_threads_that_compose_at_once_load_hydras_plugins_once() -> None:
+    program = """
+import threading, time
+from hydra.core.plugins import Plugins
+from gan_experiments import compose
+
+load, times, composed = Plugins._scan_all_plugins, [], []
+def slowly(modules):
+    times.append(1)
+    time.sleep(0.5)
+    return load(modules)
+Plugins._scan_all_plugins = staticmethod(slowly)
+threads = [threading.Thread(target=lambda: composed.append(compose(["data=ring"]))) for _ in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len(times), len(composed))
+"""
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300)
+    assert answer.stdout.split() == ["1", "2"]
+
+
 @pytest.mark.slow
 def test_the_example(workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """What the README shows runs as it stands there, tracked by MLflow as it is by default."""

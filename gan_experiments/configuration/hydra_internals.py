@@ -90,8 +90,8 @@ def own_globals() -> Iterator[None]:
     The program may have initialised Hydra itself, or be inside its own ``hydra.main``. What it has stored in the
     ``ConfigStore`` can be used within; what is stored within is gone afterwards.
     """
-    Plugins.instance()  # stores the plugins' options when it is first asked for, and they are to stay
     with _alone:
+        Plugins.instance()  # stores the plugins' options when it is first asked for, and they are to stay
         kept = {
             kind: Singleton._instances.pop(kind, None)
             for kind in (GlobalHydra, HydraConfig, VersionBase, JobRuntime, ConfigStore)
