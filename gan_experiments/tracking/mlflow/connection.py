@@ -73,7 +73,7 @@ def _connect(uri: str) -> tuple[MlflowClient, Callable[[], None]]:
     from mlflow import MlflowClient
 
     close = _nothing
-    with _alone(uri), beside_database(uri) as address:
+    with alone(uri), beside_database(uri) as address:
         if not uri.startswith("http"):
             from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -115,7 +115,7 @@ def _prepare_environment() -> None:
 
 
 @contextmanager
-def _alone(uri: str) -> Iterator[None]:
+def alone(uri: str) -> Iterator[None]:
     """Let one process of this machine at a time create a database's tables: two at once would ruin it."""
     if uri.startswith("http"):
         yield

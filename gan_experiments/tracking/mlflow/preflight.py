@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import sqlite3
+import time
 from collections.abc import Mapping
 from contextlib import closing
 from functools import cache
@@ -21,10 +22,13 @@ from urllib.request import Request, urlopen
 
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.mlflow.artifact_places import mend
+from gan_experiments.tracking.mlflow.connection import alone
 from gan_experiments.tracking.mlflow.uri import database_file
 
 _PATIENCE = 5.0
 """Seconds that a destination has for its answer."""
+_MAKING = 30.0
+"""Seconds that another program has for making MLflow's tables."""
 DENIED = {"PERMISSION_DENIED", "CUSTOMER_UNAUTHORIZED", "UNAUTHENTICATED"}
 """Codes of MLflow's errors that refuse a user."""
 _USER, _PASSWORD, _TOKEN = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"
@@ -40,13 +44,11 @@ def check_schema(uri: str) -> None:
     """
     if uri.startswith("http"):
         return
-    found = _select(uri, "SELECT version_num FROM alembic_version")
-    is_mlflows = _select(uri, "SELECT count(*) FROM experiments") is not None
-    if not found and not is_mlflows:
-        return
-    revision = found[0][0] if found else None
     known, latest = _revisions()
-    if revision == latest:
+    revision, is_mlflows = _schema(uri)
+    if is_mlflows and revision != latest:
+        revision, is_mlflows = _schema_once_made(uri)
+    if revision == latest or (revision is None and not is_mlflows):
         return
     shown, installed = _shown(uri), f"the installed one, {version('mlflow')}"
     if not is_mlflows:
@@ -59,6 +61,25 @@ def check_schema(uri: str) -> None:
     raise UserError(
         f"tracking.uri={shown}: is the database of an MLflow newer than {installed}; pip install --upgrade mlflow"
     )
+
+
+def _schema(uri: str) -> tuple[str | None, bool]:
+    """Return the revision that a database says it has, and whether it has MLflow's tables."""
+    found = _select(uri, "SELECT version_num FROM alembic_version")
+    return found[0][0] if found else None, _select(uri, "SELECT count(*) FROM experiments") is not None
+
+
+def _schema_once_made(uri: str) -> tuple[str | None, bool]:
+    """Return a database's schema when nobody makes its tables any more: half made, they look like an old MLflow's."""
+    with alone(uri):  # no other process of this user's is at it
+        found = _schema(uri)
+    # Of anybody else it is known by the revision, which is there at last, or changes.
+    before, end = None, time.monotonic() + _MAKING
+    while found[0] != _revisions()[1] and found != before and time.monotonic() < end:
+        before = found if found[0] is not None else None
+        time.sleep(1)
+        found = _schema(uri)
+    return found
 
 
 def check_experiment(uri: str, name: str) -> None:

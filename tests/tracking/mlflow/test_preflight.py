@@ -8,8 +8,9 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mlflow import MlflowClient
 
 from gan_experiments.errors import UserError
 from gan_experiments.tracking.destination import check_names, check_uri
+from gan_experiments.tracking.mlflow.connection import alone
 
 OLDER = "0584bdc529eb"
 """The schema of MLflow 2.11 to 2.22."""
@@ -73,6 +75,33 @@ def test_the_database_of_an_older_mlflow_is_refused_with_the_command_that_mends_
     program, *arguments = shlex.split(mend)
     subprocess.run([sys.executable, "-m", program, *arguments], check=True, capture_output=True)
     assert check_uri(uri) == uri
+
+
+@pytest.mark.parametrize(
+    ("begun", "done"),
+    [
+        ("DROP TABLE alembic_version", "CREATE TABLE alembic_version AS SELECT '{}' AS version_num"),
+        (f"UPDATE alembic_version SET version_num = '{OLDER}'", "UPDATE alembic_version SET version_num = '{}'"),
+    ],
+    ids=["by another program", "by another run"],
+)
+def test_a_database_whose_tables_are_being_made_is_not_an_older_mlflows(database: str, begun: str, done: str) -> None:
+    with closing(sqlite3.connect(database.removeprefix("sqlite:///"))) as connection:
+        ((latest,),) = connection.execute("SELECT version_num FROM alembic_version")
+    _execute(database, begun)
+    is_held = threading.Event()
+
+    def make() -> None:
+        with alone(database) if OLDER in begun else nullcontext():
+            is_held.set()
+            time.sleep(1.5)
+            _execute(database, done.format(latest))
+
+    maker = threading.Thread(target=make)
+    maker.start()
+    is_held.wait()
+    assert check_uri(database) == database
+    maker.join()
 
 
 def test_the_database_of_a_newer_mlflow_is_refused(database: str) -> None:
