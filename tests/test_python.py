@@ -26,7 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 from gan_experiments import FinishedRun, UserError, compose, load, sample, score, train
 from gan_experiments.runs.origin import origin_with_changes
 from tests.support.commands import Command
-from tests.support.fresh_interpreter import loaded_by
+from tests.support.fresh_interpreter import loaded_by, printed_by
 from tests.support.real_runs import OFF, TINY, lines
 from tests.support.waiting import until
 
@@ -249,8 +249,7 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 print(len(times), len(composed))
 """
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300)
-    assert answer.stdout.split() == ["1", "2"]
+    assert printed_by(program) == ["1", "2"]
 
 
 @pytest.mark.slow

@@ -4,8 +4,12 @@ import subprocess
 import sys
 
 
+def printed_by(program: str) -> list[str]:
+    """Run a program in a fresh interpreter, and return the words that it prints."""
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300)
+    return answer.stdout.split()
+
+
 def loaded_by(program: str, *packages: str) -> list[str]:
     """Run a program in a fresh interpreter, and return those of the packages that it loads there."""
-    question = f"{program}\nimport sys\nprint(*sorted({set(packages)} & set(sys.modules)))"
-    answer = subprocess.run([sys.executable, "-c", question], capture_output=True, text=True, check=True, timeout=300)
-    return answer.stdout.split()
+    return printed_by(f"{program}\nimport sys\nprint(*sorted({set(packages)} & set(sys.modules)))")

@@ -44,11 +44,13 @@ def check_schema(uri: str) -> None:
     """
     if uri.startswith("http"):
         return
-    known, latest = _revisions()
     revision, is_mlflows = _schema(uri)
-    if is_mlflows and revision != latest:
+    if is_mlflows and revision != _revisions()[1]:
         revision, is_mlflows = _schema_once_made(uri)
-    if revision == latest or (revision is None and not is_mlflows):
+    if revision is None and not is_mlflows:
+        return
+    known, latest = _revisions()
+    if revision == latest:
         return
     shown, installed = _shown(uri), f"the installed one, {version('mlflow')}"
     if not is_mlflows:
@@ -74,11 +76,12 @@ def _schema_once_made(uri: str) -> tuple[str | None, bool]:
     with alone(uri):  # no other process of this user's is at it
         found = _schema(uri)
     # Of anybody else it is known by the revision, which is there at last, or changes.
-    before, end = None, time.monotonic() + _MAKING
-    while found[0] != _revisions()[1] and found != before and time.monotonic() < end:
-        before = found if found[0] is not None else None
+    end = time.monotonic() + _MAKING
+    while found[0] != _revisions()[1] and time.monotonic() < end:
         time.sleep(1)
-        found = _schema(uri)
+        before, found = found, _schema(uri)
+        if found == before and found[0] is not None:
+            break
     return found
 
 
