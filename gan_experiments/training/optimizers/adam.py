@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import ClassVar
 
 import torch
@@ -10,6 +12,8 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from gan_experiments.training.optimizers.optimizer import Optimizer, Rates
+
+log = logging.getLogger(__name__)
 
 EPS = 1e-8
 
@@ -71,6 +75,48 @@ class Adam(Optimizer):
         second.lerp_(gradient.square(), self.single(1 - rates.beta2))
         denominator = second.sqrt().add_(self.single(EPS * root))
         self.parameters.addcmul_(first / denominator, self.single(-size))
+
+    def as_one_kernel(self) -> Callable[[Tensor], None] | None:
+        """Return the kernel of ``_adam_kernel.py``, on what this optimiser updates, if it can be had here."""
+        update = _kernel(self.parameters.device)
+        if update is None:
+            return None
+        first, second = self.state["exp_avg"], self.state["exp_avg_sq"]
+        return lambda gradient: update(
+            self.parameters,
+            gradient.contiguous(),
+            first,
+            second,
+            self.step,
+            self.rates,
+            eps=EPS,
+            decays=self.decays,
+            decoupled=self.decoupled,
+        )
+
+
+@cache
+def _kernel(device: torch.device) -> Callable[..., None] | None:
+    """Return the kernel, compiled for a GPU, or None, with a warning, where that fails.
+
+    Triton comes with torch for CUDA, but not on every system, and compiles with the system's C compiler and Python's
+    headers into a folder below the user's home.
+    """
+    try:
+        from gan_experiments.training.optimizers._adam_kernel import update
+
+        parameters, gradients, first, second = torch.zeros(4, 1, 16, device=device)
+        step, rates = torch.ones(1, device=device), torch.zeros(1, len(Rates._fields), device=device).double()
+        update(parameters, gradients, first, second, step, rates, eps=EPS, decays=False, decoupled=False)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # no Triton, no compiler, no room for its cache, a GPU that it does not know
+        lines = str(error).strip().splitlines() or ["no reason given"]
+        log.warning(
+            "Adam's updates take many operations instead of one kernel (%s: %s)", type(error).__name__, lines[0]
+        )
+        return None
+    return update
 
 
 OPTIMIZER = Adam

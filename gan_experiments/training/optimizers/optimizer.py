@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
@@ -58,7 +58,8 @@ class Optimizer(ABC):
     tensor, one a call), which a CUDA graph would freeze. So ``update_all`` updates ``[K, P]`` by ordinary
     operations over all members, with settings ``[K, 1]`` broadcast. On a CPU nothing is captured, a number is read
     at no cost, and a pass over a member's tensors in one kernel is what counts: there ``update_members``
-    hands members of equal settings to torch's own function, fused where torch has that.
+    hands members of equal settings to torch's own function, fused where torch has that. On CUDA an optimiser may have
+    a third one: ``as_one_kernel``, which reads and writes everything once.
 
     Args:
         parameters: What is updated, float32 ``[K, P]``.
@@ -69,6 +70,7 @@ class Optimizer(ABC):
         state: Tensors ``[K, P]`` that updates keep, by torch's names for them.
         step: Number of updates of each member, float32 ``[K]``.
         rates: The settings, ``[K, S]`` with a column for each field of ``Rates``; write to it to change them.
+        kernel: What ``as_one_kernel`` returned on CUDA, else None.
     """
 
     uses_momentum: ClassVar[bool] = False
@@ -89,6 +91,7 @@ class Optimizer(ABC):
         self._on_cpu = device.type == "cpu"
         self._parameters, self._steps = [*parameters], [*self.step]
         self._state = {name: [*tensor] for name, tensor in self.state.items()}
+        self.kernel = self.as_one_kernel() if device.type == "cuda" else None
         self._alike: list[_Alike] = []
         self._alike_by: tuple[list[list[float]], Tensor] | None = None
 
@@ -126,14 +129,25 @@ class Optimizer(ABC):
             rates: The settings, ``[K, 1]`` each.
         """
 
+    def as_one_kernel(self) -> Callable[[Tensor], None] | None:
+        """Return an update of all members by one kernel of a GPU, or None if there is none.
+
+        Like ``update_all``, it takes the gradient, reads ``step`` (with this update) and ``rates``, and updates
+        ``parameters`` and ``state`` in place.
+        """
+        return None
+
     @torch.no_grad()
     def update(self, gradient: Tensor) -> None:
         """Update every member once, by a gradient of the parameters' shape."""
         if self._on_cpu:
             for parameters, gradients, state, steps, rates in self._groups(gradient):
                 self.update_members(parameters, gradients, state, steps, rates)
+            return
+        self.step.add_(1)
+        if self.kernel is not None:
+            self.kernel(gradient)
         else:
-            self.step.add_(1)
             self.update_all(gradient, self.step[:, None], Rates(*self.rates.split(1, -1)))
 
     def _groups(self, gradient: Tensor) -> list[_Alike]:
