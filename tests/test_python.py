@@ -61,6 +61,24 @@ def test_metrics_have_a_row_an_epoch(run: FinishedRun) -> None:
 
 
 @pytest.mark.slow
+def test_a_run_on_a_cpu_leaves_cuda_alone(tmp_path: Path) -> None:
+    """On a machine with GPUs, or on one that pretends to have two, where CUDA cannot be initialised."""
+    keys = [*SHORT, "device=cpu", f"hydra.run.dir={tmp_path}/run"]
+    program = f"""
+import torch
+if not torch.cuda.is_available():
+    torch.cuda.is_available, torch.cuda.device_count = lambda: True, lambda: 2
+torch.manual_seed(5)
+from gan_experiments import compose, score, train
+run = train(compose({keys!r}))
+score(run, samples=100, overrides=["device=cpu"])
+assert torch.initial_seed() == 5
+print(torch.cuda.is_initialized())
+"""
+    assert printed_by(program)[-1:] == ["False"]
+
+
+@pytest.mark.slow
 def test_samples_are_those_of_the_command(run: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found, numbers = load(run.directory), torch.get_rng_state()

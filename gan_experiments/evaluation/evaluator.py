@@ -18,6 +18,7 @@ from gan_experiments.evaluation.scores import Scores
 from gan_experiments.models.networks import apply
 from gan_experiments.training.arithmetic import arithmetic
 from gan_experiments.training.counter_rng import fixed_latents
+from gan_experiments.training.device import generators_kept
 
 _BATCH = 500
 
@@ -100,7 +101,7 @@ class Evaluator:
         device = self._reference.device if parameter is None else parameter.device
         training = generator.training
         latents = fixed_latents(self._count, latent_dim).to(device)
-        with torch.random.fork_rng([device] if device.type == "cuda" else []), arithmetic("fp32"):
+        with generators_kept(device), arithmetic("fp32"):
             generator.eval()
             labels = self._reference.labels(self._count)
             batches = latents.split(_BATCH)

@@ -140,11 +140,15 @@ def score(run: FinishedRun, samples: int = 10_000, overrides: Iterable[str] = ()
 def _as_it_was() -> Iterator[None]:
     """Leave the process as it was found: working folder, variables of the environment, torch's random numbers."""
     folder, variables = Path.cwd(), dict(os.environ)
-    cuda = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    # To ask CUDA for its numbers would initialise it, also for a run on a CPU. Before its first use they follow from
+    # torch's seed, which a run sets.
+    cuda = torch.cuda.is_initialized()
     try:
-        with torch.random.fork_rng(cuda):
+        with torch.random.fork_rng(range(torch.cuda.device_count()) if cuda else []):
             yield
     finally:
+        if not cuda:
+            torch.cuda.manual_seed_all(torch.initial_seed())
         os.chdir(folder)
         for name in os.environ.keys() - variables.keys():
             del os.environ[name]

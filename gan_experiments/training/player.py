@@ -14,6 +14,7 @@ from gan_experiments.data.batch import Batch
 from gan_experiments.models.dropout import Dropout
 from gan_experiments.models.networks import apply, logits_of
 from gan_experiments.models.stacking import check_room, stack_modules
+from gan_experiments.training.device import generators_kept
 from gan_experiments.training.flat_parameters import FlatParameters
 
 
@@ -118,6 +119,6 @@ def _probe(network: nn.Module, example: Batch) -> list[tuple[int, ...]]:
     next to members that drop something.
     """
     probe = copy.deepcopy(network).to(example.x.device).train()
-    with torch.no_grad(), torch.random.fork_rng():
+    with torch.no_grad(), generators_kept(example.x.device):
         apply(probe, *example)
     return [tuple(module.shape[1:]) for module in probe.modules() if isinstance(module, Dropout)]

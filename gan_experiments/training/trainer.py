@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from gan_experiments.models.conditioning import labels_in_turn, whole_rows
 from gan_experiments.models.networks import apply, logits_of
 from gan_experiments.training.arithmetic import arithmetic, threads_for
 from gan_experiments.training.counter_rng import fixed_latents, step_keys
+from gan_experiments.training.device import generators_kept
 from gan_experiments.training.engine import make_engine
 from gan_experiments.training.events import (
     CheckpointDue,
@@ -335,7 +335,7 @@ class Trainer:
     @torch.no_grad()
     def _draw_samples(self, slot: Slot) -> SamplesDrawn:
         generator = self.generator(slot.number).eval()
-        with self._global_generator_kept():
+        with generators_kept(self._device):  # sampling must not advance what training draws from
             drawn = apply(generator, slot.latents.to(self._device), self._sample_labels)
             samples = self._dataset.denormalise(drawn).cpu()
         generator.train()
@@ -348,7 +348,7 @@ class Trainer:
         latents = fixed_latents(self._train.batch_size, slot.latents.shape[1]).to(self._device)
         discriminator = self._step.discriminator.parameters.member(self._row(slot.number)).eval()
         generator = self.generator(slot.number).eval()
-        with self._global_generator_kept():
+        with generators_kept(self._device):
             generated = apply(generator, latents, labels)
             logits = [logits_of(apply(discriminator, x, labels)) for x in (real, generated)]
             probabilities = [torch.sigmoid(side.flatten().float()) for side in logits]
@@ -363,15 +363,11 @@ class Trainer:
         discriminator, generator = (
             player.parameters.member(row).eval() for player in (self._step.discriminator, self._step.generator)
         )
-        with self._global_generator_kept():
+        with generators_kept(self._device):
             metrics = self._held_out.metrics(discriminator, generator, slot.member.networks.latent_dim)
         discriminator.train()
         generator.train()
         return metrics
-
-    def _global_generator_kept(self) -> AbstractContextManager[None]:
-        """Keep the global random generator as it is: sampling must not advance what training draws from it."""
-        return torch.random.fork_rng([self._device] if self._device.type == "cuda" else [])
 
     def state(self, k: int = 0) -> dict[str, Any]:
         """Return all that run ``k``'s future depends on; batches and noise are functions of seed and step."""
