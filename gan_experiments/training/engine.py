@@ -108,6 +108,10 @@ class Replayed:
     The first call runs eagerly, on the stream that capturing will use: libraries set themselves up there. Capturing
     itself computes nothing, so no step is taken twice.
 
+    A graph has memory of its own, as much as eager steps take. It is asked for before anything is captured: where
+    memory runs out within a capture, torch may report another error and never give the graph's memory back
+    (pytorch/pytorch#187795, #190348).
+
     Args:
         step: The step to repeat; all its state is in tensors that it updates in place.
         device: Where these are, which need not be the current CUDA device.
@@ -118,15 +122,21 @@ class Replayed:
         self._device, self._stream = device, torch.cuda.Stream(device)
         self._captured: dict[int, _Captured] = {}
         self._pool = torch.cuda.graph_pool_handle()  # both graphs work in one memory, one after the other
-        self._warm = False
+        self._warm, self._needed = False, 0  # bytes that the first steps took
 
     def __call__(self, indices: Tensor, keys: Tensor) -> StepStatistics:
         """Take the steps, as ``Engine`` describes."""
         self._stream.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(self._stream):
-            statistics = self._replay(indices, keys) if self._warm else self._eager(indices, keys)
-        self._warm = True
+            statistics = self._replay(indices, keys) if self._warm else self._first(indices, keys)
         torch.cuda.current_stream(self._device).wait_stream(self._stream)
+        return statistics
+
+    def _first(self, indices: Tensor, keys: Tensor) -> StepStatistics:
+        torch.cuda.empty_cache()  # so that what the steps take is new
+        before = torch.cuda.memory_reserved(self._device)
+        statistics = self._eager(indices, keys)
+        self._warm, self._needed = True, torch.cuda.memory_reserved(self._device) - before
         return statistics
 
     def _replay(self, indices: Tensor, keys: Tensor) -> StepStatistics:
@@ -135,6 +145,9 @@ class Replayed:
         while start < len(indices):
             count = REPLAYED if len(indices) - start >= REPLAYED else 1
             if count not in self._captured:
+                if not self._captured:
+                    torch.cuda.empty_cache()
+                    torch.empty(self._needed, dtype=torch.uint8, device=self._device)  # OutOfMemoryError
                 self._captured[count] = _Captured(
                     self._eager, indices[:count], keys[:count], self._stream, self._pool
                 )

@@ -32,6 +32,7 @@ from gan_experiments.training.events import (
 from gan_experiments.training.member import Member
 from gan_experiments.training.slots import Entry
 from gan_experiments.training.trainer import Trainer
+from tests.support.steps import DEVICES
 
 CPU = torch.device("cpu")
 SAMPLES = torch.randint(0, 256, (45, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -86,14 +87,14 @@ class Line:
 
 
 def through(
-    slots: int, make: Sequence[Callable[[], Member]], **others: Any
+    slots: int, make: Sequence[Callable[[], Member]], device: str = "cpu", **others: Any
 ) -> tuple[dict[int, list[Event]], Trainer]:
     """Train runs through a stack's slots; return the events of each."""
     members = [each() for each in make]
     entries = [Entry(number, one) for number, one in enumerate(members)]
     line = Line(entries[slots:], **others)
     later = [each() for each in make]
-    trainer = Trainer(members[:slots], DATA, device=CPU, samples=4, later=later, queue=line)
+    trainer = Trainer(members[:slots], DATA, device=torch.device(device), samples=4, later=later, queue=line)
     events: dict[int, list[Event]] = {}
     for number, event in trainer.events():
         events.setdefault(number, []).append(event)
@@ -101,8 +102,8 @@ def through(
     return events, trainer
 
 
-def alone(make: Callable[[], Member]) -> list[Event]:
-    return [event for _, event in Trainer([make()], DATA, device=CPU, samples=4).events()]
+def alone(make: Callable[[], Member], device: str = "cpu") -> list[Event]:
+    return [event for _, event in Trainer([make()], DATA, device=torch.device(device), samples=4).events()]
 
 
 def losses(events: Sequence[Event]) -> np.ndarray:
@@ -171,12 +172,13 @@ VARIANTS = {
 }
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_whatever_a_run_has_comes_along_with_it(variant: str) -> None:
+def test_whatever_a_run_has_comes_along_with_it(variant: str, device: str) -> None:
     make = [lambda n=n: VARIANTS[variant](n) for n in range(5)]
-    events, _ = through(2, make)
+    events, _ = through(2, make, device)
     for number, each in enumerate(make):
-        assert_same(events[number], alone(each))
+        assert_same(events[number], alone(each, device))
 
 
 def test_ends_of_all_kinds_change_nothing_for_the_others() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from gan_experiments.configuration.compose import compose
-from gan_experiments.launchers.fused.memory import members_that_fit
+from gan_experiments.launchers.fused.memory import free_memory, members_that_fit
 from gan_experiments.launchers.fused.outlook import outlook
 from gan_experiments.models.networks import Networks
 from gan_experiments.models.stacking import UnstackableError
@@ -19,6 +19,8 @@ from gan_experiments.training.trainer import Trainer
 from tests.support.commands import Command
 
 GIGABYTE = 10**9
+LIBRARIES = 256 * 2**20
+"""cuBLAS's workspaces (32 MiB a stream on an H100, of two libraries and two streams) and blocks that are not full."""
 
 
 def run(folder: Path, *overrides: str) -> Run:
@@ -75,17 +77,21 @@ def test_what_cannot_be_stacked_is_found_out_beforehand(tmp_path: Path) -> None:
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_the_estimate_holds_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = [run(tmp_path, "device=cuda", f"seed={seed}", "train.epochs=1") for seed in range(8)]
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_estimate_holds_on_a_gpu(precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three epochs: the first window is called, then graphs of several steps and of one are captured and replayed."""
+    keys = ["device=cuda", "model=mlp", "train=article", "train.epochs=3", f"train.precision={precision}"]
+    runs = [run(tmp_path, *keys, f"seed={seed}") for seed in range(8)]
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10 * GIGABYTE, 0))
     estimated = 0.8 * 10 * GIGABYTE / members_that_fit([r.member for r in runs], runs[0].dataset, runs[0].device)
-    torch.cuda.empty_cache()
+    free_memory()
     torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
+    before = torch.cuda.memory_reserved()
     trainer = Trainer([each.member for each in runs], runs[0].dataset, device=runs[0].device)
     for _ in trainer.events():
         pass
-    assert torch.cuda.max_memory_allocated() - before < 1.25 * estimated * len(runs)
+    taken = torch.cuda.max_memory_reserved() - before - LIBRARIES
+    assert taken < 1.25 * estimated * len(runs)
 
 
 @pytest.mark.cuda
