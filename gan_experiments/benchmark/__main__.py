@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gan_experiments.benchmark.options import DATA, NAMED_PARTS, PARTS, Plan
 from gan_experiments.configuration.command_line import user_errors
-from gan_experiments.errors import UserError
+from gan_experiments.errors import RunFailedError, UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -101,9 +101,10 @@ def _check(options: argparse.Namespace, cores: int) -> None:
 
 def _measure(plan: Plan) -> None:
     """Measure part by part, and write all results so far after each."""
-    from gan_experiments.benchmark import commands, exchanges, host, machine, picture, report, steps, sweep
+    from gan_experiments.benchmark import commands, exchanges, host, machine, optimizer, picture, report, steps, sweep
     from gan_experiments.benchmark.options import STEP_PARTS
     from gan_experiments.benchmark.recipe import Recipe
+    from gan_experiments.benchmark.timing import Failures
     from gan_experiments.training.device import resolve_device
 
     device = resolve_device(plan.device)
@@ -116,21 +117,27 @@ def _measure(plan: Plan) -> None:
     measurements = {
         "step": lambda: steps.measure(plan, recipe),
         "sweep": lambda: sweep.SweepBenchmark(plan, recipe).measure(),
+        "optimizer": lambda: optimizer.measure(plan, recipe),
         "exchanges": lambda: exchanges.measure(plan, recipe),
         "tracking": lambda: commands.tracking(plan),
         "startup": lambda: commands.startup(plan),
         "host": lambda: host.measure(plan),
     }
     rows: list[report.Row] = []
+    failures = Failures()
     for part, measure in measurements.items():
         if part not in plan.parts and not (part == "step" and set(plan.parts) & set(STEP_PARTS)):
             continue
-        own = measure()
+        own: list[report.Row] = []
+        with failures.caught(part):
+            own = measure()
         rows += own
-        print(f"\n{report.table(own)}", flush=True)
-        (plan.out / "benchmark.txt").write_text("\n".join([*facts, "", report.table(rows), ""]), encoding="utf-8")
+        lost = [f"{name}: not measured: {why}" for name, why in failures.items()]
+        print(f"\n{report.table(own) if part not in failures else lost[-1]}", flush=True)
+        text = "\n".join([*facts, "", *lost, report.table(rows), ""])
+        (plan.out / "benchmark.txt").write_text(text, encoding="utf-8")
         report.write_csv(plan.out / "benchmark.csv", rows)
-        if part in ("step", "sweep"):
+        if part in ("step", "sweep") and any(row.spread is not None for row in own):
             picture.draw(rows, f"{facts[0]} · {facts[1]}").savefig(plan.out / "benchmark.png")
     if rows:
         print(f"\n{plan.out}/benchmark.txt, .csv and .png" if (plan.out / "benchmark.png").exists() else "")
@@ -138,6 +145,8 @@ def _measure(plan: Plan) -> None:
         from gan_experiments.benchmark.quality.measure import measure as measure_quality
 
         measure_quality(plan, recipe, facts)
+    if failures:
+        raise RunFailedError("; ".join(f"{name}: not measured: {why}" for name, why in failures.items()))
 
 
 if __name__ == "__main__":

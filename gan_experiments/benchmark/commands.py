@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gan_experiments.benchmark.options import Plan
 from gan_experiments.benchmark.report import Row
-from gan_experiments.benchmark.timing import Spread, alternate
+from gan_experiments.benchmark.timing import Failures, Spread, alternate
 from gan_experiments.errors import RunFailedError
 
 _PACKAGE = Path(__file__).parents[1]
@@ -60,9 +60,13 @@ def startup(plan: Plan) -> list[Row]:
         for name, wait in waits.items():
             print(f"warming up: {name}", file=sys.stderr, flush=True)
             wait()
-        spreads = alternate(plan.rounds, waits)
+        failures = Failures()
+        spreads = alternate(plan.rounds, waits, failures)
     note = "the first window of losses, tracking=local"
-    return [Row("startup", n, "s", s, note=note if n.startswith("first") else "") for n, s in spreads.items()]
+    return [
+        Row("startup", n, "s", spreads.get(n), note=failures.note(n, spreads.get(n)) or note * n.startswith("first"))
+        for n in waits
+    ]
 
 
 def _command(plan: Plan) -> list[str]:

@@ -5,7 +5,7 @@ The roofline model (Williams, Waterman and Patterson, CACM 2009), product by pro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gan_experiments.benchmark.recipe import Recipe
+from gan_experiments.benchmark.repetition import repeated
 from gan_experiments.benchmark.timing import StepsTaken
 from gan_experiments.configuration.schema import TrainConfig
 from gan_experiments.training.arithmetic import arithmetic
@@ -22,6 +23,8 @@ from gan_experiments.training.optimizers.optimizer import rates_of
 ADAM_WORDS = 7
 """An update reads parameter, gradient and two moments, and writes parameter and moments; float32 each."""
 _LARGEST_STREAM = 2**31
+_CACHES = 4
+"""Times a GPU's L2 cache that are streamed at least, for the rate of its memory."""
 _SIDE = {"cpu": 2048, "cuda": 8192, "mps": 4096}
 """Side of the square matrices whose product shows the machine's rate, by type of device."""
 
@@ -128,37 +131,43 @@ def large_product(device: torch.device, precision: str) -> tuple[Iterator[StepsT
     """
     side = _SIDE[device.type]
     product = Product(side, side, side)
-    return _multiply([_operands(product, device, precision)], precision), product.flops
+    multiply = _multiplication([_operands(product, device, precision)], precision)
+    return repeated(multiply, device), product.flops
 
 
 def streaming(device: torch.device, size: int) -> tuple[Iterator[StepsTaken], int]:
-    """Change ``size`` bytes (at most 2 GiB) in place, again and again.
+    """Change about ``size`` bytes (at most 2 GiB) in place, again and again.
 
     Adam works in place, too. A copy would be slower, because it also fetches what it overwrites. The size matters
-    because of caches: it should be the size that Adam touches.
+    because of caches: on a CPU it is the size that Adam touches. The article's 47 MB would stay in the L2 cache of a
+    large GPU, which is several times as fast as its memory, while in a step the products pass through the cache
+    between two updates: so there it is at least four times the cache.
 
     Returns:
         The endless repetition, and the bytes that one pass moves.
     """
-    words = torch.ones(min(size, _LARGEST_STREAM) // 4, device=device)
+    words = torch.ones(_streamed(device, size) // 4, device=device)
+    return repeated(lambda: words.mul_(1.0), device), 2 * 4 * len(words)
 
-    def change() -> Iterator[StepsTaken]:
-        while True:
-            words.mul_(1.0)
-            yield StepsTaken(1)
 
-    return change(), 2 * 4 * len(words)
+def _streamed(device: torch.device, size: int) -> int:
+    if device.type == "cuda":
+        size = max(size, _CACHES * torch.cuda.get_device_properties(device).L2_cache_size)
+    return min(size, _LARGEST_STREAM)
 
 
 def bare_step(count: StepCount, device: torch.device, precision: str) -> Iterator[StepsTaken]:
     """Repeat the step's products in their own shapes and one Adam update of as many parameters; nothing else."""
-    multiply = _multiply([_operands(product, device, precision) for product in count.products], precision)
+    multiply = _multiplication([_operands(product, device, precision) for product in count.products], precision)
     parameters = torch.zeros(1, count.parameters, device=device)
     gradient = torch.ones_like(parameters)
     adam = Adam(parameters, [rates_of(TrainConfig())])
-    for taken in multiply:
+
+    def step() -> None:
+        multiply()
         adam.update(gradient)
-        yield taken
+
+    return repeated(step, device)
 
 
 def _operands(product: Product, device: torch.device, precision: str) -> tuple[Tensor, Tensor, Tensor]:
@@ -174,9 +183,10 @@ def _operands(product: Product, device: torch.device, precision: str) -> tuple[T
     return left, right, left.new_empty(product.rows, product.columns)
 
 
-def _multiply(operands: Sequence[tuple[Tensor, Tensor, Tensor]], precision: str) -> Iterator[StepsTaken]:
-    while True:
+def _multiplication(operands: Sequence[tuple[Tensor, Tensor, Tensor]], precision: str) -> Callable[[], None]:
+    def multiply() -> None:
         with arithmetic(precision):
             for left, right, out in operands:
                 torch.mm(left, right, out=out)
-        yield StepsTaken(1)
+
+    return multiply

@@ -7,8 +7,8 @@ from pathlib import Path
 
 STEP_PARTS = ("article", "hand", "lightning", "eager", "graph", "compile", "tf32", "bf16", "floor", "smaller")
 """Parts that train one run, or bound it; the last trains other networks than the article's."""
-NAMED_PARTS = ("exchanges", "tracking", "startup", "host", "quality")
-"""Runs that come and go, whole commands, and trainings to a target; measured only if named."""
+NAMED_PARTS = ("optimizer", "exchanges", "tracking", "startup", "host", "quality")
+"""Adam alone, runs that come and go, whole commands, and trainings to a target; measured only if named."""
 PARTS = (*STEP_PARTS, "sweep", *NAMED_PARTS)
 DATA = ("digits", "mnist", "fashion_mnist")
 

@@ -72,7 +72,7 @@ def _sweep(axes: Axes, rows: Sequence[Row]) -> None:
             axes.errorbar(
                 sizes, [r.median for r in rates], errors, color=color, marker=marker, markersize=5, label=way
             )
-    floors = {r.members: r.against["floor"] / _spread(r).median * 1e6 for r in rows}
+    floors = {r.members: r.against["floor"] / _spread(r).median * 1e6 for r in rows if "floor" in r.against}
     axes.plot(list(floors), list(floors.values()), color=_FLOOR, linestyle="--", label="counted floor")
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")

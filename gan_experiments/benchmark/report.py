@@ -23,7 +23,7 @@ class Row:
     """One contender.
 
     Attributes:
-        part: ``step``, ``sweep``, ``exchanges``, ``tracking``, ``startup`` or ``host``.
+        part: ``step``, ``sweep``, ``optimizer``, ``exchanges``, ``tracking``, ``startup`` or ``host``.
         name: The contender.
         unit: Unit of the spread: ``us`` a step (of each member of a sweep or stack), or one of a whole command.
         spread: The measured times; None if nothing was measured, and ``note`` says why.
@@ -62,7 +62,8 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
 def table(rows: Sequence[Row]) -> str:
     """Return all rows, part by part, in aligned columns."""
     commands = dict.fromkeys(("tracking", "startup"), _command_table)
-    parts = {"step": _step_table, "sweep": _sweep_table, "exchanges": _exchange_table} | commands
+    parts = {"step": _step_table, "sweep": _sweep_table, "optimizer": _optimizer_table}
+    parts |= {"exchanges": _exchange_table} | commands
     parts["host"] = _host_table
     pieces = []
     for part, form in parts.items():
@@ -90,6 +91,12 @@ def _sweep_table(rows: Sequence[Row]) -> str:
         lines.append([number, row.name, rate, *_numbers(row.spread), *ratios, row.note])
         members = row.members
     return _aligned(lines, "><>>>>><")
+
+
+def _optimizer_table(rows: Sequence[Row]) -> str:
+    lines = [["members", "an update by Adam", "us a member", "min - max", ""]]
+    lines += [[str(row.members), row.name, *_numbers(row.spread), row.note] for row in rows]
+    return _aligned(lines, "><>><")
 
 
 def _exchange_table(rows: Sequence[Row]) -> str:

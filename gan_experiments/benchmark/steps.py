@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import torch
-from torch._dynamo.exc import TorchDynamoException
 
 from gan_experiments.benchmark import rivals
 from gan_experiments.benchmark.floor import StepCount, bare_step, large_product, streaming
@@ -19,6 +18,7 @@ from gan_experiments.benchmark.recipe import Recipe
 from gan_experiments.benchmark.report import Row
 from gan_experiments.benchmark.timing import (
     Contender,
+    Failures,
     Round,
     Spread,
     StepsTaken,
@@ -29,43 +29,43 @@ from gan_experiments.benchmark.timing import (
 )
 from gan_experiments.errors import UserError
 
-_ARTICLE, _BARE = "the article's loop", "products and Adam alone"
+_ARTICLE, _BARE, _MEMORY = "the article's loop", "products and Adam alone", "memory"
 _ENGINES = ("eager", "graph", "compile")
 _PRECISIONS = ("tf32", "bf16")
 
 
 def measure(plan: Plan, recipe: Recipe) -> list[Row]:
     """Measure the requested parts of ``STEP_PARTS``; one that cannot run here becomes a row that says why."""
-    count = StepCount.of_recipe(recipe)
+    count, failures = StepCount.of_recipe(recipe), Failures()
     rounds: dict[str, Round] = {}
-    missing: dict[str, str] = {}
-    names: dict[str, str] = {}
+    parts: dict[str, str] = {}
     for part, name, build in _contenders(recipe, count):
         if part not in plan.parts:
             continue
         print(f"warming up: {name}", file=sys.stderr, flush=True)
-        names[name] = part
-        try:
+        parts[name] = part
+        with failures.caught(name):
             rounds[name] = warmed_up(build(), plan.seconds)
-        except (UserError, TorchDynamoException, torch.OutOfMemoryError) as error:
-            missing[name] = str(error).strip().splitlines()[0]
-    precisions = ["fp32", *(p for p in _PRECISIONS if any(_of_precision(name, p) for name in rounds))]
-    with_floor = "floor" in plan.parts
-    if with_floor:
-        rounds |= _rates(recipe.device, precisions, count, plan.seconds)
-    spreads = alternate(plan.rounds, rounds)
+    floors = []
+    if "floor" in plan.parts:
+        floors = ["fp32", *(p for p in _PRECISIONS if any(_of_precision(name, p) for name in rounds))]
+    for name, build in _rates(recipe.device, floors, count).items():
+        with failures.caught(name):
+            units, work = build()
+            rounds[name] = per_unit(warmed_up(paced(units, recipe.device), plan.seconds), work)
+    spreads = alternate(plan.rounds, rounds, failures)
+    floor_rows = {p: _floor_row(count, p, spreads, failures) for p in floors}
     rows = []
-    floors = {p: _floor(count, p, spreads) for p in precisions} if with_floor else {}
-    for name, part in names.items():
-        spread = spreads.get(name)
-        if part == "smaller":  # neither the article's loop nor its floor is theirs
-            rows.append(_row(name, spread, None, None, missing.get(name, "")))
-            continue
-        own = next((p for p in precisions if _of_precision(name, p)), "fp32")
-        rows.append(_row(name, spread, spreads.get(_ARTICLE), floors.get(own), missing.get(name, "")))
-    for precision, floor in floors.items():
-        rows.append(_row(f"counted floor, {precision}", floor, None, None, _basis(count, precision, spreads)))
-    return rows
+    for name, part in parts.items():
+        spread, against = spreads.get(name), dict[str, float]()
+        if spread is not None and part != "smaller":  # neither the article's loop nor its floor is theirs
+            own = floor_rows.get(next((p for p in floors if _of_precision(name, p)), "fp32"))
+            if _ARTICLE in spreads:
+                against["article"] = spreads[_ARTICLE].median / spread.median
+            if own is not None and own.spread is not None:
+                against["floor"] = spread.median * 1e6 / own.spread.median
+        rows.append(_row(name, spread, failures.note(name, spread), against))
+    return [*rows, *floor_rows.values()]
 
 
 def _contenders(recipe: Recipe, count: StepCount) -> Iterator[tuple[str, str, Callable[[], Contender]]]:
@@ -100,36 +100,33 @@ def _of_precision(name: str, precision: str) -> bool:
     return name.endswith(f", {precision}")
 
 
-def _rates(device: torch.device, precisions: list[str], count: StepCount, seconds: float) -> dict[str, Round]:
-    """Return measurements of seconds an operation in each precision, and of seconds a byte."""
-    rounds: dict[str, Round] = {}
-    for name, (units, work) in {
-        **{precision: large_product(device, precision) for precision in precisions},
-        "memory": streaming(device, count.state_bytes),
-    }.items():
-        rounds[name] = per_unit(warmed_up(paced(units, device), seconds), work)
-    return rounds
+def _rates(
+    device: torch.device, precisions: Sequence[str], count: StepCount
+) -> dict[str, Callable[[], tuple[Iterator[StepsTaken], int]]]:
+    """Return what shows the machine's rates: a product in each precision, and memory, if there is any."""
+    if not precisions:
+        return {}
+    products = {_product(precision): partial(large_product, device, precision) for precision in precisions}
+    return {**products, _MEMORY: partial(streaming, device, count.state_bytes)}
 
 
-def _floor(count: StepCount, precision: str, spreads: dict[str, Spread]) -> Spread:
-    product, memory = spreads[precision], spreads["memory"]
+def _product(precision: str) -> str:
+    return f"large product, {precision}"
+
+
+def _floor_row(count: StepCount, precision: str, spreads: Mapping[str, Spread], failures: Failures) -> Row:
+    product, memory = spreads.get(_product(precision)), spreads.get(_MEMORY)
+    why = [f"{name}: {failures[name]}" for name in (_product(precision), _MEMORY) if name in failures]
+    name = f"counted floor, {precision}"
+    if product is None or memory is None:
+        return _row(name, None, f"not measured: {'; '.join(why)}")
     size = 2 if precision == "bf16" else 4
     pairs = ((product.median, memory.median), (product.low, memory.low), (product.high, memory.high))
-    return Spread(*(count.seconds(per_flop, per_byte, size) for per_flop, per_byte in pairs))
-
-
-def _basis(count: StepCount, precision: str, spreads: dict[str, Spread]) -> str:
-    rate, bandwidth = 1 / spreads[precision].median, 1 / spreads["memory"].median
+    floor = Spread(*(count.seconds(per_flop, per_byte, size) for per_flop, per_byte in pairs))
     work = f"{count.flops / 1e9:.3g} GFLOP, Adam {count.adam_bytes / 1e6:.3g} MB"
-    return f"{work}; here {rate / 1e12:.3g} TFLOP/s (large product), {bandwidth / 1e9:.3g} GB/s (in place)"
+    rates = f"{1 / product.median / 1e12:.3g} TFLOP/s (large product), {1 / memory.median / 1e9:.3g} GB/s (in place)"
+    return _row(name, floor, "; ".join([work, f"here {rates}", *why]))
 
 
-def _row(name: str, spread: Spread | None, article: Spread | None, floor: Spread | None, note: str) -> Row:
-    against: dict[str, float] = {}
-    if spread is None:
-        return Row("step", name, "us", None, note=f"not measured: {note}")
-    if article is not None:
-        against["article"] = article.median / spread.median
-    if floor is not None:
-        against["floor"] = spread.median / floor.median
-    return Row("step", name, "us", spread.scaled(1e6), against=against, note=note)
+def _row(name: str, spread: Spread | None, note: str, against: dict[str, float] | None = None) -> Row:
+    return Row("step", name, "us", None if spread is None else spread.scaled(1e6), against=against or {}, note=note)

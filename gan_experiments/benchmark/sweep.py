@@ -8,16 +8,14 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-import torch
-
 from gan_experiments.benchmark.floor import StepCount, large_product, streaming
 from gan_experiments.benchmark.machine import free_memory
 from gan_experiments.benchmark.options import Plan
 from gan_experiments.benchmark.ours import ours
 from gan_experiments.benchmark.recipe import Recipe
 from gan_experiments.benchmark.report import Row
-from gan_experiments.benchmark.side_by_side import ProcessEndedError, ProcessTask, SideBySide
-from gan_experiments.benchmark.timing import Round, alternate, paced, per_unit, warmed_up
+from gan_experiments.benchmark.side_by_side import ProcessTask, SideBySide
+from gan_experiments.benchmark.timing import Failures, Round, alternate, paced, per_unit, warmed_up
 
 FUSED, PROCESSES, IN_TURN = "fused", "processes", "one after another"
 WAYS = (FUSED, PROCESSES, IN_TURN)
@@ -45,24 +43,30 @@ class SweepBenchmark:
         self._spent: dict[str, tuple[int, float]] = {}  # members and seconds, at the size before
         self._needed: dict[str, int] = {}  # bytes of a process, at the size before
         self._failed: dict[str, int] = {}  # members with which a way was given up
+        self._out = Failures()  # of what stands beside every size
 
     def measure(self) -> list[Row]:
         """Measure every size; return its rows."""
         device, precision, seconds = self._recipe.device, self._plan.precision, self._plan.seconds
-        alone = warmed_up(paced(ours(self._recipe, range(1), "auto", precision), device), seconds)
-        units, flops = large_product(device, precision)
-        product = per_unit(warmed_up(paced(units, device), seconds), flops)
+        beside: dict[str, Round] = {}
+        with self._out.caught(_ALONE):
+            beside[_ALONE] = warmed_up(paced(ours(self._recipe, range(1), "auto", precision), device), seconds)
+        with self._out.caught(_PRODUCT):
+            units, flops = large_product(device, precision)
+            beside[_PRODUCT] = per_unit(warmed_up(paced(units, device), seconds), flops)
         rows = []
         for members in self._plan.sweep_sizes:
             print(f"measuring: a sweep of {members}", file=sys.stderr, flush=True)
-            rows += self._measure_size(members, {_ALONE: alone, _PRODUCT: product})
+            rows += self._measure_size(members, beside)
             gc.collect()
         return rows
 
     def _measure_size(self, members: int, beside: dict[str, Round]) -> list[Row]:
         contenders, missing, spent = dict(beside), dict[str, str](), dict[str, float]()
-        units, size = streaming(self._recipe.device, members * self._count.state_bytes)
-        contenders[_MEMORY] = per_unit(warmed_up(paced(units, self._recipe.device), self._plan.seconds), size)
+        failures = Failures(self._out)
+        with failures.caught(_MEMORY):
+            units, size = streaming(self._recipe.device, members * self._count.state_bytes)
+            contenders[_MEMORY] = per_unit(warmed_up(paced(units, self._recipe.device), self._plan.seconds), size)
         with ExitStack() as stack:
             for way in WAYS:
                 if way == IN_TURN and members > _MEASURED_IN_TURN:
@@ -72,29 +76,32 @@ class SweepBenchmark:
                     missing[way] = why
                     continue
                 started = time.perf_counter()
-                try:
+                with failures.caught(way):
                     contender = self._set_up(way, members, stack)
-                except (ProcessEndedError, torch.OutOfMemoryError) as error:
-                    missing[way] = str(error).strip().splitlines()[0]
-                    self._failed[way] = members
-                    continue
-                spent[way] = time.perf_counter() - started
-                contenders[way] = _clocked(contender, spent, way)
-            spreads = alternate(self._plan.rounds, contenders)
+                    spent[way] = time.perf_counter() - started
+                    contenders[way] = _clocked(contender, spent, way)
+            spreads = alternate(self._plan.rounds, contenders, failures)
+        self._failed |= {way: members for way in WAYS if way in failures}
         for way, seconds in spent.items():
             self._spent[way] = (members, seconds)
-        floor = self._count.seconds(
-            spreads[_PRODUCT].median, spreads[_MEMORY].median, 2 if self._plan.precision == "bf16" else 4
-        )
+        floor = None
+        if _PRODUCT in spreads and _MEMORY in spreads:
+            element_bytes = 2 if self._plan.precision == "bf16" else 4
+            floor = self._count.seconds(spreads[_PRODUCT].median, spreads[_MEMORY].median, element_bytes)
         rows = []
         for way in WAYS:
+            is_computed = way == IN_TURN and way not in contenders and way not in failures
+            spread, against = spreads.get(_ALONE if is_computed else way), dict[str, float]()
+            note = failures.note(_ALONE if is_computed else way, spread)
             if way in missing:
-                rows.append(Row("sweep", way, "us", None, members, note=f"not measured: {missing[way]}"))
-                continue
-            spread = spreads.get(way, spreads[_ALONE])
-            note = "" if way in spreads else f"computed: {members} times one run's time"
-            against = {"one run": spreads[_ALONE].median / spread.median, "floor": spread.median / floor}
-            rows.append(Row("sweep", way, "us", spread.scaled(1e6), members, against, note))
+                spread, note = None, f"not measured: {missing[way]}"
+            elif is_computed and spread is not None:
+                note = f"computed: {members} times one run's time"
+            if spread is not None and _ALONE in spreads:
+                against["one run"] = spreads[_ALONE].median / spread.median
+            if spread is not None and floor is not None:
+                against["floor"] = spread.median / floor
+            rows.append(Row("sweep", way, "us", spread and spread.scaled(1e6), members, against, note))
         return rows
 
     def _set_up(self, way: str, members: int, stack: ExitStack) -> Round:
@@ -116,7 +123,7 @@ class SweepBenchmark:
     def _refusal(self, way: str, members: int) -> str | None:
         """Return why a way is not tried at a size, or None."""
         if way in self._failed:
-            return f"{self._failed[way]} were too many"
+            return f"it failed with {self._failed[way]}"
         if way in self._spent:
             fewer, seconds = self._spent[way]
             expected = seconds * members / fewer

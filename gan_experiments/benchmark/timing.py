@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, NamedTuple
 
 import torch
+
+from gan_experiments.errors import RunFailedError, UserError
+
+_FOR_USERS = (UserError, RunFailedError)
+"""Errors whose messages are complete, and written to be read."""
 
 
 class StepsTaken(NamedTuple):
@@ -61,6 +68,36 @@ class Spread:
         return Spread(1 / self.median, 1 / self.high, 1 / self.low)
 
 
+class Failures(dict[str, str]):
+    """Why contenders are out, by name: one that fails is lost alone, and the others go on."""
+
+    @contextmanager
+    def caught(self, name: str, finished: str = "") -> Iterator[None]:
+        """Take ``name`` out if anything inside fails; Ctrl-C and the end of the program pass.
+
+        Args:
+            name: What is built, warmed up or measured inside.
+            finished: What it had finished before, for the note.
+        """
+        try:
+            yield
+        except Exception as error:  # of compilers, drivers, other people's loops: their types cannot be listed
+            self[name] = f"{finished}: {reason(error)}" if finished else reason(error)
+            if not isinstance(error, _FOR_USERS):
+                traceback.print_exc()  # the note has one line of it
+
+    def note(self, name: str, spread: Spread | None) -> str:
+        """Return the note of a row: why its contender is out, if it is, and whether it was before its first round."""
+        why = self.get(name, "")
+        return f"not measured: {why}" if why and spread is None else why
+
+
+def reason(error: Exception) -> str:
+    """Return an error's first line, if it has one, after its type, unless it was written for users to read."""
+    lines = str(error).strip().splitlines()[:1]
+    return ": ".join(lines if lines and isinstance(error, _FOR_USERS) else [type(error).__name__, *lines])
+
+
 def synchronise(device: torch.device) -> None:
     """Wait until the device has finished all its work."""
     if device.type == "cuda":
@@ -108,10 +145,21 @@ def per_unit(measure: Round, work: int) -> Round:
     return lambda: measure() / work
 
 
-def alternate(rounds: int, contenders: Mapping[str, Round]) -> dict[str, Spread]:
-    """Measure everything once a round, in alternating order, so that a drift affects all equally."""
+def alternate(rounds: int, contenders: Mapping[str, Round], failures: Failures) -> dict[str, Spread]:
+    """Measure everything once a round, in alternating order, so that a drift affects all equally.
+
+    Args:
+        rounds: Number of rounds.
+        contenders: What is measured, by name.
+        failures: Those that are out; one that fails in a round joins them, and keeps the rounds that it has finished.
+
+    Returns:
+        The spread of each that has finished a round.
+    """
     values: dict[str, list[float]] = {name: [] for name in contenders}
     for i in range(rounds):
         for name in list(contenders)[:: -1 if i % 2 else 1]:
-            values[name].append(contenders[name]())
-    return {name: Spread.of(of_name) for name, of_name in values.items()}
+            if name not in failures:
+                with failures.caught(name, f"{i} of {rounds} rounds"):
+                    values[name].append(contenders[name]())
+    return {name: Spread.of(of_name) for name, of_name in values.items() if of_name}

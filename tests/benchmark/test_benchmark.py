@@ -5,7 +5,7 @@ import csv
 import pytest
 from PIL import Image
 
-from gan_experiments.benchmark import commands, exchanges
+from gan_experiments.benchmark import commands, exchanges, optimizer, rivals, steps, sweep
 from gan_experiments.benchmark.__main__ import main
 from gan_experiments.benchmark.options import Plan
 from gan_experiments.benchmark.recipe import Recipe
@@ -42,6 +42,61 @@ def test_it_writes_table_csv_and_picture(small, tmp_path, capsys):
     for words in ("UTC", "torch 2", "of each contender: 1;", "tiny (20 images)"):
         assert words in out
     assert "the article's loop" in (tmp_path / "benchmark.txt").read_text()
+
+
+def failing(*_, **__):
+    raise RuntimeError("CUBLAS_STATUS_EXECUTION_FAILED\nand more")
+
+
+@pytest.mark.slow
+def test_a_contender_that_fails_is_lost_alone(small, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(rivals, "article", failing)
+    monkeypatch.setattr(steps, "large_product", failing)
+    main([*QUICK, "--only", "article,eager,floor", "--out", str(tmp_path)])
+    rows = rows_of(tmp_path / "benchmark.csv")
+    why = "not measured: RuntimeError: CUBLAS_STATUS_EXECUTION_FAILED"
+    assert rows["step", "the article's loop", 1]["note"] == why
+    assert rows["step", "counted floor, fp32", 1]["note"].startswith(
+        "not measured: large product, fp32: RuntimeError"
+    )
+    ours = rows["step", "this project, eager", 1]
+    assert float(ours["median"]) > 0
+    assert (ours["against_article"], ours["against_floor"]) == ("", "")
+    assert "Traceback" in capsys.readouterr().err  # of which the note has a line
+
+
+@pytest.mark.slow
+def test_a_way_to_train_a_sweep_that_fails_is_lost_alone(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "SideBySide", failing)
+    main([*QUICK, "--members", "2", "--only", "sweep", "--out", str(tmp_path)])
+    rows = rows_of(tmp_path / "benchmark.csv")
+    assert rows["sweep", "processes", 1]["note"] == "not measured: RuntimeError: CUBLAS_STATUS_EXECUTION_FAILED"
+    assert rows["sweep", "processes", 2]["note"] == "not measured: it failed with 1"
+    assert float(rows["sweep", "fused", 2]["median"]) > 0
+
+
+@pytest.mark.slow
+def test_a_part_that_fails_as_a_whole_takes_no_other_along(small, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(optimizer, "measure", failing)
+    monkeypatch.setattr(exchanges, "STEPS", 10)
+    with pytest.raises(SystemExit) as end:
+        main([*QUICK, "--slots", "2", "--only", "optimizer,exchanges", "--out", str(tmp_path)])
+    assert end.value.code == 1
+    line = "optimizer: not measured: RuntimeError: CUBLAS_STATUS_EXECUTION_FAILED"
+    assert capsys.readouterr().err.splitlines()[-1] == f"error: {line}"
+    assert line in (tmp_path / "benchmark.txt").read_text()
+    assert ("exchanges", "never leave", 2) in rows_of(tmp_path / "benchmark.csv")
+
+
+@pytest.mark.slow
+def test_adam_is_timed_in_each_of_its_forms(small, tmp_path, capsys):
+    main([*QUICK, "--members", "8", "--only", "optimizer", "--out", str(tmp_path)])
+    rows = rows_of(tmp_path / "benchmark.csv")
+    for members in (1, 8):
+        for form in ("torch's fused function, a call a member", "operations over all members"):
+            assert float(rows["optimizer", form, members]["median"]) > 0
+        assert rows["optimizer", "one kernel", members]["note"].startswith("not measured: needs CUDA")
+    assert "GB/s" in capsys.readouterr().out
 
 
 @pytest.mark.slow
