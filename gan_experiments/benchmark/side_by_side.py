@@ -14,9 +14,10 @@ import torch
 from gan_experiments.benchmark.ours import ours
 from gan_experiments.benchmark.recipe import Recipe
 from gan_experiments.benchmark.timing import Block, synchronise
+from gan_experiments.errors import RunFailedError
 
 
-class ProcessEndedError(Exception):
+class ProcessEndedError(RunFailedError):
     """One of the processes has ended; the message says how."""
 
 

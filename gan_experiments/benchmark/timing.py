@@ -83,7 +83,7 @@ class Failures(dict[str, str]):
             yield
         except Exception as error:  # of compilers, drivers, other people's loops: their types cannot be listed
             self[name] = f"{finished}: {reason(error)}" if finished else reason(error)
-            if not isinstance(error, _FOR_USERS):
+            if not isinstance(error, (*_FOR_USERS, torch.OutOfMemoryError)):
                 traceback.print_exc()  # the note has one line of it
 
     def note(self, name: str, spread: Spread | None) -> str:
