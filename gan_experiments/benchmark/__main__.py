@@ -124,7 +124,7 @@ def _measure(plan: Plan) -> None:
         "host": lambda: host.measure(plan),
     }
     rows: list[report.Row] = []
-    failures = Failures()
+    failures, lost = Failures(), list[str]()
     for part, measure in measurements.items():
         if part not in plan.parts and not (part == "step" and set(plan.parts) & set(STEP_PARTS)):
             continue
@@ -132,8 +132,9 @@ def _measure(plan: Plan) -> None:
         with failures.caught(part):
             own = measure()
         rows += own
-        lost = [f"{name}: not measured: {why}" for name, why in failures.items()]
-        print(f"\n{report.table(own) if part not in failures else lost[-1]}", flush=True)
+        if part in failures:
+            lost.append(f"{part}: {failures.note(part, None)}")
+        print(f"\n{lost[-1] if part in failures else report.table(own)}", flush=True)
         text = "\n".join([*facts, "", *lost, report.table(rows), ""])
         (plan.out / "benchmark.txt").write_text(text, encoding="utf-8")
         report.write_csv(plan.out / "benchmark.csv", rows)
@@ -145,8 +146,8 @@ def _measure(plan: Plan) -> None:
         from gan_experiments.benchmark.quality.measure import measure as measure_quality
 
         measure_quality(plan, recipe, facts)
-    if failures:
-        raise RunFailedError("; ".join(f"{name}: not measured: {why}" for name, why in failures.items()))
+    if lost:
+        raise RunFailedError("; ".join(lost))
 
 
 if __name__ == "__main__":

@@ -51,22 +51,23 @@ def tracking(plan: Plan) -> list[Row]:
 def startup(plan: Plan) -> list[Row]:
     """Time the answers to ``--help`` and ``--cfg job``, and the wait until the first steps are on record."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        command = _command(plan)
+        command, recorded = _command(plan), "first steps on record"
         waits: dict[str, Callable[[], float]] = {
             "--help": lambda: timed(plan, folder, [*command[:3], "--help"]),
             "--cfg job": lambda: timed(plan, folder, [*command, "--cfg", "job"]),
-            "first steps on record": lambda: _until_recorded(plan, folder, command),
+            recorded: lambda: _until_recorded(plan, folder, command),
         }
         for name, wait in waits.items():
             print(f"warming up: {name}", file=sys.stderr, flush=True)
             wait()
         failures = Failures()
         spreads = alternate(plan.rounds, waits, failures)
-    note = "the first window of losses, tracking=local"
-    return [
-        Row("startup", n, "s", spreads.get(n), note=failures.note(n, spreads.get(n)) or note * n.startswith("first"))
-        for n in waits
-    ]
+    notes = {recorded: "the first window of losses, tracking=local"}
+    rows = []
+    for name in waits:
+        spread = spreads.get(name)
+        rows.append(Row("startup", name, "s", spread, note=failures.note(name, spread) or notes.get(name, "")))
+    return rows
 
 
 def _command(plan: Plan) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -87,6 +87,14 @@ def free_memory(device: torch.device) -> dict[str, int]:
         torch.cuda.empty_cache()
         free[str(device)] = torch.cuda.mem_get_info(device)[0]
     return free
+
+
+def shortage(free: Mapping[str, int], needed: Mapping[str, int]) -> str | None:
+    """Return what is missing of ``free_memory`` for so many bytes a place, or None if they fit."""
+    for where, size in needed.items():
+        if size > free[where]:
+            return f"needs about {size / 1e9:.0f} GB; {where} has {free[where] / 1e9:.0f} GB free"
+    return None
 
 
 def _processor() -> str:

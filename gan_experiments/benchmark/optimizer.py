@@ -9,6 +9,7 @@ from functools import partial
 import torch
 
 from gan_experiments.benchmark.floor import ADAM_WORDS
+from gan_experiments.benchmark.machine import free_memory, shortage
 from gan_experiments.benchmark.options import Plan
 from gan_experiments.benchmark.recipe import Recipe
 from gan_experiments.benchmark.repetition import repeated
@@ -20,6 +21,8 @@ from gan_experiments.training.optimizers.optimizer import Rates, rates_of
 
 SIZES = (1, 8, 64, 256)
 """Members, up to the plan's."""
+_TENSORS = 8
+"""Of the parameters' size: themselves, gradients, two moments, and what operations over all have in between."""
 
 
 def measure(plan: Plan, recipe: Recipe) -> list[Row]:
@@ -45,18 +48,26 @@ def measure(plan: Plan, recipe: Recipe) -> list[Row]:
         spreads = alternate(plan.rounds, rounds, failures)
         for name in forms:
             spread = spreads.get(name)
-            note = failures.note(name, spread)
-            if spread is not None and not note:
-                note = f"{4 * ADAM_WORDS * members * parameters / spread.median / 1e9:.3g} GB/s"
+            notes = [failures.note(name, spread)]
+            if spread is not None:
+                notes.insert(0, f"{4 * ADAM_WORDS * members * parameters / spread.median / 1e9:.3g} GB/s")
             own = spread and spread.scaled(1e6 / members)
-            rows.append(Row("optimizer", name, "us", own, members, note=note))
+            rows.append(Row("optimizer", name, "us an update", own, members, note="; ".join(filter(None, notes))))
     return rows
 
 
 def _updates(
     recipe: Recipe, members: int, size: int, form: Callable[[Adam, torch.Tensor], Callable[[], object]]
 ) -> Iterator[StepsTaken]:
-    """Return the endless repetition of a form of the update, on tensors of its own."""
+    """Return the endless repetition of a form of the update, on tensors of its own.
+
+    Raises:
+        UserError: There is no room for them.
+    """
+    free = free_memory(recipe.device)
+    why = shortage(free, {[*free][-1]: _TENSORS * 4 * members * size})
+    if why is not None:
+        raise UserError(why)
     parameters = torch.zeros(members, size, device=recipe.device)
     rates = [rates_of(recipe.train, recipe.train.lr * (1 + k / members)) for k in range(members)]
     return repeated(form(Adam(parameters, rates), torch.ones_like(parameters)), recipe.device)

@@ -68,15 +68,15 @@ def _sweep(axes: Axes, rows: Sequence[Row]) -> None:
         rates = [_spread(row).scaled(1e-6).inverse() for row in own]
         errors = [[r.median - r.low for r in rates], [r.high - r.median for r in rates]]
         if own:
-            sizes = [row.members for row in own]
-            axes.errorbar(
-                sizes, [r.median for r in rates], errors, color=color, marker=marker, markersize=5, label=way
-            )
+            members = [row.members for row in own]
+            medians = [r.median for r in rates]
+            axes.errorbar(members, medians, errors, color=color, marker=marker, markersize=5, label=way)
+    sizes = sorted({row.members for row in rows})
     floors = {r.members: r.against["floor"] / _spread(r).median * 1e6 for r in rows if "floor" in r.against}
     axes.plot(list(floors), list(floors.values()), color=_FLOOR, linestyle="--", label="counted floor")
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.set_xticks(list(floors), [str(members) for members in floors])
+    axes.set_xticks(sizes, [str(members) for members in sizes])
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(lambda rate, _: f"{rate:,.4g}" if rate < 1e4 else f"{rate:,.0f}")
     for axis in (axes.xaxis, axes.yaxis):

@@ -25,7 +25,8 @@ class Row:
     Attributes:
         part: ``step``, ``sweep``, ``optimizer``, ``exchanges``, ``tracking``, ``startup`` or ``host``.
         name: The contender.
-        unit: Unit of the spread: ``us`` a step (of each member of a sweep or stack), or one of a whole command.
+        unit: Unit of the spread: ``us`` a step (of each member of a sweep or stack), ``us an update`` of a member by
+            Adam, or one of a whole command.
         spread: The measured times; None if nothing was measured, and ``note`` says why.
         members: Number of runs that trained at once.
         against: Ratios to some ``BASELINES``: the baseline's time over this one, but for ``floor``, ``off`` and

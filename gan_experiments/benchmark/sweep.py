@@ -9,13 +9,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from gan_experiments.benchmark.floor import StepCount, large_product, streaming
-from gan_experiments.benchmark.machine import free_memory
+from gan_experiments.benchmark.machine import free_memory, shortage
 from gan_experiments.benchmark.options import Plan
 from gan_experiments.benchmark.ours import ours
 from gan_experiments.benchmark.recipe import Recipe
 from gan_experiments.benchmark.report import Row
 from gan_experiments.benchmark.side_by_side import ProcessTask, SideBySide
 from gan_experiments.benchmark.timing import Failures, Round, alternate, paced, per_unit, warmed_up
+from gan_experiments.errors import UserError
 
 FUSED, PROCESSES, IN_TURN = "fused", "processes", "one after another"
 WAYS = (FUSED, PROCESSES, IN_TURN)
@@ -62,7 +63,7 @@ class SweepBenchmark:
         return rows
 
     def _measure_size(self, members: int, beside: dict[str, Round]) -> list[Row]:
-        contenders, missing, spent = dict(beside), dict[str, str](), dict[str, float]()
+        contenders, refused, spent = dict(beside), set[str](), dict[str, float]()
         failures = Failures(self._out)
         with failures.caught(_MEMORY):
             units, size = streaming(self._recipe.device, members * self._count.state_bytes)
@@ -71,17 +72,17 @@ class SweepBenchmark:
             for way in WAYS:
                 if way == IN_TURN and members > _MEASURED_IN_TURN:
                     continue
-                why = self._refusal(way, members)
-                if why is not None:
-                    missing[way] = why
-                    continue
                 started = time.perf_counter()
                 with failures.caught(way):
+                    why = self._refusal(way, members)
+                    if why is not None:
+                        refused.add(way)
+                        raise UserError(why)
                     contender = self._set_up(way, members, stack)
                     spent[way] = time.perf_counter() - started
                     contenders[way] = _clocked(contender, spent, way)
             spreads = alternate(self._plan.rounds, contenders, failures)
-        self._failed |= {way: members for way in WAYS if way in failures}
+        self._failed |= {way: members for way in WAYS if way in failures and way not in refused}
         for way, seconds in spent.items():
             self._spent[way] = (members, seconds)
         floor = None
@@ -90,12 +91,10 @@ class SweepBenchmark:
             floor = self._count.seconds(spreads[_PRODUCT].median, spreads[_MEMORY].median, element_bytes)
         rows = []
         for way in WAYS:
-            is_computed = way == IN_TURN and way not in contenders and way not in failures
-            spread, against = spreads.get(_ALONE if is_computed else way), dict[str, float]()
-            note = failures.note(_ALONE if is_computed else way, spread)
-            if way in missing:
-                spread, note = None, f"not measured: {missing[way]}"
-            elif is_computed and spread is not None:
+            measured = way if way in contenders or way in failures else _ALONE
+            spread, against = spreads.get(measured), dict[str, float]()
+            note = failures.note(measured, spread)
+            if measured == _ALONE and not note:
                 note = f"computed: {members} times one run's time"
             if spread is not None and _ALONE in spreads:
                 against["one run"] = spreads[_ALONE].median / spread.median
@@ -134,10 +133,7 @@ class SweepBenchmark:
             needed = {list(free)[-1]: _REPLICAS * 4 * self._count.parameters * members}
         else:
             needed = {where: size * members for where, size in self._needed.items()} if way == PROCESSES else {}
-        for where, size in needed.items():
-            if size > free[where]:
-                return f"needs about {size / 1e9:.0f} GB; {where} has {free[where] / 1e9:.0f} GB free"
-        return None
+        return shortage(free, needed)
 
 
 def _clocked(measure: Round, spent: dict[str, float], way: str) -> Callable[[], float]:

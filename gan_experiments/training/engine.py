@@ -122,13 +122,13 @@ class Replayed:
         self._device, self._stream = device, torch.cuda.Stream(device)
         self._captured: dict[int, _Captured] = {}
         self._pool = torch.cuda.graph_pool_handle()  # both graphs work in one memory, one after the other
-        self._warm, self._needed = False, 0  # bytes that the first steps took
+        self._needed: int | None = None  # bytes that the first steps took
 
     def __call__(self, indices: Tensor, keys: Tensor) -> StepStatistics:
         """Take the steps, as ``Engine`` describes."""
         self._stream.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(self._stream):
-            statistics = self._replay(indices, keys) if self._warm else self._first(indices, keys)
+            statistics = self._first(indices, keys) if self._needed is None else self._replay(indices, keys)
         torch.cuda.current_stream(self._device).wait_stream(self._stream)
         return statistics
 
@@ -136,18 +136,18 @@ class Replayed:
         torch.cuda.empty_cache()  # so that what the steps take is new
         before = torch.cuda.memory_reserved(self._device)
         statistics = self._eager(indices, keys)
-        self._warm, self._needed = True, torch.cuda.memory_reserved(self._device) - before
+        self._needed = torch.cuda.memory_reserved(self._device) - before
         return statistics
 
     def _replay(self, indices: Tensor, keys: Tensor) -> StepStatistics:
+        if not self._captured:  # raises OutOfMemoryError, if at all, here
+            torch.cuda.empty_cache()
+            torch.empty(self._needed or 0, dtype=torch.uint8, device=self._device)
         parts: list[StepStatistics] = []
         start = 0
         while start < len(indices):
             count = REPLAYED if len(indices) - start >= REPLAYED else 1
             if count not in self._captured:
-                if not self._captured:
-                    torch.cuda.empty_cache()
-                    torch.empty(self._needed, dtype=torch.uint8, device=self._device)  # OutOfMemoryError
                 self._captured[count] = _Captured(
                     self._eager, indices[:count], keys[:count], self._stream, self._pool
                 )

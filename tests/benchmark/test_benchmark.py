@@ -76,6 +76,25 @@ def test_a_way_to_train_a_sweep_that_fails_is_lost_alone(small, tmp_path, monkey
 
 
 @pytest.mark.slow
+def test_sizes_of_a_sweep_that_were_finished_stay(small, tmp_path, monkeypatch):
+    """As after an error that ends the CUDA context, when even free memory cannot be asked for."""
+    monkeypatch.setattr(sweep.SweepBenchmark, "_refusal", lambda _, way, members: failing() if members > 1 else None)
+    main([*QUICK, "--members", "2", "--only", "sweep", "--out", str(tmp_path)])
+    rows = rows_of(tmp_path / "benchmark.csv")
+    for way in ("fused", "processes", "one after another"):
+        assert float(rows["sweep", way, 1]["median"]) > 0
+        assert rows["sweep", way, 2]["note"].startswith("not measured: RuntimeError: CUBLAS")
+
+
+@pytest.mark.slow
+def test_a_stack_that_has_no_room_is_not_made(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(optimizer, "free_memory", lambda _: {"the host": 1000})
+    main([*QUICK, "--members", "1", "--only", "optimizer", "--out", str(tmp_path)])
+    row = rows_of(tmp_path / "benchmark.csv")["optimizer", "operations over all members", 1]
+    assert row["note"] == "not measured: needs about 0 GB; the host has 0 GB free"
+
+
+@pytest.mark.slow
 def test_a_part_that_fails_as_a_whole_takes_no_other_along(small, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(optimizer, "measure", failing)
     monkeypatch.setattr(exchanges, "STEPS", 10)
@@ -95,6 +114,7 @@ def test_adam_is_timed_in_each_of_its_forms(small, tmp_path, capsys):
     for members in (1, 8):
         for form in ("torch's fused function, a call a member", "operations over all members"):
             assert float(rows["optimizer", form, members]["median"]) > 0
+            assert rows["optimizer", form, members]["member_steps_per_second"] == ""
         assert rows["optimizer", "one kernel", members]["note"].startswith("not measured: needs CUDA")
     assert "GB/s" in capsys.readouterr().out
 

@@ -1,12 +1,14 @@
 """A Python that has only just begun, in which nothing is loaded."""
 
+import os
 import subprocess
 import sys
 
 
-def printed_by(program: str) -> list[str]:
-    """Run a program in a fresh interpreter, and return the words that it prints."""
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300)
+def printed_by(program: str, **variables: str) -> list[str]:
+    """Run a program in a fresh interpreter, with these environment variables, and return the words that it prints."""
+    command, env = [sys.executable, "-c", program], os.environ | variables
+    answer = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=300)
     return answer.stdout.split()
 
 

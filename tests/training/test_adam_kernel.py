@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,15 +11,16 @@ import torch
 
 from gan_experiments.training.optimizers.adam import Adam
 from gan_experiments.training.optimizers.optimizer import Rates
+from tests.support.fresh_interpreter import printed_by
+from tests.support.steps import CUDA
 
 pytest.importorskip("triton", reason="no Triton, which comes with torch for CUDA")
 
 SETTINGS = [(1e-3, 0.9, 0.999, 0.0, 0.0), (1e-2, 0.5, 0.9, 0.1, 0.0), (3e-4, 0.0, 0.99, 0.01, 0.0)]
 """Learning rate, both betas, weight decay and momentum of three members."""
-CUDA = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 
 UPDATES = f"""
-import json, sys
+import json
 import torch
 from gan_experiments.training.optimizers._adam_kernel import update
 
@@ -68,23 +66,9 @@ print(json.dumps(found))
 """
 
 
-def _printed(program: str, **variables: str) -> str:
-    """Run a program in a process of its own: whether Triton interprets is settled when it is imported."""
-    answer = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program],
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout
-
-
 def test_the_kernel_is_torch_s_adam_for_members_with_settings_of_their_own() -> None:
     """Alone and beside others, the same bits; every form of weight decay, and a first beta of 0."""
-    found = json.loads(_printed(UPDATES, TRITON_INTERPRET="1"))
+    found = json.loads(" ".join(printed_by(UPDATES, TRITON_INTERPRET="1")))
     assert len(found) == 9
     assert {name: own["gap"] for name, own in found.items() if own["gap"] > 1e-6} == {}
     assert [name for name, own in found.items() if not own["alone"]] == []
@@ -109,7 +93,7 @@ for capability in (75, 80, 90, 100):
 
 
 def test_the_kernel_compiles_for_gpus_that_are_not_here(tmp_path: Path) -> None:
-    code = _printed(COMPILED, TRITON_CACHE_DIR=str(tmp_path))
+    code = " ".join(printed_by(COMPILED, TRITON_CACHE_DIR=str(tmp_path)))
     # Sixteen bytes at a time; roots and quotients as IEEE 754 rounds them; no float32 product joined with a sum.
     assert code.count(".target sm_") == 4
     assert code.count("ld.global.v4") == 4 * code.count("ld.global.v4", code.rindex(".target sm_")) > 0

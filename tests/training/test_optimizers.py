@@ -16,6 +16,7 @@ from gan_experiments.training.events import CheckpointDue, StepsFinished
 from gan_experiments.training.member import Member
 from gan_experiments.training.optimizers.optimizer import check_optimizer, optimizer_class, rates_of
 from gan_experiments.training.trainer import Trainer
+from tests.support.steps import DEVICES
 
 NAMES = modules_in("training/optimizers", "optimizer")
 STEPS, SIZE = 100, 40
@@ -23,13 +24,6 @@ SETTINGS = [
     {"lr": 1e-3},
     {"lr": 1e-2, "betas": [0.5, 0.9], "weight_decay": 0.1, "momentum": 0.9},
     {"lr": 3e-4, "betas": [0.0, 0.99], "weight_decay": 0.01},
-]
-DEVICES = [
-    "cpu",
-    pytest.param(
-        "cuda",
-        marks=[pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")],
-    ),
 ]
 
 

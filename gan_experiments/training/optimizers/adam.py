@@ -111,10 +111,8 @@ def _kernel(device: torch.device) -> Callable[..., None] | None:
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # no Triton, no compiler, no room for its cache, a GPU that it does not know
-        lines = str(error).strip().splitlines() or ["no reason given"]
-        log.warning(
-            "Adam's updates take many operations instead of one kernel (%s: %s)", type(error).__name__, lines[0]
-        )
+        reason = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
+        log.warning("Adam's updates take many operations instead of one kernel (%s)", reason)
         return None
     return update
 
